@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * COSE_Sign1 (RFC 9052 section 4.2), tagged 18, EdDSA (-8) and ES256 (-7).
+ * Protected header exactly {1: alg, 4: key id}; unprotected header empty when we write.
+ * When reading, an unprotected header may hold anything well-formed and is ignored; crit (2) is refused.
+ */
+
+#include "relay/key.h"
+
+#define COSE_SIGN1_OVERHEAD 96 /* bytes a COSE_Sign1 of ours takes beside its payload, at most */
+
+/* Somebody who can sign: a local key, an ssh-agent, the test's own. sign() gets the whole message. */
+struct signer {
+        struct public_key key;
+        int (*sign)(void *context, struct span message, uint8_t sig[SIGNATURE_SIZE]);
+        void *context;
+};
+
+/* what a COSE_Sign1 says, before anything is verified; spans point into the input */
+struct cose_sign1 {
+        struct span protected_header; /* content of the bstr */
+        int64_t alg;
+        struct span key_id; /* a hint; may be empty */
+        bool detached;
+        struct span payload; /* empty if detached */
+        struct span signature;
+};
+
+/* Decodes in whole (trailing bytes are malformed); accepts tag 18 or none. */
+int cose_sign1_decode(struct span in, struct cose_sign1 *out);
+
+/*
+ * Verifies against exactly this key. external_aad: the object's type and version ("relayd/approval/1"), empty for SUIT.
+ * payload: what is signed if detached (ignored otherwise).
+ * scratch: room for the Sig_structure: payload + aad + 64 bytes, else RELAY_E_SPACE.
+ * RELAY_OK, RELAY_E_SIGNATURE, RELAY_E_KEY, RELAY_E_UNSUPPORTED (algorithm does not fit the key).
+ */
+int cose_sign1_verify(const struct cose_sign1 *sign1, const struct public_key *key, struct span external_aad,
+                      struct span payload, uint8_t *scratch, size_t scratch_size);
+
+/*
+ * Appends a tagged COSE_Sign1 to w. detached: payload is signed but nil stands in its place.
+ * Errors: the writer's, RELAY_E_SPACE for scratch, what signer->sign returns.
+ */
+int cose_sign1_write(struct writer *w, const struct signer *signer, struct span external_aad, struct span payload,
+                     bool detached, uint8_t *scratch, size_t scratch_size);
+
+/*
+ * Several signatures over one payload ("signed set"), as vendor key sets and site policies travel:
+ *     [payload: bstr, [+ COSE_Sign1 with detached payload]]
+ */
+#define COSE_SET_SIGNATURES_MAX 16
+struct cose_set {
+        struct span payload;
+        struct span signatures[COSE_SET_SIGNATURES_MAX]; /* each one encoded COSE_Sign1 */
+        size_t count;
+};
+int cose_set_decode(struct span in, struct cose_set *out);
+int cose_set_write(struct writer *w, const struct cose_set *set);
+/*
+ * How many different keys of the list have a valid signature in the set (0 to count). One key counts once, however
+ * often it signed; signatures of keys outside the list, or that do not verify, do not count and do not harm.
+ */
+size_t cose_set_count_valid(const struct cose_set *set, struct span external_aad, const struct public_key *keys,
+                            size_t count, uint8_t *scratch, size_t scratch_size);

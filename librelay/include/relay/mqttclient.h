@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * MQTT client engine: bytes and time in, events and bytes out; no fd, no malloc, no clock.
+ * Used by the device firmware, the relay's uplink and the tools. It frames, numbers, keeps alive and checks the
+ * broker's behaviour; what to send again after a reconnect is the caller's (its outbox knows).
+ *
+ *     mqtt_client_init(); mqtt_client_connect();
+ *     loop: send mqtt_client_output(), then mqtt_client_sent(); on input mqtt_client_input();
+ *           while (mqtt_client_next(&c, &event) == RELAY_OK) handle(event);
+ *           mqtt_client_tick(now) at the latest at mqtt_client_deadline().
+ * An event's spans are valid until the next call of mqtt_client_next() or mqtt_client_input().
+ */
+
+#include "relay/mqtt.h"
+
+enum mqtt_client_state { MQTT_CLIENT_IDLE, MQTT_CLIENT_CONNECTING, MQTT_CLIENT_CONNECTED, MQTT_CLIENT_CLOSED };
+
+enum mqtt_client_event_type {
+        MQTT_CLIENT_EVENT_CONNACK,  /* packet.ack; a refusing one closes the engine */
+        MQTT_CLIENT_EVENT_PUBLISH,  /* packet.publish; QoS 1: answer with mqtt_client_puback(); QoS 2 is refused on
+                                       receipt */
+        MQTT_CLIENT_EVENT_PUBACK,   /* packet.ack, reason >= 0x80: the broker refused that message */
+        MQTT_CLIENT_EVENT_SUBACK,   /* packet.suback */
+        MQTT_CLIENT_EVENT_UNSUBACK, /* packet.suback */
+        MQTT_CLIENT_EVENT_CLOSED,   /* the engine is done: reason = DISCONNECT's, our protocol error's, or 0x8D time-out
+                                     */
+};
+struct mqtt_client_event {
+        enum mqtt_client_event_type type;
+        struct mqtt_packet packet;
+        uint8_t reason;
+        bool by_peer; /* CLOSED only */
+};
+
+struct mqtt_client_config {
+        struct span client_id;
+        bool clean_start;
+        uint32_t session_expiry_s;
+        uint16_t keep_alive_s;
+        uint16_t receive_maximum;     /* inbound QoS 1 in flight that we allow; 0: 65,535 */
+        uint32_t maximum_packet_size; /* <= size of the rx buffer */
+        uint32_t connack_timeout_ms;  /* 5,000 by the design */
+        bool has_will;
+        uint8_t will_qos;
+        bool will_retain;
+        struct span will_topic, will_payload;
+        struct span user_properties; /* encoded, see mqtt_user_put(); may be empty */
+};
+
+struct mqtt_client {
+        enum mqtt_client_state state;
+        uint8_t *rx, *tx;
+        size_t rx_size, rx_fill, rx_at, tx_size, tx_fill;
+        uint16_t next_packet_id;
+        uint16_t keep_alive_s;        /* in force, after Server Keep Alive */
+        uint16_t send_maximum;        /* the broker's Receive Maximum */
+        uint32_t send_packet_maximum; /* the broker's Maximum Packet Size; 0: none */
+        uint8_t maximum_qos;
+        uint16_t in_flight; /* our QoS 1 publishes without a PUBACK */
+        uint32_t connack_timeout_ms;
+        uint64_t now_ms, last_sent_ms, last_received_ms, ping_sent_ms, connect_sent_ms;
+        bool ping_outstanding, closed_reported;
+        uint8_t close_reason;
+        bool closed_by_peer;
+};
+
+/* Buffers stay the caller's; tx must hold the largest packet sent, rx the largest accepted. */
+void mqtt_client_init(struct mqtt_client *c, uint8_t *rx, size_t rx_size, uint8_t *tx, size_t tx_size, uint64_t now_ms);
+int mqtt_client_connect(struct mqtt_client *c, const struct mqtt_client_config *config, uint64_t now_ms);
+
+/*
+ * Queues a PUBLISH. QoS 1: *packet_id is assigned (or, if dup, taken from publish->packet_id). props may be NULL.
+ * RELAY_E_SPACE: tx is full or the broker's Receive Maximum is reached: try after output or PUBACK.
+ * RELAY_E_RANGE: larger than the broker accepts. RELAY_E_STATE: not connected.
+ */
+int mqtt_client_publish(struct mqtt_client *c, const struct mqtt_publish *publish, const struct mqtt_props *props,
+                        uint16_t *packet_id);
+int mqtt_client_puback(struct mqtt_client *c, uint16_t packet_id, uint8_t reason);
+/* filters: encoded by mqtt_filter_put() */
+int mqtt_client_subscribe(struct mqtt_client *c, struct span filters, size_t count, uint16_t *packet_id);
+int mqtt_client_unsubscribe(struct mqtt_client *c, struct span filters, size_t count, uint16_t *packet_id);
+/* Queues DISCONNECT; output it, then close. reason 0x00 drops the will, 0x04 keeps it. */
+int mqtt_client_disconnect(struct mqtt_client *c, uint8_t reason);
+
+/* Takes as much of bytes as fits, gives the number taken; call mqtt_client_next() and offer the rest again. */
+size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_ms);
+int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event); /* RELAY_OK or RELAY_MORE */
+struct span mqtt_client_output(const struct mqtt_client *c);
+void mqtt_client_sent(struct mqtt_client *c, size_t bytes, uint64_t now_ms);
+/* Keep-alive and time-outs; may queue a PINGREQ or a CLOSED event. */
+void mqtt_client_tick(struct mqtt_client *c, uint64_t now_ms);
+uint64_t mqtt_client_deadline(const struct mqtt_client *c); /* UINT64_MAX: none */

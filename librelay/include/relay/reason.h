@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Why something was refused: one list for device, relay, D-Bus, relayctl, logs and tests.
+ * REASON_NONE (0) stands with an allowing verdict only. The order is not part of any format: what travels is the name.
+ */
+
+#define REASON_TABLE(X)                                                                                         \
+        X(NONE, "none", "nothing refused")                                                                      \
+        /* manifests */                                                                                         \
+        X(MALFORMED, "malformed", "the object breaks its format")                                               \
+        X(UNSUPPORTED_MANIFEST, "unsupported-manifest", "the manifest uses a SUIT command outside the profile") \
+        X(ORGANISATION_SIGNATURE, "organisation-signature", "no valid signature of an organisation key")        \
+        X(DEVELOPER_SIGNATURE, "developer-signature", "no valid signature of a developer key")                  \
+        X(WRONG_VENDOR, "wrong-vendor", "made for another vendor's devices")                                    \
+        X(WRONG_CLASS, "wrong-class", "made for another class of device")                                       \
+        X(OLD_SEQUENCE, "old-sequence", "not newer than what runs (or once ran) here")                          \
+        X(TOO_LARGE, "too-large", "does not fit")                                                               \
+        /* approval and gate */                                                                                 \
+        X(NOT_APPROVED, "not-approved", "fewer than k approvers of the site approved this manifest")            \
+        X(OUT_OF_SCOPE, "out-of-scope", "the approvals do not cover this device")                               \
+        X(OUTSIDE_WINDOW, "outside-window", "now is outside the approvals' time window")                        \
+        X(NO_TRUSTED_TIME, "no-trusted-time", "the approvals have a time window and there is no trusted time")  \
+        X(REVOKED_EPOCH, "revoked-epoch", "the approval epoch was revoked")                                     \
+        X(WRONG_SITE, "wrong-site", "made for another site")                                                    \
+        X(NOT_AN_APPROVER, "not-an-approver", "signed by a key that is no approver of the site")                \
+        X(BAD_SIGNATURE, "bad-signature", "the signature does not verify")                                      \
+        X(ALREADY_APPROVED, "already-approved", "this approver approved this manifest before")                  \
+        X(DENIED, "denied", "the site's people denied this update")                                             \
+        X(GATE_CLOSED, "gate-closed", "the gate is closed")                                                     \
+        X(TICKET_REQUIRED, "ticket-required", "the site policy demands a fresh ticket")                         \
+        X(APPLICATION_BUSY, "application-busy", "the application asked to wait")                                \
+        X(UNKNOWN_UPDATE, "unknown-update", "no update with this digest is known")                              \
+        /* image */                                                                                             \
+        X(BLOCK_LIST_DIGEST, "block-list-digest", "the block list does not match the manifest")                 \
+        X(BLOCK_DIGEST, "block-digest", "a block does not match the block list")                                \
+        X(IMAGE_DIGEST, "image-digest", "the image does not match the manifest")                                \
+        X(TRIES_EXHAUSTED, "tries-exhausted", "tried three times and never confirmed")                          \
+        X(ERASE_BUDGET, "erase-budget", "the slot was erased three times today")                                \
+        X(NOT_CONFIRMED, "not-confirmed", "the new image did not confirm in time; went back")                   \
+        /* sessions */                                                                                          \
+        X(UNKNOWN_DEVICE, "unknown-device", "no such device is registered here")                                \
+        X(PENDING_DEVICE, "pending-device", "the device waits to be admitted")                                  \
+        X(REVOKED_DEVICE, "revoked-device", "the device was revoked")                                           \
+        X(FOREIGN_CERTIFICATE, "foreign-certificate", "the certificate is no registered one")                   \
+        X(BAD_IDENTITY, "bad-identity", "the certificate's name is no valid identity")                          \
+        X(EXPIRED_CERTIFICATE, "expired-certificate", "the certificate is not valid now")                       \
+        X(CLIENT_ID, "client-id", "the client id does not fit the identity")                                    \
+        X(TOPIC, "topic", "the identity may not use this topic")                                                \
+        X(QUOTA, "quota", "over the quota")                                                                     \
+        X(STORE_FULL, "store-full", "the relay's store is full")                                                \
+        X(STORE_FAILED, "store-failed", "the relay's store failed")                                             \
+        X(TOO_MANY_SESSIONS, "too-many-sessions", "the relay serves as many sessions as it may")                \
+        /* callers */                                                                                           \
+        X(NOT_AUTHORISED, "not-authorised", "the caller may not do this")                                       \
+        X(POLICY_INVALID, "policy-invalid", "the site policy is not valid")                                     \
+        X(VENDOR_KEYS_INVALID, "vendor-keys-invalid", "the vendor key set is not valid")
+
+enum reason {
+#define REASON_ENUM(name, text, explanation) REASON_##name,
+        REASON_TABLE(REASON_ENUM)
+#undef REASON_ENUM
+                REASON_COUNT
+};
+
+const char *reason_name(enum reason reason);        /* "not-approved"; static storage, never NULL */
+const char *reason_explanation(enum reason reason); /* one English sentence part; static storage */
+enum reason reason_from_name(const char *name);     /* REASON_COUNT if unknown */
+
+/* An answer to "may this happen?". Deny is zero, so that forgotten code denies. Never mixed with results. */
+enum verdict {
+        VERDICT_DENY = 0,
+        VERDICT_ALLOW = 1,
+};
+
+struct decision {
+        enum verdict verdict;
+        enum reason reason; /* REASON_NONE if allowed */
+};
+#define DECISION_ALLOW     ((struct decision){ VERDICT_ALLOW, REASON_NONE })
+#define DECISION_DENY(why) ((struct decision){ VERDICT_DENY, (why) })

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * MQTT session engine, server side of one connection: bytes and time in, events and bytes out; no fd, no clock.
+ *
+ * It frames, checks the protocol (order, packet ids in flight, receive maximum, topic aliases, keep-alive, sizes) and
+ * translates between the client's version and the normalised MQTT 5 packets of the channel (channel/message.h).
+ * What a client may do is the hub's decision, and so are sessions, subscriptions, queues and packet ids towards the
+ * client. Input before session_admit() is kept, not interpreted.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "relay/mqtt.h"
+
+struct session_limits {
+        uint32_t packet_max;          /* bytes of the largest packet accepted; announced in CONNACK */
+        uint16_t receive_maximum;     /* unacknowledged QoS 1 and 2 publishes of the client */
+        uint16_t topic_alias_maximum; /* 0 to 32 */
+        uint16_t keep_alive_max_s;    /* larger (or no) keep-alive is replaced by it: Server Keep Alive; 0: as asked */
+        uint32_t connect_timeout_ms;  /* from session_new() to a whole CONNECT */
+        uint32_t output_max;          /* bytes waiting for the client before session_output_full() */
+};
+
+enum session_event_type {
+        SESSION_EVENT_PACKET, /* packet: for the hub, as it is */
+        SESSION_EVENT_CLOSE,  /* last event: send what session_output() still has, then close the connection */
+};
+struct session_event {
+        enum session_event_type type;
+        struct span packet;  /* valid until the next call with this session */
+        uint8_t mqtt_reason; /* CLOSE */
+        bool with_will;      /* CLOSE: no proper DISCONNECT came */
+};
+
+struct session;
+
+int session_new(struct session **ret, const struct session_limits *limits, uint64_t now_ms); /* -ENOMEM */
+struct session *session_free(struct session *s); /* NULL-safe, returns NULL */
+
+/* The hub believes the certificate. identity is copied. Buffered input is interpreted now. */
+int session_admit(struct session *s, struct span identity, uint64_t now_ms);
+/* The hub does not: wait for the CONNECT (to know the version), answer CONNACK with this reason, close. */
+void session_refuse(struct session *s, uint8_t mqtt_reason);
+/* The relay ends the session: DISCONNECT with the reason (MQTT 5), then close. */
+void session_close(struct session *s, uint8_t mqtt_reason);
+
+/* Takes bytes from the connection; gives how many were taken (fewer than size: take events first, then again). */
+size_t session_input(struct session *s, struct span bytes, uint64_t now_ms);
+/* 0 and an event, or 1 if there is none now. */
+int session_next(struct session *s, struct session_event *event);
+/* A normalised packet of the hub for the client. -EBADMSG if it is none; -ENOMEM. */
+int session_from_hub(struct session *s, struct span packet, uint64_t now_ms);
+/* Bytes to send, then how many went. */
+struct span session_output(const struct session *s);
+void session_sent(struct session *s, size_t bytes, uint64_t now_ms);
+bool session_output_full(const struct session *s);
+/* Keep-alive (1.5 times the interval, MQTT 5 section 3.1.2.10) and connect time-out */
+void session_tick(struct session *s, uint64_t now_ms);
+uint64_t session_deadline(const struct session *s); /* UINT64_MAX: none */

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * X.509 certificates (RFC 5280): what the hub checks about a peer, and making them for setup, factory and tests.
+ */
+
+#include <stdint.h>
+
+#include "relay/key.h"
+#include "relay/reason.h"
+#include "relay/topic.h"
+
+struct x509_facts {
+        char identity[IDENTITY_SIZE]; /* the one CN of the subject; "" if there is none, two, or a foreign character */
+        struct public_key key;        /* KEY_NONE if of another type */
+        uint8_t fingerprint[SHA256_SIZE];
+        uint64_t not_before, not_after; /* Unix seconds */
+        bool is_ca;
+};
+/* DER; 0 or -EBADMSG */
+int x509_parse(struct span der, struct x509_facts *out);
+
+struct x509_trust; /* a set of CA certificates */
+int x509_trust_new(struct x509_trust **ret);
+struct x509_trust *x509_trust_free(struct x509_trust *trust);
+int x509_trust_add_file(struct x509_trust *trust,
+                        const char *pem_file); /* several certificates may follow each other */
+/* chain: DER, leaf first; signatures, CA flags, path length, name constraints. 0, or -EKEYREJECTED.
+ * check_time = false on a gateway that does not know the time. */
+int x509_trust_verify(struct x509_trust *trust, const struct span *chain, size_t count, bool check_time);
+
+struct x509_request {
+        const char *common_name, *organisation; /* organisation may be NULL */
+        const char *dns_name;                   /* subjectAltName, may be NULL; "127.0.0.1" gives an IP address entry */
+        struct public_key key;                  /* subject's */
+        bool ca;
+        uint32_t days;
+        bool for_server, for_client;
+};
+/* Signs with issuer_seed (Ed25519). issuer_der empty: self-signed. DER into w. 0 or -errno */
+int x509_make(struct writer *w, const struct x509_request *request, struct span issuer_der,
+              const uint8_t issuer_seed[ED25519_SEED_SIZE]);
+/* PEM <-> DER files. mode: of the new file; refuses to overwrite (-EEXIST). *der is malloc'ed. */
+int x509_save_pem(const char *path, struct span der, unsigned mode);
+int x509_load_pem(const char *path, uint8_t **der, size_t *size);
