@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Thin: installs what is needed from Debian, then calls meson, the test runner or dpkg.
+
+BUILD ?= build
+PYTHON := /usr/bin/python3
+CC := $(shell command -v ccache >/dev/null 2>&1 && echo "ccache gcc" || echo gcc)
+export CC
+
+.PHONY: help demo check check-quick bench deb build build-asan deps-demo deps-check deps-deb style clean
+
+help:
+	@echo "make demo         installs what it needs, builds, and plays the main job against a real broker"
+	@echo "make check        installs what it needs, builds, and runs every test"
+	@echo "make check-quick  unit, pair and fuzz tests only"
+	@echo "make bench        measures against peers, writes build/bench/report.json"
+	@echo "make deb          builds the Debian package into build/deb"
+	@echo "make style        reformats the sources"
+
+deps-demo:
+	@tests/deps demo
+
+deps-check:
+	@tests/deps check
+
+deps-deb:
+	@tests/deps deb
+
+build: deps-demo
+	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) > /dev/null
+	@ninja -C $(BUILD)
+
+build-asan: deps-check
+	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false > /dev/null
+	@ninja -C build-asan
+
+demo: build
+	@$(PYTHON) demo/demo.py --build $(BUILD)
+
+check: deps-check build build-asan
+	@$(PYTHON) tests/check.py --build $(BUILD) --asan build-asan
+
+check-quick: build
+	@$(PYTHON) tests/check.py --build $(BUILD) --quick
+
+bench: build
+	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
+
+deb: deps-deb
+	@debian/make-deb
+
+style:
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+clean:
+	@rm -rf build build-asan

@@ -1,0 +1,75 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Style that a machine can check: format, file length, head lines, words that do not belong. Prints TAP."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FILE_LINES_MAX = 600
+
+
+def git_files(*patterns):
+    out = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in out.split("\n") if name]
+
+
+def heads():
+    for name in git_files("*.c", "*.h"):
+        text = (ROOT / name).read_text()
+        if not text.startswith("/* SPDX-License-Identifier: GPL-2.0-or-later */\n"):
+            yield f"{name}: the first line is not the licence line"
+        if name.endswith(".h") and "#pragma once" not in text[:200]:
+            yield f"{name}: no #pragma once"
+
+
+def lengths():
+    for name in git_files("*.c", "*.h", "*.py"):
+        lines = (ROOT / name).read_text().count("\n")
+        if lines > FILE_LINES_MAX:
+            yield f"{name}: {lines} lines, more than {FILE_LINES_MAX}: split it by subject"
+
+
+def left_overs():
+    for name in git_files("*.c", "*.h", "*.py", "*.rst", "*.md"):
+        for number, line in enumerate((ROOT / name).read_text().splitlines(), 1):
+            if re.search(r"\b(TODO|FIXME|XXX|HACK)\b", line) and name != "tests/style.py":
+                yield f"{name}:{number}: {line.strip()}"
+
+
+def own_enum_defaults():
+    """-Werror=switch makes a forgotten case an error only where there is no default."""
+    flags = (ROOT / "meson.build").read_text()
+    if "-Werror=switch" not in flags:
+        yield "meson.build: -Werror=switch is gone"
+
+
+def formatted():
+    version = subprocess.run(["clang-format", "--version"], capture_output=True, text=True, check=True).stdout
+    if "version 14." not in version:
+        print(f"# formatting is checked with clang-format 14 only; here is {version.strip()}")
+        return
+    names = git_files("*.c", "*.h")
+    run = subprocess.run(["clang-format", "--dry-run", "-Werror", *names], cwd=ROOT, capture_output=True, text=True)
+    seen = sorted({line.split(":")[0] for line in run.stderr.splitlines() if "error:" in line})
+    for name in seen:
+        yield f"{name}: not formatted; make style does it"
+
+
+def main():
+    cases = [heads, lengths, left_overs, own_enum_defaults, formatted]
+    failed = 0
+    print(f"1..{len(cases)}")
+    for number, case in enumerate(cases, 1):
+        problems = list(case())
+        failed += bool(problems)
+        print(f"{'not ok' if problems else 'ok'} {number} - style: {case.__name__.replace('_', ' ')}")
+        for line in problems[:20]:
+            print("# " + line)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
