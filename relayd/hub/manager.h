@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The hub as seen by its bus: what it shows (hub/views.h), what may be asked of it, and what it tells of changes.
+ * Everything runs on the loop's thread. Views borrow: valid during the callback or until the next call.
+ *
+ * Actions: 0 done; 1 refused, *refusal says why and what to do; negative errno: the hub failed (store).
+ * caller: who asks, for the audit log ("uid 1000 (anna)"); never NULL.
+ */
+
+#include "hub/views.h"
+
+struct manager;
+
+#define MANAGER_REFUSED 1
+
+void manager_view(struct manager *m, struct manager_view *out);
+
+/* In ascending order, as long as fn returns 0; its other values are passed on. fn must not change anything. */
+int manager_walk_devices(struct manager *m, int (*fn)(void *context, const struct device_view *device), void *context);
+bool manager_find_device(struct manager *m, const char *identity, struct device_view *out);
+int manager_walk_updates(struct manager *m, int (*fn)(void *context, const struct update_view *update), void *context);
+bool manager_find_update(struct manager *m, const uint8_t digest[SHA256_SIZE], struct update_view *out);
+/* alerts with number >= from */
+int manager_walk_alerts(struct manager *m, uint64_t from, int (*fn)(void *context, const struct alert_view *alert),
+                        void *context);
+/* encoded audit records with number >= from, at most max */
+int manager_walk_audit(struct manager *m, uint64_t from, uint32_t max,
+                       int (*fn)(void *context, uint64_t number, struct span record), void *context);
+
+/* list: factory list (relay/factory.h) */
+int manager_import_devices(struct manager *m, const char *caller, struct span list, uint32_t *added, uint32_t *known,
+                           struct refusal *refusal);
+int manager_admit_device(struct manager *m, const char *caller, const char *identity, struct refusal *refusal);
+int manager_revoke_device(struct manager *m, const char *caller, const char *identity, const char *why,
+                          struct refusal *refusal);
+int manager_import_site_policy(struct manager *m, const char *caller, struct span signed_set, struct refusal *refusal);
+int manager_import_vendor_keys(struct manager *m, const char *caller, struct span signed_set, struct refusal *refusal);
+/* SPAN_EMPTY if there is none yet; valid until the next action */
+struct span manager_site_policy(struct manager *m);
+struct span manager_vendor_keys(struct manager *m);
+int manager_approve(struct manager *m, const char *caller, struct span approval, uint32_t *approved, uint32_t *needed,
+                    struct refusal *refusal);
+int manager_deny_update(struct manager *m, const char *caller, const uint8_t digest[SHA256_SIZE], const char *why,
+                        struct refusal *refusal);
+int manager_open_gate(struct manager *m, const char *caller, uint64_t until, struct refusal *refusal);
+int manager_close_gate(struct manager *m, const char *caller, struct refusal *refusal);
+
+/* What changed; many changes of one kind in a loop turn are told once per object. */
+enum manager_change {
+        MANAGER_CHANGE_MANAGER, /* uplink, gate or policy properties; key: "" */
+        MANAGER_CHANGE_DEVICE,  /* key: identity; also a new one */
+        MANAGER_CHANGE_UPDATE,  /* key: manifest digest in hexadecimal; also a new one */
+};
+struct manager_listener {
+        void (*changed)(void *context, enum manager_change what, const char *key);
+        void (*alert)(void *context, const struct alert_view *alert);
+        void *context;
+};
+/* One listener (the bus); NULL takes it away. The struct is copied. */
+void manager_listen(struct manager *m, const struct manager_listener *listener);

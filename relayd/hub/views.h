@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What the hub shows of itself: plain values, copied or borrowed for the time of one call. They are filled by the
+ * modules that own the facts and read by the bus. Field by field what docs/dbus/org.relayd.Relay1.xml describes.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "relay/approval.h"
+#include "relay/reason.h"
+#include "relay/span.h"
+#include "relay/topic.h"
+
+#define VIEW_TEXT_MAX 256 /* bytes of a sentence with its NUL */
+
+/* Why an action was refused; the sentence names the thing, the value and the way out. */
+struct refusal {
+        enum reason reason;
+        char text[VIEW_TEXT_MAX];
+};
+
+enum registration { REGISTRATION_PENDING = 0, REGISTRATION_REGISTERED = 1, REGISTRATION_REVOKED = 2 };
+const char *registration_name(enum registration registration); /* "pending", "registered", "revoked" */
+
+struct device_view {
+        const char *identity;
+        enum registration registration;
+        bool online;
+        uint64_t since;                         /* Unix seconds of the last change of online; 0: never seen */
+        const char *peer;                       /* "192.0.2.7:40112", "" if offline */
+        const char *version;                    /* from state/relay, "" if never told */
+        char image_digest[2 * SHA256_SIZE + 1]; /* hexadecimal; "" if never told */
+        uint64_t boot;
+        char fingerprint[2 * SHA256_SIZE + 1]; /* hexadecimal; "" if the key is not known */
+        const char *trust;                     /* "claimed" */
+        const char *update_state;              /* last updates/status: "idle", "fetching", ...; "" if never told */
+        uint32_t update_progress;              /* 0 to 100 */
+        const char *update_reason;             /* reason name, "none" */
+};
+
+enum update_state { UPDATE_PENDING = 0, UPDATE_APPROVED = 1, UPDATE_DENIED = 2 };
+const char *update_state_name(enum update_state state); /* defined in updates.c: "pending", "approved", "denied" */
+
+struct update_device_view {
+        const char *device;
+        const char *waits_for; /* "approval", "gate", "image", "offline", "offered", "installed" or a reason name */
+};
+struct update_view {
+        uint8_t digest[SHA256_SIZE]; /* of the manifest */
+        struct span version, urgency, description;
+        uint64_t sequence;
+        uint8_t image_digest[SHA256_SIZE];
+        uint32_t image_size;
+        enum update_state state;
+        uint64_t received;                        /* Unix seconds */
+        uint8_t approvals[SITE_APPROVERS_MAX][8]; /* key ids of the approvers that approved */
+        uint32_t approval_count, needed;
+        uint32_t blocks_cached, blocks;
+        struct span envelope;
+        const struct update_device_view *devices;
+        uint32_t device_count;
+};
+
+struct alert_view {
+        uint64_t number; /* 1, 2, ... */
+        uint64_t time;   /* Unix seconds */
+        const char *device;
+        const char *reason; /* reason name */
+        const char *detail;
+};
+
+enum uplink_view_state { UPLINK_VIEW_NONE = 0, UPLINK_VIEW_DOWN = 1, UPLINK_VIEW_UP = 2 };
+const char *uplink_view_name(enum uplink_view_state state); /* "none", "down", "up" */
+
+struct gate_view {
+        bool open;
+        uint64_t until; /* Unix seconds, 0: without end */
+};
+struct policy_view {
+        uint64_t epoch; /* 0: no site policy yet */
+        uint8_t digest[SHA256_SIZE];
+        uint32_t threshold;
+};
+
+struct manager_view {
+        const char *version, *site, *identity;
+        enum uplink_view_state uplink;
+        uint64_t uplink_since;
+        const char *uplink_error; /* "" if there is none */
+        struct gate_view gate;
+        struct policy_view policy;
+        uint32_t sessions;
+        uint64_t outbox_events, outbox_bytes;
+        uint64_t store_used, store_max;
+        uint64_t events_received, events_forwarded, events_repeated;
+        uint64_t image_bytes_fetched, image_bytes_served;
+};
