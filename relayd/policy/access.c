@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Topic rules of devices, applications and the uplink. */
+
+#include "policy/access.h"
+
+#include "relay/approval.h"
+#include "relay/image.h"
+#include "relay/manifest.h"
+#include "relay/sitepolicy.h"
+
+#define VENDOR_SET_MAX 4096
+#define COMMAND_MAX    4096
+#define REVOCATION_MAX 4096
+#define LIST_PIECE_MAX (128 * SHA256_SIZE) /* digests of one block list piece */
+
+/* below sites/<site>/devices/<device>/; a trailing slash stands for "and something below" */
+static const char *const device_writes[] = {
+        "events/", "events1/", "state/relay", "state/direct", "commands/result", "updates/status", "gate/request",
+};
+/* below sites/<site>/ */
+static const char *const device_reads[] = {
+        "relay/state", "policy/+", "revocations", "approvals/#", "vendor/+", "audit/checkpoint",
+};
+/* site-wide topics whose content only the relay or a verified object may set; with everything below them */
+static const char *const reserved[] = {
+        "relay", "policy", "revocations", "approvals", "vendor", "audit", "alerts", "devices",
+};
+
+static bool starts_with(struct span s, struct span prefix)
+{
+        return s.size >= prefix.size && span_equal(span_slice(s, 0, prefix.size), prefix);
+}
+
+static bool is_at_or_below(struct span topic, struct span level)
+{
+        return starts_with(topic, level) && (topic.size == level.size || topic.data[level.size] == '/');
+}
+
+static bool device_may_write(struct span rest)
+{
+        for (size_t i = 0; i < sizeof(device_writes) / sizeof(device_writes[0]); i++) {
+                struct span allowed = span_of_string(device_writes[i]);
+                bool prefix = allowed.data[allowed.size - 1] == '/';
+                if (prefix ? rest.size > allowed.size && starts_with(rest, allowed) : span_equal(rest, allowed))
+                        return true;
+        }
+        return false;
+}
+
+static bool site_topic_is_reserved(struct span rest)
+{
+        for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+                if (is_at_or_below(rest, span_of_string(reserved[i])))
+                        return true;
+        return false;
+}
+
+/* what no role can give */
+static bool application_may_ever_write(const char *site, struct span topic)
+{
+        struct topic_parts parts;
+        switch (topic_parse(topic, &parts)) {
+        case TOPIC_DEVICE:
+                return span_equal_string(parts.site, site) && span_equal_string(parts.rest, "commands");
+        case TOPIC_SITE:
+                return span_equal_string(parts.site, site) && !site_topic_is_reserved(parts.rest);
+        case TOPIC_IMAGE_BLOCK:
+        case TOPIC_IMAGE_LIST:
+                return false;
+        case TOPIC_FOREIGN:
+                /* half-formed names of our own tree are nobody's */
+                return !is_at_or_below(topic, SPAN_LITERAL("sites")) &&
+                       !is_at_or_below(topic, SPAN_LITERAL("images")) && topic.data[0] != '$';
+        }
+        return false;
+}
+
+static struct decision decide(bool allowed)
+{
+        return allowed ? DECISION_ALLOW : DECISION_DENY(REASON_TOPIC);
+}
+
+struct decision access_publish(const struct access_subject *subject, struct span topic)
+{
+        if (!topic_name_is_valid(topic))
+                return decide(false);
+        if (!subject->role) {
+                struct topic_parts parts;
+                return decide(topic_parse(topic, &parts) == TOPIC_DEVICE &&
+                              span_equal_string(parts.site, subject->site) &&
+                              span_equal_string(parts.device, subject->identity) && device_may_write(parts.rest));
+        }
+        if (!application_may_ever_write(subject->site, topic))
+                return decide(false);
+        for (size_t i = 0; i < subject->role->write_count; i++)
+                if (topic_matches(span_of_string(subject->role->write[i]), topic))
+                        return decide(true);
+        return decide(false);
+}
+
+static bool device_may_read(const struct access_subject *subject, struct span filter)
+{
+        struct topic_parts parts;
+        enum topic_kind kind = topic_parse(filter, &parts);
+        if (kind == TOPIC_IMAGE_BLOCK || kind == TOPIC_IMAGE_LIST)
+                return true;
+        char outer[TOPIC_MAX];
+        if (topic_filter_covers(span_of_string(topic_device(outer, subject->site, subject->identity, "#")), filter))
+                return true;
+        for (size_t i = 0; i < sizeof(device_reads) / sizeof(device_reads[0]); i++)
+                if (topic_filter_covers(span_of_string(topic_site(outer, subject->site, device_reads[i])), filter))
+                        return true;
+        return false;
+}
+
+struct decision access_subscribe(const struct access_subject *subject, struct span filter)
+{
+        if (!topic_filter_is_valid(filter) || starts_with(filter, SPAN_LITERAL("$share/")))
+                return decide(false);
+        if (!subject->role)
+                return decide(device_may_read(subject, filter));
+        for (size_t i = 0; i < subject->role->read_count; i++)
+                if (topic_filter_covers(span_of_string(subject->role->read[i]), filter))
+                        return decide(true);
+        return decide(false);
+}
+
+static bool is_number(struct span s)
+{
+        if (s.size == 0 || s.size > 19 || s.data[0] == '0')
+                return false;
+        for (size_t i = 0; i < s.size; i++)
+                if (s.data[i] < '0' || s.data[i] > '9')
+                        return false;
+        return true;
+}
+
+static bool is_hex(struct span s, size_t digits)
+{
+        if (s.size != digits)
+                return false;
+        for (size_t i = 0; i < s.size; i++)
+                if (!((s.data[i] >= '0' && s.data[i] <= '9') || (s.data[i] >= 'a' && s.data[i] <= 'f')))
+                        return false;
+        return true;
+}
+
+static struct span after(struct span s, struct span prefix)
+{
+        return starts_with(s, prefix) ? span_slice(s, prefix.size, s.size - prefix.size) : SPAN_EMPTY;
+}
+
+static enum access_uplink site_kind(struct span rest)
+{
+        struct span name = after(rest, SPAN_LITERAL("approvals/"));
+        if (name.size == 2 * SHA256_SIZE + 1 + 2 * KEY_ID_SIZE && name.data[2 * SHA256_SIZE] == '/' &&
+            is_hex(span_slice(name, 0, 2 * SHA256_SIZE), 2 * SHA256_SIZE) &&
+            is_hex(span_slice(name, 2 * SHA256_SIZE + 1, 2 * KEY_ID_SIZE), 2 * KEY_ID_SIZE))
+                return ACCESS_UPLINK_APPROVAL;
+        if (is_number(after(rest, SPAN_LITERAL("policy/"))))
+                return ACCESS_UPLINK_POLICY;
+        if (is_number(after(rest, SPAN_LITERAL("vendor/"))))
+                return ACCESS_UPLINK_VENDOR;
+        return span_equal_string(rest, "revocations") ? ACCESS_UPLINK_REVOCATION : ACCESS_UPLINK_REFUSED;
+}
+
+static enum access_uplink kind_of(const char *site, struct span topic, struct topic_parts *parts)
+{
+        switch (topic_parse(topic, parts)) {
+        case TOPIC_IMAGE_BLOCK:
+                return ACCESS_UPLINK_IMAGE_BLOCK;
+        case TOPIC_IMAGE_LIST:
+                return ACCESS_UPLINK_IMAGE_LIST;
+        case TOPIC_DEVICE:
+                if (!span_equal_string(parts->site, site))
+                        return ACCESS_UPLINK_REFUSED;
+                if (span_equal_string(parts->rest, "updates/offer"))
+                        return ACCESS_UPLINK_OFFER;
+                return span_equal_string(parts->rest, "commands") ? ACCESS_UPLINK_COMMAND : ACCESS_UPLINK_REFUSED;
+        case TOPIC_SITE:
+                return span_equal_string(parts->site, site) ? site_kind(parts->rest) : ACCESS_UPLINK_REFUSED;
+        case TOPIC_FOREIGN:
+                break;
+        }
+        return ACCESS_UPLINK_REFUSED;
+}
+
+size_t access_uplink_max(enum access_uplink kind)
+{
+        switch (kind) {
+        case ACCESS_UPLINK_REFUSED:
+                return 0;
+        case ACCESS_UPLINK_OFFER:
+                return MANIFEST_MAX;
+        case ACCESS_UPLINK_COMMAND:
+                return COMMAND_MAX;
+        case ACCESS_UPLINK_APPROVAL:
+                return APPROVAL_MAX;
+        case ACCESS_UPLINK_POLICY:
+                return SITE_POLICY_MAX;
+        case ACCESS_UPLINK_REVOCATION:
+                return REVOCATION_MAX;
+        case ACCESS_UPLINK_VENDOR:
+                return VENDOR_SET_MAX;
+        case ACCESS_UPLINK_IMAGE_BLOCK:
+                return IMAGE_BLOCK_SIZE;
+        case ACCESS_UPLINK_IMAGE_LIST:
+                return LIST_PIECE_MAX;
+        }
+        return 0;
+}
+
+enum access_uplink access_uplink(const char *site, struct span topic, size_t payload_size, struct topic_parts *parts)
+{
+        struct topic_parts own;
+        enum access_uplink kind = kind_of(site, topic, parts ? parts : &own);
+        if (payload_size == 0 || payload_size > access_uplink_max(kind))
+                return ACCESS_UPLINK_REFUSED;
+        return kind;
+}

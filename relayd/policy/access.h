@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Which topics an identity may publish and read, and what the hub accepts from the uplink. Pure.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "relay/reason.h"
+#include "relay/span.h"
+#include "relay/topic.h"
+
+#define ACCESS_FILTERS_MAX 32 /* per role and direction */
+
+/* What a role file gives to a site application; the strings are the owner's. */
+struct access_role {
+        const char *const *read; /* topic filters */
+        size_t read_count;
+        const char *const *write;
+        size_t write_count;
+};
+
+struct access_subject {
+        const char *site;
+        const char *identity;
+        const struct access_role *role; /* NULL: a device */
+};
+
+/*
+ * A device: events/<name>, events1/<name>, state/relay, state/direct, commands/result, updates/status, gate/request
+ * below its own prefix. An application: what its write filters match, except a device's topics other than `commands`,
+ * the site-wide topics that carry signed objects or the relay's own word, other sites, and images. Deny reason: TOPIC.
+ */
+struct decision access_publish(const struct access_subject *subject, struct span topic);
+/*
+ * A device: filters covered by its own prefix or by relay/state, policy/+, revocations, approvals/#, vendor/+,
+ * audit/checkpoint of its site, and named pieces of images (no wildcard). An application: filters covered by one of
+ * its read filters. Shared subscriptions ($share/...) are never covered. Deny reason: TOPIC.
+ */
+struct decision access_subscribe(const struct access_subject *subject, struct span filter);
+
+enum access_uplink {
+        ACCESS_UPLINK_REFUSED = 0,
+        ACCESS_UPLINK_OFFER,       /* devices/<device>/updates/offer: SUIT envelope */
+        ACCESS_UPLINK_COMMAND,     /* devices/<device>/commands */
+        ACCESS_UPLINK_APPROVAL,    /* approvals/<manifest digest>/<approver key id>: COSE_Sign1 */
+        ACCESS_UPLINK_POLICY,      /* policy/<epoch>: signed set */
+        ACCESS_UPLINK_REVOCATION,  /* revocations */
+        ACCESS_UPLINK_VENDOR,      /* vendor/<epoch>: signed set */
+        ACCESS_UPLINK_IMAGE_BLOCK, /* images/<digest>/<n> */
+        ACCESS_UPLINK_IMAGE_LIST,  /* images/<digest>/l<n> */
+};
+
+/*
+ * The kind of a publish that came by the uplink: by its topic, and REFUSED if its payload is empty or larger than its
+ * kind may be. parts: the topic taken apart (spans point into topic); may be NULL. Content is checked by the caller.
+ */
+enum access_uplink access_uplink(const char *site, struct span topic, size_t payload_size, struct topic_parts *parts);
+size_t access_uplink_max(enum access_uplink kind); /* largest payload in bytes; 0 for REFUSED */
