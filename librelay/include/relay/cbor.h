@@ -68,3 +68,5 @@ struct cbor_map {
 };
 void cbor_map_enter(struct cbor_map *m, struct reader *r);
 bool cbor_map_next(struct cbor_map *m, int64_t *key);
+/* the same for keys of any type: *key is the key as encoded */
+bool cbor_map_next_encoded(struct cbor_map *m, struct span *key);

@@ -23,7 +23,8 @@ struct public_key {
 };
 
 struct sha256 {
-        uint64_t opaque[32]; /* backend state; checked by _Static_assert in the backend; no pointers, may be dropped */
+        _Alignas(16) uint64_t
+                opaque[32]; /* backend state; checked by _Static_assert in the backend; no pointers, may be dropped */
 };
 int crypto_sha256_init(struct sha256 *h);
 int crypto_sha256_update(struct sha256 *h, struct span data);

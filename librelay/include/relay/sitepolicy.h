@@ -17,13 +17,13 @@
 #include "relay/reason.h"
 #include "relay/topic.h"
 
-#define SITE_POLICY_AAD           "relayd/site-policy/1"
-#define SITE_APPROVERS_MAX        16
-#define SITE_GATES_MAX            4
-#define SITE_ENDPOINTS_MAX        6
-#define SITE_ENDPOINT_DEVICES_MAX 32
-#define SITE_HOST_SIZE            (253 + 1)
-#define SITE_POLICY_MAX           8192 /* bytes of a signed set */
+#define SITE_POLICY_AAD    "relayd/site-policy/1"
+#define SITE_APPROVERS_MAX 16
+#define SITE_GATES_MAX     4
+#define SITE_ENDPOINTS_MAX 6
+#define SITE_DEVICES_MAX   64 /* device names in all endpoints together */
+#define SITE_HOST_SIZE     (253 + 1)
+#define SITE_POLICY_MAX    8192 /* bytes of a signed set */
 
 enum endpoint_kind { ENDPOINT_RELAY = 0, ENDPOINT_CLOUD = 1 };
 enum site_mode { SITE_NORMAL = 0, SITE_RELAY_ONLY = 1 };
@@ -35,8 +35,8 @@ struct site_endpoint {
         uint8_t pin[SHA256_SIZE];
         bool has_backup_pin;
         uint8_t backup_pin[SHA256_SIZE];
-        size_t device_count; /* 0: every device uses it */
-        char devices[SITE_ENDPOINT_DEVICES_MAX][IDENTITY_MAX + 1];
+        /* which devices use it: policy->devices[device_first] and the following; 0: every device uses it */
+        size_t device_first, device_count;
 };
 
 struct site_policy {
@@ -51,6 +51,8 @@ struct site_policy {
         size_t gate_count;
         struct site_endpoint endpoints[SITE_ENDPOINTS_MAX];
         size_t endpoint_count;
+        char devices[SITE_DEVICES_MAX][IDENTITY_MAX + 1]; /* shared by the endpoints, so that a policy stays small */
+        size_t device_count;
         enum site_mode mode;
         bool ticket_needed;
         uint32_t patience_s;
@@ -66,4 +68,4 @@ int site_policy_encode(struct writer *w, const struct site_policy *policy); /* d
 enum reason site_policy_accept_first(struct span signed_set, struct site_policy *out, uint8_t *scratch,
                                      size_t scratch_size);
 /* does this device use this endpoint? */
-bool site_endpoint_applies(const struct site_endpoint *endpoint, const char *device);
+bool site_endpoint_applies(const struct site_policy *policy, const struct site_endpoint *endpoint, const char *device);

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Factory list: which devices a vendor made, as a site imports them. Not signed: whoever imports it vouches for it.
+ *
+ *     factory-list = { 0: 1, 1: vendor id (bstr 16), 2: [+ { 0: identity (tstr), 1: COSE_Key, 2: class id (bstr 16) }]
+ * }
+ */
+
+#include "relay/key.h"
+#include "relay/manifest.h"
+#include "relay/topic.h"
+
+struct factory_device {
+        char identity[IDENTITY_MAX + 1];
+        struct public_key key; /* of the device's identity */
+        uint8_t class_id[CLASS_ID_SIZE];
+};
+
+/* an opened list; walks over the input, which must outlive it */
+struct factory_list {
+        uint8_t vendor_id[VENDOR_ID_SIZE];
+        size_t count; /* devices in the whole list */
+        size_t left;  /* not yet walked over */
+        struct reader devices;
+};
+
+/*
+ * Checks the whole list (form, identities, keys, trailing bytes) and stands before the first device.
+ * An identity or key that comes twice is not noticed here: a registry meets it as one it already has.
+ * RELAY_OK, RELAY_E_TRUNCATED, RELAY_E_MALFORMED, RELAY_E_RANGE, RELAY_E_KEY.
+ */
+int factory_list_decode(struct span in, struct factory_list *out);
+/* the next device; false after the last */
+bool factory_list_next(struct factory_list *list, struct factory_device *out);
+
+/* Writes the list's beginning; then exactly count calls of factory_put_device(). count 0 fails the writer. */
+void factory_put_list(struct writer *w, const uint8_t vendor_id[VENDOR_ID_SIZE], size_t count);
+void factory_put_device(struct writer *w, const struct factory_device *device);
