@@ -28,9 +28,10 @@ RULES = {
     "relayd/hub/main.c": ({"relay", "util", "policy", "channel", "store", "audit", "conf", "tls", "uplink", "hub",
                            "bus"}, {"systemd"}),
     "relayd/bus": ({"relay", "util", "bus", "hub/manager.h"}, {"systemd"}),
-    "relayd/ctl": ({"relay", "util", "audit", "bus/names.h", "conf", "tls", "uplink/simple.h", "ctl"},
+    "relayd/cli": ({"relay", "util", "tls", "cli"}, {"jansson"}),
+    "relayd/ctl": ({"relay", "util", "audit", "bus/names.h", "cli", "conf", "tls", "uplink/simple.h", "ctl"},
                    {"systemd", "jansson"}),
-    "tools": ({"relay", "util", "tls", "uplink/simple.h", "tools"}, set()),
+    "tools": ({"relay", "util", "tls", "cli", "uplink/simple.h", "tools"}, {"jansson"}),
     "firmware/port": ({"relay", "port"}, set()),
     "firmware/app": ({"relay", "port", "app"}, set()),
     "firmware/boot": ({"relay", "port", "boot"}, set()),
@@ -39,7 +40,7 @@ RULES = {
 }
 FOREIGN = {"wolfssl", "lmdb", "ini", "systemd", "jansson", "libnl3", "netlink", "openssl"}
 PROJECT = {"relay", "util", "policy", "session", "channel", "store", "audit", "conf", "tls", "uplink", "front", "hub",
-           "bus", "ctl", "port", "app", "boot", "ports", "tools", "guard", "country", "spark"}
+           "bus", "cli", "ctl", "port", "app", "boot", "ports", "tools", "guard", "country", "spark"}
 
 
 def rule_of(path):

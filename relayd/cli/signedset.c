@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Signed sets in files. */
+
+#include "cli/signedset.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/files.h"
+
+/* [payload, []]: a proposal; a set that counts has a signature, so cose_set_decode() is not asked */
+static bool decode_proposal(struct span in, struct cose_set *out)
+{
+        struct reader r;
+        struct span payload;
+
+        reader_init(&r, in);
+        if (cbor_get_array(&r) != 2)
+                return false;
+        payload = cbor_get_bstr(&r);
+        if (cbor_get_array(&r) != 0 || reader_finish(&r) != RELAY_OK)
+                return false;
+        *out = (struct cose_set){ .payload = payload };
+        return true;
+}
+
+int signed_set_load(const struct cli *cli, const char *path, struct signed_set *out)
+{
+        size_t size;
+        int r;
+
+        *out = (struct signed_set){ 0 };
+        r = file_read(path, SIGNED_SET_MAX, &out->bytes, &size);
+        if (r < 0)
+                return cli_errno(cli, r, path);
+        if (!decode_proposal(span_of(out->bytes, size), &out->set) &&
+            cose_set_decode(span_of(out->bytes, size), &out->set) != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "%s: no signed set (a CBOR array of payload and signatures)", path);
+        if (crypto_sha256(out->set.payload, out->digest) != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "%s: SHA-256 failed", path);
+        return CLI_OK;
+}
+
+void signed_set_done(struct signed_set *set)
+{
+        free(set->bytes);
+        *set = (struct signed_set){ 0 };
+}
+
+static void write_set(struct writer *w, const struct cose_set *set)
+{
+        cbor_put_array(w, 2);
+        cbor_put_bstr(w, set->payload);
+        cbor_put_array(w, set->count);
+        for (size_t i = 0; i < set->count; i++)
+                writer_bytes(w, set->signatures[i]);
+}
+
+int signed_set_create(const struct cli *cli, const char *path, struct span payload)
+{
+        uint8_t out[SIGNED_SET_MAX];
+        struct cose_set set = { .payload = payload };
+        struct writer w;
+        int r;
+
+        writer_init(&w, out, sizeof(out));
+        write_set(&w, &set);
+        if (writer_finish(&w) != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "%s: larger than %u bytes", path, SIGNED_SET_MAX);
+        r = file_create(path, out, writer_needed(&w), 0644);
+        if (r == -EEXIST)
+                return cli_fail(cli, CLI_FAILED, "%s exists; remove it, or choose another name", path);
+        return r < 0 ? cli_errno(cli, r, path) : CLI_OK;
+}
+
+bool signed_set_has(const struct signed_set *set, const char *aad, const struct public_key *key)
+{
+        uint8_t scratch[SIGNED_SET_MAX + 128];
+
+        return cose_set_count_valid(&set->set, span_of_string(aad), key, 1, scratch, sizeof(scratch)) == 1;
+}
+
+int signed_set_sign(const struct cli *cli, const char *path, const struct signed_set *set, const char *aad,
+                    struct cli_key *key, const struct public_key *keys, size_t count, const char *what)
+{
+        uint8_t scratch[SIGNED_SET_MAX + 128], signature[256], out[SIGNED_SET_MAX];
+        struct signer signer = cli_key_signer(key);
+        struct cose_set more = set->set;
+        struct writer w;
+        int r;
+
+        if (key_find(keys, count, &key->public_key) < 0)
+                return cli_fail(cli, CLI_FAILED, "this key is no %s key of %s; its signature would not count", what,
+                                path);
+        if (signed_set_has(set, aad, &key->public_key))
+                return cli_fail(cli, CLI_FAILED, "%s is already signed by this key; nothing was changed", path);
+        if (more.count >= COSE_SET_SIGNATURES_MAX)
+                return cli_fail(cli, CLI_FAILED, "%s holds %d signatures already", path, COSE_SET_SIGNATURES_MAX);
+        writer_init(&w, signature, sizeof(signature));
+        r = cose_sign1_write(&w, &signer, span_of_string(aad), more.payload, true, scratch, sizeof(scratch));
+        if (r != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "%s: cannot sign: %s", path, relay_result_string(r));
+        more.signatures[more.count++] = writer_span(&w);
+        writer_init(&w, out, sizeof(out));
+        write_set(&w, &more);
+        if (writer_finish(&w) != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "%s: larger than %u bytes", path, SIGNED_SET_MAX);
+        r = file_write(path, out, writer_needed(&w), 0644);
+        return r < 0 ? cli_errno(cli, r, path) : CLI_OK;
+}
