@@ -98,13 +98,13 @@ json_t *describe_vendor_keys(const struct vendor_keys *keys)
                 describe_keys(keys->command, keys->command_count), "digest", json_hex(keys->digest, SHA256_SIZE));
 }
 
-static json_t *describe_endpoint(const struct site_endpoint *e)
+static json_t *describe_endpoint(const struct site_policy *p, const struct site_endpoint *e)
 {
         json_t *devices = json_array();
         json_t *object;
 
         for (size_t i = 0; i < e->device_count; i++)
-                json_array_append_new(devices, json_string(e->devices[i]));
+                json_array_append_new(devices, json_string(p->devices[e->device_first + i]));
         object = json_pack("{s:s, s:s, s:i, s:o, s:o}", "kind", e->kind == ENDPOINT_RELAY ? "relay" : "cloud", "host",
                            e->host, "port", (int)e->port, "pin", json_hex(e->pin, SHA256_SIZE), "devices", devices);
         if (e->has_backup_pin)
@@ -118,7 +118,7 @@ json_t *describe_policy(const struct site_policy *p)
         json_t *object;
 
         for (size_t i = 0; i < p->endpoint_count; i++)
-                json_array_append_new(endpoints, describe_endpoint(&p->endpoints[i]));
+                json_array_append_new(endpoints, describe_endpoint(p, &p->endpoints[i]));
         object = json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:s, s:b, s:I, s:o}", "site", p->site, "epoch",
                            (json_int_t)p->epoch, "approvers", describe_keys(p->approvers, p->approver_count),
                            "threshold", (json_int_t)p->threshold, "gates", describe_keys(p->gates, p->gate_count),
