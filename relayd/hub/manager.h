@@ -19,8 +19,12 @@ void manager_view(struct manager *m, struct manager_view *out);
 /* In ascending order, as long as fn returns 0; its other values are passed on. fn must not change anything. */
 int manager_walk_devices(struct manager *m, int (*fn)(void *context, const struct device_view *device), void *context);
 bool manager_find_device(struct manager *m, const char *identity, struct device_view *out);
-int manager_walk_updates(struct manager *m, int (*fn)(void *context, const struct update_view *update), void *context);
-bool manager_find_update(struct manager *m, const uint8_t digest[SHA256_SIZE], struct update_view *out);
+int manager_walk_updates(struct manager *m, int (*fn)(void *context, const struct manager_update *update),
+                         void *context);
+bool manager_find_update(struct manager *m, const uint8_t digest[SHA256_SIZE], struct manager_update *out);
+/* Device number index of an update and what it waits for; false beyond the end. */
+bool manager_update_device_at(struct manager *m, const uint8_t digest[SHA256_SIZE], size_t index,
+                              struct manager_update_device *out);
 /* alerts with number >= from */
 int manager_walk_alerts(struct manager *m, uint64_t from, int (*fn)(void *context, const struct alert_view *alert),
                         void *context);

@@ -40,27 +40,23 @@ struct device_view {
         const char *update_reason;             /* reason name, "none" */
 };
 
-enum update_state { UPDATE_PENDING = 0, UPDATE_APPROVED = 1, UPDATE_DENIED = 2 };
-const char *update_state_name(enum update_state state); /* defined in updates.c: "pending", "approved", "denied" */
-
-struct update_device_view {
+struct manager_update_device {
         const char *device;
         const char *waits_for; /* "approval", "gate", "image", "offline", "offered", "installed" or a reason name */
 };
-struct update_view {
+struct manager_update {
         uint8_t digest[SHA256_SIZE]; /* of the manifest */
         struct span version, urgency, description;
         uint64_t sequence;
         uint8_t image_digest[SHA256_SIZE];
         uint32_t image_size;
-        enum update_state state;
+        const char *state;                        /* "pending", "approved", "denied", "superseded" */
         uint64_t received;                        /* Unix seconds */
         uint8_t approvals[SITE_APPROVERS_MAX][8]; /* key ids of the approvers that approved */
         uint32_t approval_count, needed;
         uint32_t blocks_cached, blocks;
         struct span envelope;
-        const struct update_device_view *devices;
-        uint32_t device_count;
+        uint32_t device_count; /* see manager_update_device_at() */
 };
 
 struct alert_view {
