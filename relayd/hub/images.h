@@ -24,7 +24,7 @@ struct images_host {
         /* named topics at the uplink; watch answers 0, or anything else if it cannot now (asked again later) */
         int (*watch)(void *context, const char *topic);
         void (*unwatch)(void *context, const char *topic);
-        /* something is wrong with what the cloud serves; rate is bounded by the caller of this */
+        /* something is wrong with what the cloud serves, or the store is full: once an hour for each image */
         void (*alert)(void *context, const uint8_t image[SHA256_SIZE], enum reason reason, const char *detail);
         void (*progress)(void *context, const uint8_t image[SHA256_SIZE]); /* another block is in */
         void (*complete)(void *context, const uint8_t image[SHA256_SIZE]); /* whole, checked and durable */
