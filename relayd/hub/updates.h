@@ -14,12 +14,13 @@
 #include "hub/anchors.h"
 #include "hub/gate.h"
 #include "hub/images.h"
+#include "hub/views.h"
 #include "relay/approval.h"
 #include "relay/manifest.h"
 
 #define UPDATES_MAX         256  /* known at a time; the oldest unapproved superseded (then denied) one makes room */
 #define UPDATES_DEVICES_MAX 4096 /* devices one update is offered to */
-#define UPDATE_WHY_SIZE     120
+#define UPDATE_WHY_SIZE     120  /* bytes with the NUL */
 
 struct updates;
 
@@ -35,12 +36,10 @@ struct updates_host {
         /* retained, to the cloud by way of the outbox */
         int (*publish_cloud)(void *context, const char *topic, struct span payload);
         void (*alert)(void *context, const char *device, enum reason reason, const char *detail);
-        /* what happened, for the audit log: "update-offered", device or NULL, detail */
-        void (*audit)(void *context, const char *what, const char *device, const char *detail);
-        /* a property of this update changed; it appeared; it is gone */
+        /* for the audit log: "update-offered", digest in hexadecimal, a sentence */
+        void (*audit)(void *context, const char *action, const char *subject, const char *detail);
+        /* a property of this update changed, it appeared, or it is gone */
         void (*changed)(void *context, const uint8_t digest[SHA256_SIZE]);
-        void (*added)(void *context, const uint8_t digest[SHA256_SIZE]);
-        void (*removed)(void *context, const uint8_t digest[SHA256_SIZE]);
         uint64_t (*now_ms)(void *context); /* monotonic */
 };
 
@@ -84,28 +83,13 @@ void updates_gate_changed(struct updates *updates);
 /* image_host.complete and .progress of images.h go here */
 void updates_image_changed(struct updates *updates, const uint8_t image[SHA256_SIZE], bool complete);
 
-/* ---- for the bus */
-enum update_state { UPDATE_PENDING = 0, UPDATE_APPROVED = 1, UPDATE_DENIED = 2, UPDATE_SUPERSEDED = 3 };
-const char *update_state_name(enum update_state state);
-
-struct update_view { /* spans are valid until the next change */
-        uint8_t digest[SHA256_SIZE];
-        struct span envelope;
-        struct manifest_fields fields;
-        enum update_state state;
-        uint64_t received; /* Unix seconds */
-        uint32_t approved, needed;
-        uint8_t approvers[SITE_APPROVERS_MAX][KEY_ID_SIZE];
-        uint32_t blocks_cached, blocks;
-        size_t device_count;
-};
+/* ---- for the bus; what they give is valid until the next change */
 size_t updates_count(const struct updates *updates);
-void updates_at(const struct updates *updates, size_t index, struct update_view *out); /* index < updates_count() */
-bool updates_find(const struct updates *updates, const uint8_t digest[SHA256_SIZE], struct update_view *out);
-/* Device number index of an update, and what it waits for: "approval", "gate", "image", "offline", "offered",
- * "installed", or a reason name. false beyond the end. Both are valid until the next change. */
+void updates_at(const struct updates *updates, size_t index, struct manager_update *out); /* index < updates_count() */
+bool updates_find(const struct updates *updates, const uint8_t digest[SHA256_SIZE], struct manager_update *out);
+/* Device number index of an update and what it waits for; false beyond the end. */
 bool updates_device_at(const struct updates *updates, const uint8_t digest[SHA256_SIZE], size_t index,
-                       const char **device, const char **waits_for);
+                       struct manager_update_device *out);
 
 static inline void updates_freep(struct updates **updates)
 {

@@ -42,7 +42,9 @@ struct device_view {
 
 struct manager_update_device {
         const char *device;
-        const char *waits_for; /* "approval", "gate", "image", "offline", "offered", "installed" or a reason name */
+        /* "approval", "gate", "image", "offline", "offered", "fetching", "trying", "installed", "superseded", or a
+         * reason name */
+        const char *waits_for;
 };
 struct manager_update {
         uint8_t digest[SHA256_SIZE]; /* of the manifest */
