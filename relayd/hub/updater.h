@@ -1,28 +1,64 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Everything about updates in one object on top of the broker: anchors, gate, image cache, updates. The manager makes
- * one, gives it time and durable commits, and passes the bus's actions on. It registers its own interests: offers,
- * approvals and images from the cloud; updates/status and state of devices; sessions; the uplink.
+ * Everything about updates in one object: anchors, gate, image cache and updates behind one door. The manager makes
+ * one, tells it what comes from the cloud and from devices, gives it time and durable commits, and passes the bus's
+ * actions on.
  *
  * Actions: 0, 1 (refused, *refusal says why) or negative errno, as in hub/manager.h. They write their audit records.
  */
 
-#include "hub/broker.h"
 #include "hub/views.h"
+#include "store/store.h"
 
 struct updater;
 
+/* What the hub does for it; callbacks run inside the calls below. int: 0 or negative errno. */
+struct updater_host {
+        void *context;
+        uint64_t (*now_s)(void *context);  /* Unix seconds */
+        uint64_t (*now_ms)(void *context); /* monotonic */
+        bool (*time_trusted)(void *context);
+        /* Is this device registered? class_id: of the registry, all zero if unknown. */
+        bool (*device)(void *context, const char *device, uint8_t class_id[CLASS_ID_SIZE], bool *online);
+        /* retained, QoS 1, to local subscribers; empty payload: taken back */
+        int (*publish_local)(void *context, const char *topic, struct span payload);
+        /* retained, QoS 1, through the outbox; nothing on an air-gapped relay */
+        int (*publish_cloud)(void *context, const char *topic, struct span payload);
+        /* one named topic at the uplink (QoS 0); 0, or anything else if it cannot now: asked again */
+        int (*watch)(void *context, const char *topic);
+        void (*unwatch)(void *context, const char *topic);
+        void (*alert)(void *context, const char *device, enum reason reason,
+                      const char *detail); /* device: "" if none */
+        /* caller: as given to the action, "cloud" or "relay"; subject: digest, "gate", ... */
+        void (*audit)(void *context, const char *caller, const char *action, const char *subject, const char *detail);
+        /* manifest digest in hexadecimal (changed, new or gone), or NULL: gate, policy or image counters changed */
+        void (*changed)(void *context, const char *digest);
+};
+
 /* Reads the store. 0, -EBADMSG (a record is damaged), -ENOMEM ... */
-int updater_new(struct updater **ret, struct broker *broker);
+int updater_new(struct updater **ret, struct store *store, const char *site, const struct updater_host *host);
 struct updater *updater_free(struct updater *updater);
-/* Once at start, when everybody has registered: publishes what should be retained, sweeps the image cache. */
+/* Once at start, when the registry is loaded: publishes what should be retained, sweeps the image cache. */
 void updater_start(struct updater *updater);
 /* At the latest at updater_deadline() (monotonic ms), harmless earlier: block time-outs, the gate's end. */
 void updater_tick(struct updater *updater);
 uint64_t updater_deadline(const struct updater *updater);
 /* store_durable() reached this commit */
 void updater_durable(struct updater *updater, uint64_t commit);
+void updater_uplink(struct updater *updater, bool up);
+
+/*
+ * A message of the cloud; access_uplink() allowed it. Takes offers, approvals, policy, vendor keys and image pieces.
+ * REASON_NONE or why it was refused (alerted and audited already).
+ */
+enum reason updater_from_cloud(struct updater *updater, const struct topic_parts *topic, struct span payload);
+/* A device published updates/status, state/relay or state/direct (rest) for itself. Others are ignored. */
+void updater_from_device(struct updater *updater, const char *device, struct span rest, struct span payload);
+/* came, went, was admitted or revoked */
+void updater_device_changed(struct updater *updater, const char *device);
+/* A device subscribes to an image topic: 0 and a malloc'ed payload (caller frees), -ENOENT, or the store's error. */
+int updater_image(struct updater *updater, const struct topic_parts *topic, uint8_t **ret, size_t *ret_size);
 
 /* Fills gate, policy, image_bytes_fetched, image_bytes_served. */
 void updater_view(const struct updater *updater, struct manager_view *out);
