@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Writes Ed25519-signed certificates (RFC 5280, RFC 8410).
+ */
+#include "tls/x509.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "tls/certificate.h"
+#include "tls/der.h"
+
+#define SERIAL_SIZE    16
+#define BACKDATE_S     3600 /* clocks of gateways and devices differ */
+#define GENERALIZED_AT 2050 /* section 4.1.2.5: UTCTime through 2049 */
+
+static void put_algorithm(struct writer *w)
+{
+        size_t at = der_begin(w, DER_SEQUENCE);
+        der_put(w, DER_OID, OID_ED25519);
+        der_end(w, at);
+}
+
+static void put_name_part(struct writer *w, struct span oid, const char *value)
+{
+        size_t set = der_begin(w, DER_SET), pair = der_begin(w, DER_SEQUENCE);
+        der_put(w, DER_OID, oid);
+        der_put(w, DER_UTF8_STRING, span_of_string(value));
+        der_end(w, pair);
+        der_end(w, set);
+}
+
+static void put_subject(struct writer *w, const struct x509_request *request)
+{
+        size_t at = der_begin(w, DER_SEQUENCE);
+        if (request->organisation)
+                put_name_part(w, OID_ORGANISATION, request->organisation);
+        put_name_part(w, OID_COMMON_NAME, request->common_name);
+        der_end(w, at);
+}
+
+static void put_time(struct writer *w, time_t when)
+{
+        char text[32];
+        struct tm utc;
+
+        gmtime_r(&when, &utc);
+        bool generalized = utc.tm_year + 1900 >= GENERALIZED_AT;
+        strftime(text, sizeof(text), generalized ? "%Y%m%d%H%M%SZ" : "%y%m%d%H%M%SZ", &utc);
+        der_put(w, generalized ? DER_GENERALIZED_TIME : DER_UTC_TIME, span_of_string(text));
+}
+
+static void put_validity(struct writer *w, uint32_t days)
+{
+        time_t now = time(NULL);
+        size_t at = der_begin(w, DER_SEQUENCE);
+        put_time(w, now > BACKDATE_S ? now - BACKDATE_S : 0);
+        put_time(w, now + (time_t)days * 86400);
+        der_end(w, at);
+}
+
+/* extnValue is an OCTET STRING around the DER that stands between these two */
+struct extension {
+        size_t outer, value;
+};
+
+static struct extension begin_extension(struct writer *w, struct span oid, bool critical)
+{
+        struct extension e = { .outer = der_begin(w, DER_SEQUENCE) };
+        der_put(w, DER_OID, oid);
+        if (critical)
+                der_put_bool(w, true);
+        e.value = der_begin(w, DER_OCTET_STRING);
+        return e;
+}
+
+static void end_extension(struct writer *w, struct extension e)
+{
+        der_end(w, e.value);
+        der_end(w, e.outer);
+}
+
+static void put_basic_constraints(struct writer *w, bool ca)
+{
+        struct extension e = begin_extension(w, OID_BASIC_CONSTRAINTS, true);
+        size_t at = der_begin(w, DER_SEQUENCE);
+        if (ca) /* no path length: a factory CA may stand above device CAs */
+                der_put_bool(w, true);
+        der_end(w, at);
+        end_extension(w, e);
+}
+
+static void put_key_usage(struct writer *w, bool ca)
+{
+        struct extension e = begin_extension(w, OID_KEY_USAGE, true);
+        /* first byte: unused bits of the second */
+        uint8_t bits[2] = { ca ? 1 : 7, ca ? KEY_USAGE_CERT_SIGN | KEY_USAGE_CRL_SIGN : KEY_USAGE_DIGITAL_SIGNATURE };
+        der_put(w, DER_BIT_STRING, SPAN_OF(bits));
+        end_extension(w, e);
+}
+
+static void put_extended_usage(struct writer *w, const struct x509_request *request)
+{
+        struct extension e = begin_extension(w, OID_EXTENDED_USAGE, false);
+        size_t at = der_begin(w, DER_SEQUENCE);
+        if (request->for_server)
+                der_put(w, DER_OID, OID_SERVER_AUTH);
+        if (request->for_client)
+                der_put(w, DER_OID, OID_CLIENT_AUTH);
+        der_end(w, at);
+        end_extension(w, e);
+}
+
+static void put_alternative_name(struct writer *w, const char *name)
+{
+        uint8_t address[16];
+        struct extension e = begin_extension(w, OID_ALTERNATIVE_NAME, false);
+        size_t at = der_begin(w, DER_SEQUENCE);
+
+        if (inet_pton(AF_INET, name, address) == 1)
+                der_put(w, DER_CONTEXT(7), span_of(address, 4));
+        else if (inet_pton(AF_INET6, name, address) == 1)
+                der_put(w, DER_CONTEXT(7), span_of(address, 16));
+        else
+                der_put(w, DER_CONTEXT(2), span_of_string(name));
+        der_end(w, at);
+        end_extension(w, e);
+}
+
+static void put_extensions(struct writer *w, const struct x509_request *request)
+{
+        size_t tag = der_begin(w, DER_CONTEXT_CONSTRUCTED(3)), list = der_begin(w, DER_SEQUENCE);
+
+        put_basic_constraints(w, request->ca);
+        put_key_usage(w, request->ca);
+        if (request->for_server || request->for_client)
+                put_extended_usage(w, request);
+        if (request->dns_name)
+                put_alternative_name(w, request->dns_name);
+        der_end(w, list);
+        der_end(w, tag);
+}
+
+static void put_tbs(struct writer *w, const struct x509_request *request, struct span issuer,
+                    const uint8_t serial[SERIAL_SIZE])
+{
+        uint8_t spki[KEY_SPKI_MAX];
+        size_t tbs = der_begin(w, DER_SEQUENCE), version = der_begin(w, DER_CONTEXT_CONSTRUCTED(0));
+
+        der_put_u32(w, 2); /* v3 */
+        der_end(w, version);
+        der_put_unsigned(w, span_of(serial, SERIAL_SIZE));
+        put_algorithm(w);
+        if (issuer.size)
+                writer_bytes(w, issuer);
+        else
+                put_subject(w, request);
+        put_validity(w, request->days);
+        put_subject(w, request);
+        writer_bytes(w, span_of(spki, key_to_spki(&request->key, spki)));
+        put_extensions(w, request);
+        der_end(w, tbs);
+}
+
+/* The issuer's subject, after a check that the seed is its key's: a certificate nobody can verify helps nobody. */
+static int find_issuer(const struct x509_request *request, struct span issuer_der,
+                       const uint8_t seed[ED25519_SEED_SIZE], struct span *issuer)
+{
+        struct public_key own, wanted = request->key;
+        struct certificate c;
+
+        if (crypto_ed25519_public(seed, &own) != RELAY_OK)
+                return -EIO;
+        *issuer = SPAN_EMPTY;
+        if (issuer_der.size) {
+                if (certificate_parse(issuer_der, &c) != RELAY_OK || key_from_spki(c.spki, &wanted) != RELAY_OK)
+                        return -EBADMSG;
+                *issuer = c.subject;
+        }
+        return key_equal(&own, &wanted) ? 0 : -EINVAL;
+}
+
+int x509_make(struct writer *w, const struct x509_request *request, struct span issuer_der,
+              const uint8_t issuer_seed[ED25519_SEED_SIZE])
+{
+        uint8_t serial[SERIAL_SIZE], signature[SIGNATURE_SIZE];
+        struct span issuer;
+
+        if (!request->common_name || !*request->common_name || request->key.type == KEY_NONE || request->days == 0)
+                return -EINVAL;
+        int r = find_issuer(request, issuer_der, issuer_seed, &issuer);
+        if (r < 0)
+                return r;
+        if (crypto_random(serial, sizeof(serial)) != RELAY_OK)
+                return -EIO;
+        serial[0] = (uint8_t)(serial[0] & 0x7f) | 0x40; /* positive and of full length */
+
+        size_t certificate = der_begin(w, DER_SEQUENCE), tbs_at = w->at;
+        put_tbs(w, request, issuer, serial);
+        if (writer_finish(w) != RELAY_OK)
+                return -ENOBUFS;
+        if (crypto_ed25519_sign(issuer_seed, span_of(w->out + tbs_at, w->at - tbs_at), signature) != RELAY_OK)
+                return -EIO;
+        put_algorithm(w);
+        der_put_bits(w, SPAN_OF(signature));
+        der_end(w, certificate);
+        return writer_finish(w) == RELAY_OK ? 0 : -ENOBUFS;
+}
