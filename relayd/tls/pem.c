@@ -8,6 +8,7 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/wolfcrypt/coding.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
 
 #include "relay/crypto.h"
 #include "util/cleanup.h"

@@ -48,8 +48,8 @@ static void put_time(struct writer *w, time_t when)
 
         gmtime_r(&when, &utc);
         bool generalized = utc.tm_year + 1900 >= GENERALIZED_AT;
-        strftime(text, sizeof(text), generalized ? "%Y%m%d%H%M%SZ" : "%y%m%d%H%M%SZ", &utc);
-        der_put(w, generalized ? DER_GENERALIZED_TIME : DER_UTC_TIME, span_of_string(text));
+        strftime(text, sizeof(text), "%Y%m%d%H%M%SZ", &utc);
+        der_put(w, generalized ? DER_GENERALIZED_TIME : DER_UTC_TIME, span_of_string(generalized ? text : text + 2));
 }
 
 static void put_validity(struct writer *w, uint32_t days)
