@@ -86,11 +86,13 @@ struct mqtt_props {
         uint8_t retain_available, wildcard_available, subscription_id_available, shared_available;
         uint16_t server_keep_alive, receive_maximum, topic_alias_maximum, topic_alias;
         uint32_t message_expiry, session_expiry, will_delay, maximum_packet_size;
-        uint32_t subscription_id; /* the first; all of them are in raw */
+        uint32_t subscription_id; /* the first; all of them are in raw. Written: this one, then those after raw's first
+                                   */
         struct span content_type, response_topic, correlation_data, assigned_client_id, authentication_method;
         struct span authentication_data, response_information, server_reference, reason_string;
-        struct span user; /* encoded user properties when writing: see mqtt_user_put(); when reading: = raw */
-        struct span raw;  /* reading only: the whole encoded property list without its length */
+        struct span
+                user;    /* encoded; only user properties in it are written: see mqtt_user_put(); when reading: = raw */
+        struct span raw; /* the whole encoded property list that was read, without its length; empty when built anew */
 };
 #define MQTT_PROP(n) (UINT64_C(1) << (n))
 enum mqtt_prop {
@@ -204,15 +206,19 @@ void mqtt_filter_put(struct writer *w, const struct mqtt_filter *filter, bool op
  * version: of the session; before CONNECT pass 0, and take packet->connect.version afterwards.
  * max_size: bytes of the largest packet we accept.
  * RELAY_OK: *out and *consumed (whole packet). RELAY_MORE: in holds only a part; *consumed = bytes the whole packet
- * will take if its header is there already, else 0. Errors: RELAY_E_MALFORMED etc., and *reason is the MQTT 5 reason
- * code to answer with (0x81, 0x82, 0x84, 0x95, 0x90, 0x8F ...).
+ * will take if its header is there already, else 0. Errors: RELAY_E_MALFORMED, RELAY_E_TRUNCATED (a field runs out of
+ * its packet), RELAY_E_RANGE (larger than max_size), and *reason is the MQTT 5 reason code to answer with (0x81, 0x82,
+ * 0x84, 0x85, 0x8F, 0x90, 0x94, 0x95). Without RELAY_OK *out is scratch, but for a CONNECT connect.version is the
+ * protocol level if that was read and 0 if not, so that the refusal can be told in the client's version.
  */
 int mqtt_decode(struct span in, int version, size_t max_size, struct mqtt_packet *out, size_t *consumed,
                 uint8_t *reason);
 
 /*
  * Appends one packet. With version 3.1.1 properties are left out and reason codes mapped or dropped (a 3.1.1 CONNACK
- * gets the nearest return code). A PUBLISH payload is copied. RELAY_OK or the writer's error.
+ * gets the nearest return code). CONNECT takes its version from packet->connect. A PUBLISH payload is copied.
+ * RELAY_OK or the writer's error; RELAY_E_RANGE: a property that may not stand in this packet, a string above 65,535
+ * bytes; RELAY_E_UNSUPPORTED: AUTH in 3.1.1.
  */
 int mqtt_encode(struct writer *w, int version, const struct mqtt_packet *packet);
 
