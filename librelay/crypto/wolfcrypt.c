@@ -9,6 +9,7 @@
 #include <wolfssl/wolfcrypt/ed25519.h>
 #include <wolfssl/wolfcrypt/error-crypt.h>
 #include <wolfssl/wolfcrypt/random.h>
+#include <wolfssl/wolfcrypt/sha.h>
 #include <wolfssl/wolfcrypt/sha256.h>
 
 #include <string.h>
@@ -53,6 +54,24 @@ int crypto_sha256(struct span data, uint8_t out[SHA256_SIZE])
                 result = crypto_sha256_final(&h, out);
         return result;
 }
+
+#ifndef NO_SHA
+int crypto_sha1(struct span data, uint8_t out[SHA1_SIZE])
+{
+        wc_Sha h;
+        int rc;
+
+        if (data.size > UINT32_MAX)
+                return RELAY_E_RANGE;
+        if (wc_InitSha(&h) != 0)
+                return RELAY_E_CRYPTO;
+        rc = data.size ? wc_ShaUpdate(&h, data.data, (word32)data.size) : 0;
+        if (rc == 0)
+                rc = wc_ShaFinal(&h, out);
+        wc_ShaFree(&h);
+        return rc == 0 ? RELAY_OK : RELAY_E_CRYPTO;
+}
+#endif
 
 /*
  * Points whose order divides 8, and y coordinates not below the field's prime: with such a "key" one signature fits

@@ -3,12 +3,13 @@
 /*
  * COSE_Sign1 (RFC 9052 section 4.2), tagged 18, EdDSA (-8) and ES256 (-7).
  * Protected header exactly {1: alg, 4: key id}; unprotected header empty when we write.
- * When reading, an unprotected header may hold anything well-formed and is ignored; crit (2) is refused.
+ * When reading, other labels of both headers may hold anything well-formed and are ignored; crit (2) is refused.
  */
 
 #include "relay/key.h"
 
 #define COSE_SIGN1_OVERHEAD 96 /* bytes a COSE_Sign1 of ours takes beside its payload, at most */
+#define COSE_SCRATCH_EXTRA  64 /* scratch needed beside payload and aad, for protected headers of our form */
 
 /* Somebody who can sign: a local key, an ssh-agent, the test's own. sign() gets the whole message. */
 struct signer {
@@ -33,7 +34,7 @@ int cose_sign1_decode(struct span in, struct cose_sign1 *out);
 /*
  * Verifies against exactly this key. external_aad: the object's type and version ("relayd/approval/1"), empty for SUIT.
  * payload: what is signed if detached (ignored otherwise).
- * scratch: room for the Sig_structure: payload + aad + 64 bytes, else RELAY_E_SPACE.
+ * scratch: room for the Sig_structure: payload + aad + COSE_SCRATCH_EXTRA bytes, else RELAY_E_SPACE.
  * RELAY_OK, RELAY_E_SIGNATURE, RELAY_E_KEY, RELAY_E_UNSUPPORTED (algorithm does not fit the key).
  */
 int cose_sign1_verify(const struct cose_sign1 *sign1, const struct public_key *key, struct span external_aad,
@@ -61,6 +62,7 @@ int cose_set_write(struct writer *w, const struct cose_set *set);
 /*
  * How many different keys of the list have a valid signature in the set (0 to count). One key counts once, however
  * often it signed; signatures of keys outside the list, or that do not verify, do not count and do not harm.
+ * A signature in a set must name its key id, so that counting costs at most one verification per signature.
  */
 size_t cose_set_count_valid(const struct cose_set *set, struct span external_aad, const struct public_key *keys,
                             size_t count, uint8_t *scratch, size_t scratch_size);

@@ -8,6 +8,7 @@
 #include "relay/span.h"
 
 #define SHA256_SIZE       32
+#define SHA1_SIZE         20
 #define SIGNATURE_SIZE    64 /* Ed25519 (RFC 8032) and ES256 in COSE form r || s (RFC 9053 section 2.1) */
 #define ED25519_SEED_SIZE 32
 
@@ -31,6 +32,8 @@ int crypto_sha256_update(struct sha256 *h, struct span data);
 int crypto_sha256_final(struct sha256 *h, uint8_t out[SHA256_SIZE]);
 /* SHA-256 of one run of bytes */
 int crypto_sha256(struct span data, uint8_t out[SHA256_SIZE]);
+/* SHA-1, for UUIDv5 names in the vendor's tools only: devices never need it, and nothing is trusted by it */
+int crypto_sha1(struct span data, uint8_t out[SHA1_SIZE]);
 
 /*
  * RELAY_OK if sig is key's signature over message. RELAY_E_SIGNATURE if not, RELAY_E_KEY for an unusable key

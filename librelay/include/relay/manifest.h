@@ -8,8 +8,10 @@
  *
  * Profile: one component ["app"]; shared sequence: override-parameters {vendor-id, class-id, image-digest, image-size,
  * private parameter -256: block list digest (bstr 32)}, condition-vendor-identifier, condition-class-identifier;
- * install: override-parameters {uri}, fetch, condition-image-match; validate: condition-image-match; text with version
- * and urgency.
+ * install: override-parameters {uri}, fetch, condition-image-match; validate: condition-image-match; text in "en" with
+ * version (component-version), urgency (private text label -256), and if not empty update-description. The uri is
+ * "images/<image digest>". Version and urgency are words of [A-Za-z0-9.+_~-]; a description has no control characters
+ * and no direction overrides, so all three can be shown to people as they are.
  */
 
 #include "relay/cose.h"
@@ -50,9 +52,13 @@ struct manifest_verified {
         struct manifest_fields fields;
 };
 
-/* REASON_NONE, REASON_MALFORMED, REASON_UNSUPPORTED_MANIFEST, REASON_TOO_LARGE; the digest is recomputed and compared
+/*
+ * REASON_NONE; REASON_MALFORMED (no deterministic CBOR, not SUIT), REASON_UNSUPPORTED_MANIFEST (outside the profile),
+ * REASON_TOO_LARGE (envelope, or an image that is empty or above IMAGE_SIZE_MAX). The digest is recomputed and compared
  */
 enum reason manifest_decode(struct span envelope, struct manifest_unverified *out);
+/* true if one of the signatures is this key's over this manifest (whose role the key fills is not looked at) */
+bool manifest_signed_by(const struct manifest_unverified *in, const struct public_key *key);
 
 /*
  * Both vendor signatures, by different keys, under this vendor key set; and the vendor id.
@@ -61,11 +67,19 @@ enum reason manifest_decode(struct span envelope, struct manifest_unverified *ou
 enum reason manifest_verify(const struct manifest_unverified *in, const struct vendor_keys *keys,
                             struct manifest_verified *out);
 
-/* Envelope without signatures (empty authentication apart from the digest). fields->version etc. must be set. */
+/*
+ * Envelope without signatures (authentication holds the digest only). RELAY_E_RANGE for fields outside the profile
+ * (empty version or urgency, a foreign character, image size), else the writer's errors.
+ */
 int manifest_encode(struct writer *w, const struct manifest_fields *fields);
-/* Writes a copy of the envelope with one more signature (a person adds his own to what another signed). */
+/*
+ * Writes a copy of the envelope with one more signature (a person adds his own to what another signed).
+ * RELAY_E_MALFORMED or RELAY_E_UNSUPPORTED for the envelope, RELAY_E_SPACE if it has MANIFEST_SIGNATURES_MAX already,
+ * RELAY_E_STATE if this key has signed it, what signer->sign returns.
+ */
 int manifest_add_signature(struct writer *w, struct span envelope, const struct signer *signer);
 
-/* UUIDv5 (RFC 9562) as SUIT recommends: vendor id of a DNS name, class id of a name below a vendor id */
+/* UUIDv5 (RFC 9562) as SUIT recommends: vendor id of a DNS name, class id of a name below a vendor id.
+ * Names of up to 256 bytes, else RELAY_E_SPACE. */
 int manifest_vendor_id(const char *domain, uint8_t out[VENDOR_ID_SIZE]);
 int manifest_class_id(const uint8_t vendor_id[VENDOR_ID_SIZE], const char *name, uint8_t out[CLASS_ID_SIZE]);

@@ -10,12 +10,14 @@
  *                     10: patience (uint, seconds a device stays with a relay whose uplink is down; 0: for ever) }
  *     endpoint    = { 0: kind (0 relay, 1 cloud), 1: host (tstr), 2: port (uint), 3: pin (bstr 32),
  *                     ? 4: backup pin (bstr 32), ? 5: [+ tstr] devices that use it (absent: all) }
- * Pins: SHA-256 of the server key's SubjectPublicKeyInfo. n/2 < k <= n. All keys are distinct.
+ * Pins: SHA-256 of the server key's SubjectPublicKeyInfo. n/2 < k <= n. All keys are distinct. A host is a DNS name or
+ * an address: [A-Za-z0-9.:-]. Epoch 1 has no predecessor, every later one has.
  */
 
 #include "relay/cose.h"
 #include "relay/reason.h"
 #include "relay/topic.h"
+#include "relay/vendor.h"
 
 #define SITE_POLICY_AAD    "relayd/site-policy/1"
 #define SITE_APPROVERS_MAX 16
@@ -64,8 +66,14 @@ struct site_policy {
 int site_policy_decode(struct span payload, struct site_policy *out);
 int site_policy_encode(struct writer *w, const struct site_policy *policy); /* digest is ignored */
 
-/* The first policy of a device or relay: epoch 1, no predecessor, k valid signatures of its own approvers. */
+/*
+ * The first policy of a device or relay: epoch 1, no predecessor, k valid signatures of its own approvers.
+ * scratch: payload + 96 bytes; SITE_POLICY_MAX is always enough.
+ * REASON_NONE, MALFORMED, TOO_LARGE, POLICY_INVALID, BAD_SIGNATURE (fewer than k).
+ */
 enum reason site_policy_accept_first(struct span signed_set, struct site_policy *out, uint8_t *scratch,
                                      size_t scratch_size);
+/* All roles' keys are distinct: true if an approver or gate key of the site is also one of the vendor's. */
+bool site_policy_shares_key(const struct site_policy *policy, const struct vendor_keys *vendor);
 /* does this device use this endpoint? */
 bool site_endpoint_applies(const struct site_policy *policy, const struct site_endpoint *endpoint, const char *device);

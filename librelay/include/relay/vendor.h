@@ -12,9 +12,10 @@
 #include "relay/cose.h"
 #include "relay/reason.h"
 
-#define VENDOR_KEYS_AAD "relayd/vendor-keys/1"
-#define VENDOR_KEYS_MAX 4 /* per role */
-#define VENDOR_ID_SIZE  16
+#define VENDOR_KEYS_AAD     "relayd/vendor-keys/1"
+#define VENDOR_KEYS_MAX     4 /* per role */
+#define VENDOR_ID_SIZE      16
+#define VENDOR_KEYS_SET_MAX 4096 /* bytes of a signed set */
 
 struct vendor_keys {
         uint8_t vendor_id[VENDOR_ID_SIZE];
@@ -34,7 +35,8 @@ int vendor_keys_encode(struct writer *w, const struct vendor_keys *keys); /* dig
 
 /*
  * A first vendor key set from outside: decodes the set, checks epoch 1, no predecessor, and one signature of each role.
- * REASON_NONE and *out, or the reason.
+ * scratch: payload + 96 bytes; VENDOR_KEYS_SET_MAX is always enough.
+ * REASON_NONE and *out, or MALFORMED, TOO_LARGE, VENDOR_KEYS_INVALID, ORGANISATION_SIGNATURE, DEVELOPER_SIGNATURE.
  */
 enum reason vendor_keys_accept_first(struct span signed_set, struct vendor_keys *out, uint8_t *scratch,
                                      size_t scratch_size);
