@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Where things are in the device's flash. In sectors of 4,096 bytes; the same on every board.
+ *
+ *     sector  count  area         owner        content
+ *          0      2  journal      boot stage   boot counter, floor, which slot is confirmed, the try mark (ping-pong)
+ *          2      4  identity     boot stage   identity, class, certificates, private key (bundle)
+ *          6      4  trust        boot stage   vendor key set, site policy (bundle)
+ *         10      4  trust spare  boot stage   their successor, when policies change
+ *         14      4  manifest A   application  envelope, approvals (bundle; port/slot.h)
+ *         18    128  image A      application
+ *        146      4  manifest B   application
+ *        150    128  image B      application
+ *        278      1  list         application  block list of the image being fetched
+ *        279      2  fetch        application  what is being fetched, erasures (ping-pong)
+ *        281     32  outbox       application
+ *        313      2  settings     application  (ping-pong)
+ *
+ * "application" areas are writable by the application, and so by whoever takes it over: the boot stage believes
+ * nothing in them that it did not verify.
+ */
+
+#include "port/flash.h"
+
+#define LAYOUT_SECTOR_SIZE  4096u
+#define LAYOUT_SECTORS      315u
+#define LAYOUT_IMAGE_SIZE   (128u * LAYOUT_SECTOR_SIZE) /* the largest image */
+#define LAYOUT_TRUST_BUFFER (3u * LAYOUT_SECTOR_SIZE)   /* contents of a trust or identity bundle */
+
+enum layout_area {
+        LAYOUT_JOURNAL,
+        LAYOUT_IDENTITY,
+        LAYOUT_TRUST,
+        LAYOUT_TRUST_SPARE,
+        LAYOUT_MANIFEST_A,
+        LAYOUT_IMAGE_A,
+        LAYOUT_MANIFEST_B,
+        LAYOUT_IMAGE_B,
+        LAYOUT_LIST,
+        LAYOUT_FETCH,
+        LAYOUT_OUTBOX,
+        LAYOUT_SETTINGS,
+        LAYOUT_AREAS
+};
+
+struct flash_area layout_area(const struct port_flash *flash, enum layout_area area);
+/* slot: 0 (A) or 1 (B) */
+struct flash_area layout_manifest(const struct port_flash *flash, unsigned slot);
+struct flash_area layout_image(const struct port_flash *flash, unsigned slot);
