@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * MQTT client engine: bytes and time in, events and bytes out; no fd, no malloc, no clock.
+ * MQTT 5 client engine: bytes and time in, events and bytes out; no fd, no malloc, no clock.
  * Used by the device firmware, the relay's uplink and the tools. It frames, numbers, keeps alive and checks the
  * broker's behaviour; what to send again after a reconnect is the caller's (its outbox knows).
  *
@@ -17,14 +17,15 @@
 enum mqtt_client_state { MQTT_CLIENT_IDLE, MQTT_CLIENT_CONNECTING, MQTT_CLIENT_CONNECTED, MQTT_CLIENT_CLOSED };
 
 enum mqtt_client_event_type {
-        MQTT_CLIENT_EVENT_CONNACK,  /* packet.ack; a refusing one closes the engine */
-        MQTT_CLIENT_EVENT_PUBLISH,  /* packet.publish; QoS 1: answer with mqtt_client_puback(); QoS 2 is refused on
-                                       receipt */
-        MQTT_CLIENT_EVENT_PUBACK,   /* packet.ack, reason >= 0x80: the broker refused that message */
-        MQTT_CLIENT_EVENT_SUBACK,   /* packet.suback */
+        MQTT_CLIENT_EVENT_CONNACK, /* packet.ack; a refusing one closes the engine */
+        MQTT_CLIENT_EVENT_PUBLISH, /* packet.publish; QoS 1: answer with mqtt_client_puback(). QoS 2 never comes: we ask
+                                      for QoS 1 at most, and refuse it with PUBREC 0x83 */
+        MQTT_CLIENT_EVENT_PUBACK,  /* packet.ack, reason >= 0x80: the broker refused that message */
+        MQTT_CLIENT_EVENT_SUBACK,  /* packet.suback */
         MQTT_CLIENT_EVENT_UNSUBACK, /* packet.suback */
-        MQTT_CLIENT_EVENT_CLOSED,   /* the engine is done: reason = DISCONNECT's, our protocol error's, or 0x8D time-out
-                                     */
+        MQTT_CLIENT_EVENT_CLOSED,   /* once, last: send what mqtt_client_output() still has, then close. reason: the
+                                       broker's DISCONNECT or CONNACK, our protocol error, or 0x8D for a time-out. Not
+                                       after mqtt_client_disconnect(). */
 };
 struct mqtt_client_event {
         enum mqtt_client_event_type type;
@@ -48,6 +49,10 @@ struct mqtt_client_config {
         struct span user_properties; /* encoded, see mqtt_user_put(); may be empty */
 };
 
+#define MQTT_CLIENT_FLIGHTS 128 /* packets of ours waiting for an answer; publishes leave some places for subscribes \
+                                 */
+#define MQTT_CLIENT_PUBLISHES_MAX 112
+
 struct mqtt_client {
         enum mqtt_client_state state;
         uint8_t *rx, *tx;
@@ -57,7 +62,12 @@ struct mqtt_client {
         uint16_t send_maximum;        /* the broker's Receive Maximum */
         uint32_t send_packet_maximum; /* the broker's Maximum Packet Size; 0: none */
         uint8_t maximum_qos;
-        uint16_t in_flight; /* our QoS 1 publishes without a PUBACK */
+        bool retain_available;
+        uint16_t in_flight;                        /* our QoS 1 publishes without a PUBACK */
+        uint16_t flights[MQTT_CLIENT_FLIGHTS];     /* packet ids waiting; 0: free */
+        uint8_t flight_types[MQTT_CLIENT_FLIGHTS]; /* the answer each waits for */
+        uint16_t receive_maximum, unacknowledged;  /* QoS 1 towards us: allowed, and not answered yet */
+        uint32_t packet_maximum;                   /* largest packet taken */
         uint32_t connack_timeout_ms;
         uint64_t now_ms, last_sent_ms, last_received_ms, ping_sent_ms, connect_sent_ms;
         bool ping_outstanding, closed_reported;
@@ -65,17 +75,21 @@ struct mqtt_client {
         bool closed_by_peer;
 };
 
+/* mqtt_client_connect() forgets all of an older connection. RELAY_E_SPACE: tx cannot hold the CONNECT. */
 /* Buffers stay the caller's; tx must hold the largest packet sent, rx the largest accepted. */
 void mqtt_client_init(struct mqtt_client *c, uint8_t *rx, size_t rx_size, uint8_t *tx, size_t tx_size, uint64_t now_ms);
 int mqtt_client_connect(struct mqtt_client *c, const struct mqtt_client_config *config, uint64_t now_ms);
 
 /*
- * Queues a PUBLISH. QoS 1: *packet_id is assigned (or, if dup, taken from publish->packet_id). props may be NULL.
- * RELAY_E_SPACE: tx is full or the broker's Receive Maximum is reached: try after output or PUBACK.
- * RELAY_E_RANGE: larger than the broker accepts. RELAY_E_STATE: not connected.
+ * Queues a PUBLISH of QoS 0 or 1. QoS 1: *packet_id is assigned (or, if dup, taken from publish->packet_id: do these
+ * before new ones). props and packet_id may be NULL.
+ * RELAY_E_SPACE: tx is full, or the broker's Receive Maximum or MQTT_CLIENT_PUBLISHES_MAX is reached: try after output
+ * or PUBACK. RELAY_E_RANGE: more than the broker accepts (size, QoS, retain) or QoS 2. RELAY_E_STATE: not connected, or
+ * the packet id of a dup is in use.
  */
 int mqtt_client_publish(struct mqtt_client *c, const struct mqtt_publish *publish, const struct mqtt_props *props,
                         uint16_t *packet_id);
+/* RELAY_E_SPACE: tx is full, try after output. RELAY_E_STATE: not connected, or nothing is left to acknowledge. */
 int mqtt_client_puback(struct mqtt_client *c, uint16_t packet_id, uint8_t reason);
 /* filters: encoded by mqtt_filter_put() */
 int mqtt_client_subscribe(struct mqtt_client *c, struct span filters, size_t count, uint16_t *packet_id);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * MQTT client engine: receiving, and checking what the broker does.
+ */
+
+#include <string.h>
+
+#include "mqtt_client_internal.h"
+
+/* answers of one packet type to another */
+enum outcome { OUTCOME_NONE, OUTCOME_EVENT };
+
+size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_ms)
+{
+        c->now_ms = now_ms;
+        if (c->state != MQTT_CLIENT_CONNECTING && c->state != MQTT_CLIENT_CONNECTED)
+                return bytes.size;
+        if (bytes.size > 0)
+                c->last_received_ms = now_ms;
+        c->rx_fill -= c->rx_at;
+        memmove(c->rx, c->rx + c->rx_at, c->rx_fill);
+        c->rx_at = 0;
+        struct span taken = span_slice(bytes, 0, c->rx_size - c->rx_fill);
+        if (taken.size > 0)
+                memcpy(c->rx + c->rx_fill, taken.data, taken.size);
+        c->rx_fill += taken.size;
+        return taken.size;
+}
+
+static enum outcome refuse(struct mqtt_client *c, uint8_t reason)
+{
+        mqtt_client_close(c, reason, false);
+        return OUTCOME_NONE;
+}
+
+static enum outcome answer(struct mqtt_client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+        struct mqtt_packet p = { .type = type, .ack = { .packet_id = packet_id, .reason = reason } };
+        if (mqtt_client_queue(c, &p) != RELAY_OK)
+                return refuse(c, MQTT_IMPLEMENTATION_ERROR);
+        return OUTCOME_NONE;
+}
+
+static enum outcome on_connack(struct mqtt_client *c, struct mqtt_client_event *event)
+{
+        const struct mqtt_props *props = &event->packet.props;
+        event->type = MQTT_CLIENT_EVENT_CONNACK;
+        event->reason = event->packet.ack.reason;
+        if (event->reason != MQTT_SUCCESS) {
+                mqtt_client_close(c, event->reason, true);
+                return OUTCOME_EVENT;
+        }
+        c->state = MQTT_CLIENT_CONNECTED;
+        if (props->present & MQTT_PROP(MQTT_P_SERVER_KEEP_ALIVE))
+                c->keep_alive_s = props->server_keep_alive;
+        if (props->present & MQTT_PROP(MQTT_P_RECEIVE_MAXIMUM))
+                c->send_maximum = props->receive_maximum;
+        if (props->present & MQTT_PROP(MQTT_P_MAXIMUM_PACKET_SIZE))
+                c->send_packet_maximum = props->maximum_packet_size;
+        if (props->present & MQTT_PROP(MQTT_P_MAXIMUM_QOS))
+                c->maximum_qos = props->maximum_qos;
+        if (props->present & MQTT_PROP(MQTT_P_RETAIN_AVAILABLE))
+                c->retain_available = props->retain_available;
+        return OUTCOME_EVENT;
+}
+
+static enum outcome on_publish(struct mqtt_client *c, struct mqtt_client_event *event)
+{
+        if (event->packet.props.present & MQTT_PROP(MQTT_P_TOPIC_ALIAS)) /* we allow none */
+                return refuse(c, MQTT_BAD_TOPIC_ALIAS);
+        if (event->packet.publish.qos == 2)
+                return answer(c, MQTT_PUBREC, event->packet.publish.packet_id, MQTT_IMPLEMENTATION_ERROR);
+        if (event->packet.publish.qos == 1) {
+                if (c->unacknowledged >= c->receive_maximum)
+                        return refuse(c, MQTT_RECEIVE_MAXIMUM_EXCEEDED);
+                c->unacknowledged++;
+        }
+        event->type = MQTT_CLIENT_EVENT_PUBLISH;
+        return OUTCOME_EVENT;
+}
+
+static enum outcome on_answer(struct mqtt_client *c, struct mqtt_client_event *event, uint16_t packet_id,
+                              enum mqtt_client_event_type type)
+{
+        if (!mqtt_client_land(c, packet_id, event->packet.type))
+                return refuse(c, MQTT_PROTOCOL_ERROR);
+        event->type = type;
+        return OUTCOME_EVENT;
+}
+
+static enum outcome on_packet(struct mqtt_client *c, struct mqtt_client_event *event)
+{
+        switch (event->packet.type) {
+        case MQTT_PUBLISH:
+                return on_publish(c, event);
+        case MQTT_PUBACK:
+                event->reason = event->packet.ack.reason;
+                return on_answer(c, event, event->packet.ack.packet_id, MQTT_CLIENT_EVENT_PUBACK);
+        case MQTT_SUBACK:
+                return on_answer(c, event, event->packet.suback.packet_id, MQTT_CLIENT_EVENT_SUBACK);
+        case MQTT_UNSUBACK:
+                return on_answer(c, event, event->packet.suback.packet_id, MQTT_CLIENT_EVENT_UNSUBACK);
+        case MQTT_PUBREL: /* of an older program's session */
+                return answer(c, MQTT_PUBCOMP, event->packet.ack.packet_id, MQTT_PACKET_ID_NOT_FOUND);
+        case MQTT_PINGRESP:
+                c->ping_outstanding = false;
+                return OUTCOME_NONE;
+        case MQTT_DISCONNECT:
+                if (event->packet.props.present & MQTT_PROP(MQTT_P_SESSION_EXPIRY)) /* section 3.14.2.2.2 */
+                        return refuse(c, MQTT_PROTOCOL_ERROR);
+                mqtt_client_close(c, event->packet.ack.reason, true);
+                return OUTCOME_NONE;
+        case MQTT_CONNECT:
+        case MQTT_CONNACK:
+        case MQTT_PUBREC:
+        case MQTT_PUBCOMP:
+        case MQTT_SUBSCRIBE:
+        case MQTT_UNSUBSCRIBE:
+        case MQTT_PINGREQ:
+        case MQTT_AUTH:
+                break;
+        }
+        return refuse(c, MQTT_PROTOCOL_ERROR);
+}
+
+static int report_closed(struct mqtt_client *c, struct mqtt_client_event *event)
+{
+        if (c->closed_reported)
+                return RELAY_MORE;
+        c->closed_reported = true;
+        event->type = MQTT_CLIENT_EVENT_CLOSED;
+        event->reason = c->close_reason;
+        event->by_peer = c->closed_by_peer;
+        return RELAY_OK;
+}
+
+int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event)
+{
+        event->reason = 0;
+        event->by_peer = false;
+        while (c->state == MQTT_CLIENT_CONNECTING || c->state == MQTT_CLIENT_CONNECTED) {
+                struct span in = span_of(c->rx + c->rx_at, c->rx_fill - c->rx_at);
+                size_t consumed;
+                uint8_t reason = MQTT_UNSPECIFIED_ERROR;
+                int result = mqtt_decode(in, MQTT_V5, c->packet_maximum, &event->packet, &consumed, &reason);
+                if (result == RELAY_MORE)
+                        return RELAY_MORE;
+                if (result != RELAY_OK) {
+                        mqtt_client_close(c, reason, false);
+                        break;
+                }
+                c->rx_at += consumed;
+                enum outcome outcome = OUTCOME_NONE;
+                if (c->state == MQTT_CLIENT_CONNECTED)
+                        outcome = on_packet(c, event);
+                else if (event->packet.type == MQTT_CONNACK)
+                        outcome = on_connack(c, event);
+                else
+                        mqtt_client_close(c, MQTT_PROTOCOL_ERROR, false);
+                if (outcome == OUTCOME_EVENT)
+                        return RELAY_OK;
+        }
+        return c->state == MQTT_CLIENT_CLOSED ? report_closed(c, event) : RELAY_MORE;
+}
