@@ -28,9 +28,9 @@ struct tls_server_options {
          * -errno. */
         int (*sign)(void *context, struct span transcript_hash, uint8_t signature[SIGNATURE_SIZE]);
         void *sign_context;
-        uint64_t handshake_timeout_ms;
 };
 /* The server asks every client for a certificate and checks that it holds its key; whom to believe is the hub's. */
+/* 0; -ENOENT etc. for files that cannot be read, -EBADMSG: not a certificate, -EKEYREJECTED: key does not fit */
 int tls_server_context_new(struct tls_context **ret, const struct tls_server_options *options);
 
 struct tls_client_options {
@@ -43,7 +43,8 @@ struct tls_client_options {
 int tls_client_context_new(struct tls_context **ret, const struct tls_client_options *options);
 struct tls_context *tls_context_free(struct tls_context *context);
 
-/* fd: connected, non-blocking, stays the caller's. host: for the CA check and SNI; NULL for servers and pins. */
+/* fd: connected, non-blocking, stays the caller's. host: for the CA check and SNI; NULL for servers and pins.
+ * -EINVAL: a CA file alone, without a host to look for */
 int tls_new(struct tls **ret, struct tls_context *context, int fd, const char *host);
 struct tls *tls_free(struct tls *tls);
 
@@ -55,8 +56,9 @@ int tls_read(struct tls *tls, void *data, size_t size, size_t *done);
 int tls_write(struct tls *tls, struct span data, size_t *done);
 bool tls_pending(const struct tls *tls); /* decrypted bytes wait: read before sleeping */
 void tls_close_notify(struct tls *tls);  /* best effort */
-/* The peer's certificates (DER, leaf first), valid until tls_free(). */
+/* The peer's certificates (DER, leaf first), valid until tls_forget_peer_chain() or tls_free(). */
 size_t tls_peer_chain(const struct tls *tls, struct span certificates[TLS_CHAIN_MAX]);
+void tls_forget_peer_chain(struct tls *tls); /* saves its memory for the rest of the session */
 /* "TLSv1.3, X25519, TLS_CHACHA20_POLY1305_SHA256", and the last error in words */
 const char *tls_describe(const struct tls *tls);
 const char *tls_error_string(const struct tls *tls);

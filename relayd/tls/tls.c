@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "tls/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/error-ssl.h>
+
+#include "tls/certificate.h"
+#include "tls/x509.h"
+#include "util/cleanup.h"
+
+#define CIPHER_SUITES     "TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256"
+#define ALPN_NAME         "mqtt"
+#define CHAIN_BYTES_MAX   (16 * 1024) /* of a peer's certificates together */
+#define DESCRIPTION_SIZE  80
+#define ERROR_STRING_SIZE 160
+
+struct tls_context {
+        WOLFSSL_CTX *ctx;
+        bool server;
+        bool check_ca;
+        uint8_t pins[2][SHA256_SIZE];
+        size_t pin_count;
+        int (*sign)(void *context, struct span transcript_hash, uint8_t signature[SIGNATURE_SIZE]);
+        void *sign_context;
+};
+
+struct tls {
+        WOLFSSL *ssl;
+        struct tls_context *context;
+        char *host;
+        bool believed;  /* the certificate check ran and agreed */
+        int sign_error; /* of context->sign() */
+        const char *refusal;
+        uint8_t *chain_bytes;
+        struct span chain[TLS_CHAIN_MAX];
+        size_t chain_count;
+        char description[DESCRIPTION_SIZE];
+        char error[ERROR_STRING_SIZE];
+};
+
+static const char content_start[] = "                                                                "
+                                    "TLS 1.3, server CertificateVerify"; /* and a 0 byte: RFC 8446 section 4.4.3 */
+
+/* wolfSSL hands over the whole content; only the hash goes on, and whoever signs builds the content again */
+static int sign_callback(WOLFSSL *ssl, const unsigned char *in, unsigned int in_size, unsigned char *out,
+                         unsigned int *out_size, const unsigned char *key, unsigned int key_size, void *context)
+{
+        struct tls *tls = context;
+
+        (void)ssl, (void)key, (void)key_size;
+        if (in_size != sizeof(content_start) + 32 && in_size != sizeof(content_start) + 48)
+                return BAD_FUNC_ARG;
+        if (memcmp(in, content_start, sizeof(content_start)) != 0 || *out_size < SIGNATURE_SIZE)
+                return BAD_FUNC_ARG;
+        struct span hash = span_of(in + sizeof(content_start), in_size - sizeof(content_start));
+        tls->sign_error = tls->context->sign(tls->context->sign_context, hash, out);
+        if (tls->sign_error < 0)
+                return BAD_STATE_E;
+        *out_size = SIGNATURE_SIZE;
+        return 0;
+}
+
+/* A session needs the peer's chain until the hub has it; wolfSSL's own copy would stay for the session's life. */
+static bool keep_chain(struct tls *tls, const WOLFSSL_BUFFER_INFO *certificates, int count)
+{
+        size_t total = 0, at = 0;
+
+        if (count < 1 || count > TLS_CHAIN_MAX)
+                return false;
+        for (int i = 0; i < count; i++)
+                total += certificates[i].length;
+        if (total > CHAIN_BYTES_MAX)
+                return false;
+        free(tls->chain_bytes);
+        tls->chain_count = 0;
+        tls->chain_bytes = malloc(total);
+        if (!tls->chain_bytes)
+                return false;
+        for (int i = 0; i < count; i++) {
+                memcpy(tls->chain_bytes + at, certificates[i].buffer, certificates[i].length);
+                tls->chain[i] = span_of(tls->chain_bytes + at, certificates[i].length);
+                at += certificates[i].length;
+        }
+        tls->chain_count = (size_t)count;
+        return true;
+}
+
+static bool is_pinned(const struct tls_context *context, const uint8_t fingerprint[SHA256_SIZE])
+{
+        for (size_t i = 0; i < context->pin_count; i++)
+                if (span_equal_constant_time(span_of(fingerprint, SHA256_SIZE), SPAN_OF(context->pins[i])))
+                        return true;
+        return false;
+}
+
+/* NULL, or why the peer's certificate is refused */
+static const char *check_leaf(const struct tls *tls, bool chain_is_good)
+{
+        const struct tls_context *context = tls->context;
+        struct certificate leaf;
+        struct x509_facts facts;
+
+        if (x509_parse(tls->chain[0], &facts) < 0 || certificate_parse(tls->chain[0], &leaf) != RELAY_OK)
+                return "the certificate cannot be read";
+        if (context->server) /* the hub knows whom to believe; here the peer only has to prove its key */
+                return facts.key.type == KEY_NONE ? "the certificate's key is neither Ed25519 nor P-256" : NULL;
+        if (context->pin_count && !is_pinned(context, facts.fingerprint))
+                return "the server's key is not the pinned one";
+        if (context->check_ca && !chain_is_good)
+                return "no CA of ours stands behind the server's certificate";
+        if (context->check_ca && tls->host && !certificate_names_host(&leaf, tls->host))
+                return "the server's certificate is for another host";
+        return NULL;
+}
+
+static int verify_callback(int chain_is_good, WOLFSSL_X509_STORE_CTX *store)
+{
+        struct tls *tls = store->userCtx;
+
+        store->discardSessionCerts = 1;
+        if (!tls)
+                return 0;
+        if (store->error_depth != 0) /* the leaf comes last and decides */
+                return tls->context->check_ca ? chain_is_good : 1;
+        if (!keep_chain(tls, store->certs, store->totalCerts))
+                tls->refusal = "the certificate chain is too long";
+        else
+                tls->refusal = check_leaf(tls, chain_is_good);
+        tls->believed = tls->refusal == NULL;
+        return tls->believed;
+}
+
+static int context_new(struct tls_context **ret, WOLFSSL_METHOD *method, int verify)
+{
+        int groups[] = { WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1 };
+        struct tls_context *context = calloc(1, sizeof(*context));
+
+        if (!context || wolfSSL_Init() != WOLFSSL_SUCCESS) {
+                free(context);
+                return -ENOMEM;
+        }
+        context->ctx = wolfSSL_CTX_new(method);
+        if (!context->ctx || wolfSSL_CTX_set_cipher_list(context->ctx, CIPHER_SUITES) != WOLFSSL_SUCCESS ||
+            wolfSSL_CTX_set_groups(context->ctx, groups, 2) != WOLFSSL_SUCCESS) {
+                tls_context_free(context);
+                return -ENOMEM;
+        }
+        wolfSSL_CTX_set_verify(context->ctx, verify, verify_callback);
+        wolfSSL_CTX_set_session_cache_mode(context->ctx, WOLFSSL_SESS_CACHE_OFF);
+        wolfSSL_CTX_no_ticket_TLSv13(context->ctx);
+        *ret = context;
+        return 0;
+}
+
+struct tls_context *tls_context_free(struct tls_context *context)
+{
+        if (!context)
+                return NULL;
+        wolfSSL_CTX_free(context->ctx);
+        wolfSSL_Cleanup();
+        free(context);
+        return NULL;
+}
+
+static int load_identity(struct tls_context *context, const char *certificate_file, const char *key_file)
+{
+        if (access(certificate_file, R_OK) < 0 || (key_file && access(key_file, R_OK) < 0))
+                return -errno;
+        if (wolfSSL_CTX_use_certificate_chain_file(context->ctx, certificate_file) != WOLFSSL_SUCCESS)
+                return -EBADMSG;
+        if (key_file &&
+            (wolfSSL_CTX_use_PrivateKey_file(context->ctx, key_file, WOLFSSL_FILETYPE_PEM) != WOLFSSL_SUCCESS ||
+             wolfSSL_CTX_check_private_key(context->ctx) != WOLFSSL_SUCCESS))
+                return -EKEYREJECTED;
+        return 0;
+}
+
+int tls_server_context_new(struct tls_context **ret, const struct tls_server_options *options)
+{
+        struct tls_context *context = NULL;
+
+        if (!options->key_file && !options->sign)
+                return -EINVAL;
+        int r = context_new(&context, wolfTLSv1_3_server_method(),
+                            WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT);
+        if (r < 0)
+                return r;
+        r = load_identity(context, options->certificate_file, options->key_file);
+        if (r < 0) {
+                tls_context_free(context);
+                return r;
+        }
+        context->server = true;
+        if (!options->key_file) {
+                context->sign = options->sign;
+                context->sign_context = options->sign_context;
+                wolfSSL_CTX_SetEd25519SignCb(context->ctx, sign_callback);
+        }
+        *ret = context;
+        return 0;
+}
+
+int tls_client_context_new(struct tls_context **ret, const struct tls_client_options *options)
+{
+        struct tls_context *context = NULL;
+
+        if (options->pin_count > 2 || (!options->ca_file && options->pin_count == 0))
+                return -EINVAL;
+        int r = context_new(&context, wolfTLSv1_3_client_method(), WOLFSSL_VERIFY_PEER);
+        if (r < 0)
+                return r;
+        r = load_identity(context, options->certificate_file, options->key_file);
+        if (r == 0 && options->ca_file && access(options->ca_file, R_OK) < 0)
+                r = -errno;
+        if (r == 0 && options->ca_file &&
+            wolfSSL_CTX_load_verify_locations(context->ctx, options->ca_file, NULL) != WOLFSSL_SUCCESS)
+                r = -EBADMSG;
+        if (r < 0) {
+                tls_context_free(context);
+                return r;
+        }
+        context->check_ca = options->ca_file != NULL;
+        memcpy(context->pins, options->pins, sizeof(context->pins));
+        context->pin_count = options->pin_count;
+        *ret = context;
+        return 0;
+}
+
+static int prepare_client(struct tls *tls, const char *host)
+{
+        struct in6_addr unused;
+
+        if (wolfSSL_UseKeyShare(tls->ssl, WOLFSSL_ECC_X25519) != WOLFSSL_SUCCESS)
+                return -ENOMEM;
+        if (!host)
+                return tls->context->check_ca && !tls->context->pin_count ? -EINVAL : 0;
+        tls->host = strdup(host);
+        if (!tls->host)
+                return -ENOMEM;
+        /* RFC 6066 section 3: no addresses in SNI */
+        bool is_address = inet_pton(AF_INET, host, &unused) == 1 || inet_pton(AF_INET6, host, &unused) == 1;
+        if (!is_address &&
+            wolfSSL_UseSNI(tls->ssl, WOLFSSL_SNI_HOST_NAME, host, (unsigned short)strlen(host)) != WOLFSSL_SUCCESS)
+                return -EINVAL;
+        return 0;
+}
+
+static int prepare_server(struct tls *tls)
+{
+        char name[] = ALPN_NAME;
+
+        if (tls->context->sign)
+                wolfSSL_SetEd25519SignCtx(tls->ssl, tls);
+        return wolfSSL_UseALPN(tls->ssl, name, sizeof(name) - 1, WOLFSSL_ALPN_FAILED_ON_MISMATCH) == WOLFSSL_SUCCESS
+                       ? 0
+                       : -ENOMEM;
+}
+
+int tls_new(struct tls **ret, struct tls_context *context, int fd, const char *host)
+{
+        struct tls *tls = calloc(1, sizeof(*tls));
+
+        if (!tls)
+                return -ENOMEM;
+        tls->context = context;
+        tls->ssl = wolfSSL_new(context->ctx);
+        if (!tls->ssl || wolfSSL_set_fd(tls->ssl, fd) != WOLFSSL_SUCCESS) {
+                tls_free(tls);
+                return -ENOMEM;
+        }
+        wolfSSL_SetCertCbCtx(tls->ssl, tls);
+        wolfSSL_SetIOWriteFlags(tls->ssl, MSG_NOSIGNAL);
+        wolfSSL_set_using_nonblock(tls->ssl, 1);
+        int r = context->server ? prepare_server(tls) : prepare_client(tls, host);
+        if (r < 0) {
+                tls_free(tls);
+                return r;
+        }
+        *ret = tls;
+        return 0;
+}
+
+struct tls *tls_free(struct tls *tls)
+{
+        if (!tls)
+                return NULL;
+        wolfSSL_free(tls->ssl);
+        free(tls->chain_bytes);
+        free(tls->host);
+        free(tls);
+        return NULL;
+}
+
+static int note_error(struct tls *tls, int error)
+{
+        char text[WOLFSSL_MAX_ERROR_SZ];
+
+        if (tls->refusal) {
+                snprintf(tls->error, sizeof(tls->error), "%s", tls->refusal);
+                return -EKEYREJECTED;
+        }
+        if (tls->sign_error < 0) {
+                snprintf(tls->error, sizeof(tls->error), "no signature for the handshake");
+                return tls->sign_error;
+        }
+        if (error == SOCKET_PEER_CLOSED_E || error == SOCKET_ERROR_E) {
+                snprintf(tls->error, sizeof(tls->error), "connection lost");
+                return -ECONNRESET;
+        }
+        wolfSSL_ERR_error_string((unsigned long)error, text);
+        snprintf(tls->error, sizeof(tls->error), "%.140s (%d)", text, error);
+        return error == NO_PEER_CERT ? -EKEYREJECTED : -EPROTO;
+}
+
+static int answer(struct tls *tls, int result)
+{
+        int error = wolfSSL_get_error(tls->ssl, result);
+
+        switch (error) {
+        case WOLFSSL_ERROR_WANT_READ:
+                return TLS_WANT_READ;
+        case WOLFSSL_ERROR_WANT_WRITE:
+                return TLS_WANT_WRITE;
+        case WOLFSSL_ERROR_ZERO_RETURN:
+                return TLS_CLOSED;
+        default:
+                return note_error(tls, error);
+        }
+}
+
+int tls_handshake(struct tls *tls)
+{
+        int result = tls->context->server ? wolfSSL_accept(tls->ssl) : wolfSSL_connect(tls->ssl);
+
+        if (result != WOLFSSL_SUCCESS) {
+                int r = answer(tls, result);
+                return r == TLS_CLOSED ? -ECONNRESET : r;
+        }
+        if (!tls->believed) { /* no path may lead here without the check */
+                tls->refusal = "no certificate";
+                return note_error(tls, 0);
+        }
+        snprintf(tls->description, sizeof(tls->description), "%s, %s, %s", wolfSSL_get_version(tls->ssl),
+                 wolfSSL_get_curve_name(tls->ssl), wolfSSL_CIPHER_get_name(wolfSSL_get_current_cipher(tls->ssl)));
+        wolfSSL_UnloadCertsKeys(tls->ssl);
+        wolfSSL_FreeHandshakeResources(tls->ssl);
+        return 0;
+}
+
+int tls_read(struct tls *tls, void *data, size_t size, size_t *done)
+{
+        int n = wolfSSL_read(tls->ssl, data, size > INT32_MAX ? INT32_MAX : (int)size);
+
+        if (n <= 0)
+                return answer(tls, n);
+        *done = (size_t)n;
+        return 0;
+}
+
+int tls_write(struct tls *tls, struct span data, size_t *done)
+{
+        int n = wolfSSL_write(tls->ssl, data.data, data.size > INT32_MAX ? INT32_MAX : (int)data.size);
+
+        if (n <= 0) {
+                int r = answer(tls, n);
+                return r == TLS_CLOSED ? -EPIPE : r;
+        }
+        *done = (size_t)n;
+        return 0;
+}
+
+bool tls_pending(const struct tls *tls)
+{
+        return wolfSSL_pending(tls->ssl) > 0;
+}
+
+void tls_close_notify(struct tls *tls)
+{
+        wolfSSL_shutdown(tls->ssl);
+}
+
+size_t tls_peer_chain(const struct tls *tls, struct span certificates[TLS_CHAIN_MAX])
+{
+        memcpy(certificates, tls->chain, sizeof(tls->chain));
+        return tls->chain_count;
+}
+
+void tls_forget_peer_chain(struct tls *tls)
+{
+        free(tls->chain_bytes);
+        tls->chain_bytes = NULL;
+        tls->chain_count = 0;
+}
+
+const char *tls_describe(const struct tls *tls)
+{
+        return tls->description;
+}
+
+const char *tls_error_string(const struct tls *tls)
+{
+        return tls->error;
+}
