@@ -335,6 +335,20 @@ static int answer(struct tls *tls, int result)
         }
 }
 
+/* wolfSSL's name to the registered one (RFC 8446 appendix B.4) */
+static const char *suite_name(const char *name)
+{
+        static const char *const names[][2] = {
+                { "TLS13-CHACHA20-POLY1305-SHA256", "TLS_CHACHA20_POLY1305_SHA256" },
+                { "TLS13-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256" },
+        };
+
+        for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+                if (strcmp(name, names[i][0]) == 0)
+                        return names[i][1];
+        return name ? name : "unknown";
+}
+
 int tls_handshake(struct tls *tls)
 {
         int result = tls->context->server ? wolfSSL_accept(tls->ssl) : wolfSSL_connect(tls->ssl);
@@ -348,7 +362,7 @@ int tls_handshake(struct tls *tls)
                 return note_error(tls, 0);
         }
         snprintf(tls->description, sizeof(tls->description), "%s, %s, %s", wolfSSL_get_version(tls->ssl),
-                 wolfSSL_get_curve_name(tls->ssl), wolfSSL_CIPHER_get_name(wolfSSL_get_current_cipher(tls->ssl)));
+                 wolfSSL_get_curve_name(tls->ssl), suite_name(wolfSSL_get_cipher_name(tls->ssl)));
         wolfSSL_UnloadCertsKeys(tls->ssl);
         wolfSSL_FreeHandshakeResources(tls->ssl);
         return 0;
