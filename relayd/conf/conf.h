@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum conf_uplink { CONF_UPLINK_NONE = 0, CONF_UPLINK_MQTT = 1 };
 enum conf_when_full { CONF_FULL_REFUSE = 0, CONF_FULL_DROP_OLDEST = 1 };
@@ -47,7 +48,16 @@ struct conf {
         char *bus_address; /* address = system, or a D-Bus address of a private bus */
 };
 
-/* Fills ret; on error a sentence with file, line, key, what was found and what is allowed goes into error. 0 or -errno
- * (-EBADMSG for a broken file). */
+/*
+ * Reads file, then the *.conf of FILE.d in name order: a later file's value replaces an earlier one's; within one file
+ * a key may stand once. Lines have at most 196 bytes; ` ;` starts a comment; unknown sections and keys are errors. 0
+ * and *ret, -EBADMSG (a broken file, or keys that do not fit together), or another -errno. error: on failure a sentence
+ * with file, line, key, what was found and what is allowed.
+ */
 int conf_load(const char *file, struct conf **ret, char *error, size_t error_size);
 struct conf *conf_free(struct conf *conf);
+
+/* The chapter "SECTIONS AND KEYS" of relayd.conf(5), as reStructuredText. */
+void conf_help(FILE *out);
+/* A whole commented configuration: every key with its help, its default commented out; `site` is set. */
+void conf_write_default(FILE *out, const char *site);
