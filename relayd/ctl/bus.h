@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The relay over D-Bus, as relayctl sees it: values become JSON under their D-Bus names, byte arrays hexadecimal.
+ * Every function prints its own failure and answers CLI_*.
+ */
+
+#include <jansson.h>
+#include <systemd/sd-bus.h>
+
+#include "cli/cli.h"
+#include "relay/span.h"
+
+/* --bus ADDRESS, -H HOST, or the system bus */
+int ctl_connect(struct cli *cli, sd_bus **ret);
+/* A method of the manager; reply may be NULL. types: sd-bus signature of the arguments that follow. */
+int ctl_call(struct cli *cli, sd_bus *bus, const char *method, sd_bus_message **reply, const char *types, ...);
+/* the same with one byte array as argument */
+int ctl_call_bytes(struct cli *cli, sd_bus *bus, const char *method, struct span bytes, sd_bus_message **reply);
+/* A method of any object without arguments that answers one byte array; *data is malloc'ed. */
+int ctl_fetch_bytes(struct cli *cli, sd_bus *bus, const char *path, const char *interface, const char *method,
+                    uint8_t **data, size_t *size);
+/* the manager's properties as an object */
+int ctl_manager(struct cli *cli, sd_bus *bus, json_t **object);
+/* every object with this interface, sorted by key; each has its D-Bus path under "Path" */
+int ctl_objects(struct cli *cli, sd_bus *bus, const char *interface, const char *key, json_t **array);
+/* Prints what the bus answered: CLI_REFUSED with the reason, CLI_UNREACHABLE, or CLI_FAILED. */
+int ctl_failure(struct cli *cli, int r, const sd_bus_error *error);
+
+/* json.c: the next complete value of a message; NULL at its end or if it breaks */
+json_t *ctl_json(sd_bus_message *m);
+/* "NotApproved" -> "not-approved"; out needs room for twice the size */
+void ctl_kebab(const char *camel, char *out, size_t size);
+
+static inline void json_decrefp_ctl(json_t **value)
+{
+        json_decref(*value);
+}
+#define _cleanup_json_    __attribute__((cleanup(json_decrefp_ctl)))
+#define _cleanup_bus_     __attribute__((cleanup(sd_bus_flush_close_unrefp)))
+#define _cleanup_message_ __attribute__((cleanup(sd_bus_message_unrefp)))

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* relayctl's commands, one file a noun; main.c has the table. */
+
+#include "cli/cli.h"
+
+int ctl_status(struct cli *cli);
+int ctl_uplink_show(struct cli *cli);
+int ctl_monitor(struct cli *cli);
+
+extern const struct cli_option ctl_devices_revoke_options[];
+int ctl_devices_list(struct cli *cli);
+int ctl_devices_show(struct cli *cli);
+int ctl_devices_import(struct cli *cli);
+int ctl_devices_admit(struct cli *cli);
+int ctl_devices_revoke(struct cli *cli);
+
+extern const struct cli_option ctl_updates_deny_options[], ctl_updates_approve_options[];
+int ctl_updates_list(struct cli *cli);
+int ctl_updates_show(struct cli *cli);
+int ctl_updates_deny(struct cli *cli);
+int ctl_updates_watch(struct cli *cli);
+int ctl_updates_approve(struct cli *cli);
+
+extern const struct cli_option ctl_gate_open_options[];
+int ctl_gate_show(struct cli *cli);
+int ctl_gate_open(struct cli *cli);
+int ctl_gate_close(struct cli *cli);
+
+extern const struct cli_option ctl_approvers_list_options[], ctl_approvers_propose_options[],
+        ctl_approvers_sign_options[];
+int ctl_approvers_list(struct cli *cli);
+int ctl_approvers_propose(struct cli *cli);
+int ctl_approvers_sign(struct cli *cli);
+int ctl_approvers_show(struct cli *cli);
+
+int ctl_policy_import(struct cli *cli);
+int ctl_vendor_import(struct cli *cli);
+
+extern const struct cli_option ctl_alerts_options[];
+int ctl_alerts(struct cli *cli);
+
+extern const struct cli_option ctl_audit_log_options[], ctl_audit_verify_options[];
+int ctl_audit_log(struct cli *cli);
+int ctl_audit_verify(struct cli *cli);
+
+extern const struct cli_option ctl_setup_options[];
+int ctl_setup(struct cli *cli);

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fwtool factory: the list of devices a vendor made, as a site imports it. */
+
+#include "relay/factory.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/describe.h"
+#include "cli/io.h"
+#include "cli/keys.h"
+#include "cli/output.h"
+#include "fwtool.h"
+#include "util/cleanup.h"
+
+#define FACTORY_FILE_MAX   (16u * 1024 * 1024)
+#define FACTORY_DEVICE_MAX 256u /* bytes one device takes at most */
+
+const struct cli_option fwtool_factory_add_options[] = {
+        { "list", 0, "FILE", "the list; made if it is not there" },
+        { "identity", 0, "NAME", "the device" },
+        { "certificate", 0, "FILE", "its certificate, or public identity key" },
+        { "domain", 0, "NAME", "the vendor's DNS name" },
+        { "class", 0, "NAME", "class of the device" },
+        { 0 },
+};
+static const struct output_column device_columns[] = {
+        { "identity", "DEVICE", OUTPUT_TEXT },
+        { "key_id", "KEY ID", OUTPUT_TEXT },
+        { "fingerprint", "FINGERPRINT", OUTPUT_TEXT },
+        { "class_id", "CLASS", OUTPUT_TEXT },
+};
+
+static int load(struct cli *cli, const char *path, uint8_t **bytes, struct factory_list *list)
+{
+        size_t size;
+        int r = cli_read(cli, path, FACTORY_FILE_MAX, bytes, &size);
+
+        if (r != CLI_OK)
+                return r;
+        r = factory_list_decode(span_of(*bytes, size), list);
+        return r == RELAY_OK ? CLI_OK
+                             : cli_fail(cli, CLI_FAILED, "%s: no factory list (%s)", path, relay_result_string(r));
+}
+
+static json_t *describe(const struct factory_device *device)
+{
+        char fingerprint[2 * SHA256_SIZE + 1];
+
+        return json_pack("{s:s, s:o, s:s, s:o}", "identity", device->identity, "key_id",
+                         describe_public_key(&device->key), "fingerprint",
+                         cli_fingerprint_hex(&device->key, fingerprint), "class_id",
+                         json_hex(device->class_id, CLASS_ID_SIZE));
+}
+
+static int show(struct cli *cli, const char *only)
+{
+        _cleanup_free_ uint8_t *bytes = NULL;
+        const char *path = cli_argument(cli, 0);
+        json_t *rows = json_array();
+        struct factory_device device;
+        struct factory_list list;
+        int r = load(cli, path, &bytes, &list);
+
+        while (r == CLI_OK && factory_list_next(&list, &device))
+                if (!only || strcmp(only, device.identity) == 0)
+                        json_array_append_new(rows, describe(&device));
+        if (r == CLI_OK && only && json_array_size(rows) == 0)
+                r = cli_fail(cli, CLI_FAILED, "%s has no device '%s'; 'fwtool factory list %s' shows what it has", path,
+                             only, path);
+        if (r == CLI_OK)
+                r = output_table(cli, rows, device_columns, sizeof(device_columns) / sizeof(*device_columns),
+                                 "no devices");
+        json_decref(rows);
+        return r;
+}
+
+int fwtool_factory_list_command(struct cli *cli)
+{
+        return show(cli, NULL);
+}
+
+int fwtool_factory_show(struct cli *cli)
+{
+        return show(cli, cli_argument(cli, 1));
+}
+
+static int take_device(struct cli *cli, struct factory_device *device, uint8_t vendor_id[VENDOR_ID_SIZE])
+{
+        const char *identity, *key, *domain, *class;
+        int r;
+
+        if ((r = cli_need(cli, "identity", &identity)) != CLI_OK ||
+            (r = cli_need(cli, "certificate", &key)) != CLI_OK || (r = cli_need(cli, "domain", &domain)) != CLI_OK ||
+            (r = cli_need(cli, "class", &class)) != CLI_OK || (r = cli_public_load(cli, key, &device->key)) != CLI_OK)
+                return r;
+        if (!identity_is_device(span_of_string(identity)))
+                return cli_fail(cli, CLI_USAGE, "--identity '%s': 1 to %d of a-z, 0-9 and '-' are allowed", identity,
+                                IDENTITY_MAX);
+        span_to_string(span_of_string(identity), device->identity, sizeof(device->identity));
+        if (manifest_vendor_id(domain, vendor_id) != RELAY_OK ||
+            manifest_class_id(vendor_id, class, device->class_id) != RELAY_OK)
+                return cli_fail(cli, CLI_USAGE, "--domain '%s' and --class '%s' give no ids", domain, class);
+        return CLI_OK;
+}
+
+/* The devices already listed go to w; one that is the new one, or has its key, is an error. */
+static int copy_devices(struct cli *cli, struct factory_list *list, const struct factory_device *added,
+                        struct writer *w)
+{
+        struct factory_device device;
+
+        while (factory_list_next(list, &device)) {
+                if (strcmp(device.identity, added->identity) == 0)
+                        return cli_fail(cli, CLI_FAILED, "%s is in the list already", added->identity);
+                if (key_equal(&device.key, &added->key))
+                        return cli_fail(cli, CLI_FAILED, "%s has this key already; every device needs its own",
+                                        device.identity);
+                factory_put_device(w, &device);
+        }
+        return CLI_OK;
+}
+
+static int write_list(struct cli *cli, const char *path, struct factory_list *old, const struct factory_device *device,
+                      const uint8_t vendor_id[VENDOR_ID_SIZE])
+{
+        size_t room = 64 + (old->count + 1) * FACTORY_DEVICE_MAX;
+        _cleanup_free_ uint8_t *out = malloc(room);
+        struct writer w;
+        int r;
+
+        if (!out)
+                return cli_errno(cli, -ENOMEM, path);
+        writer_init(&w, out, room);
+        factory_put_list(&w, vendor_id, old->count + 1);
+        if ((r = copy_devices(cli, old, device, &w)) != CLI_OK)
+                return r;
+        factory_put_device(&w, device);
+        r = writer_finish(&w);
+        if (r != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "%s: cannot write the list: %s", path, relay_result_string(r));
+        return cli_replace(cli, path, writer_span(&w), 0644);
+}
+
+int fwtool_factory_add(struct cli *cli)
+{
+        _cleanup_free_ uint8_t *bytes = NULL;
+        struct factory_device device = { 0 };
+        struct factory_list old = { 0 };
+        uint8_t vendor_id[VENDOR_ID_SIZE];
+        const char *path;
+        json_t *object;
+        int r;
+
+        if ((r = cli_need(cli, "list", &path)) != CLI_OK || (r = take_device(cli, &device, vendor_id)) != CLI_OK)
+                return r;
+        if (access(path, F_OK) == 0 && (r = load(cli, path, &bytes, &old)) != CLI_OK)
+                return r;
+        if (bytes && memcmp(old.vendor_id, vendor_id, VENDOR_ID_SIZE) != 0)
+                return cli_fail(cli, CLI_FAILED, "%s is another vendor's list", path);
+        if ((r = write_list(cli, path, &old, &device, vendor_id)) != CLI_OK)
+                return r;
+        object = describe(&device);
+        r = output_done(cli, object, "%s: %zu devices", path, old.count + 1);
+        json_decref(object);
+        return r;
+}
