@@ -23,7 +23,6 @@ const struct cli_option fwtool_manifest_build_options[] = {
         { "sequence", 0, "NUMBER", "must rise with each release" },
         { "urgency", 0, "TEXT", "security, routine, ... (default routine)" },
         { "description", 0, "TEXT", "what changes, for the people of the site" },
-        { "allow-empty", 0, NULL, "take an empty image file" },
         { "output", 'o', "FILE", "where the manifest goes" },
         { 0 },
 };
@@ -81,8 +80,8 @@ static int take_image(struct cli *cli, struct manifest_fields *fields)
 
         if ((r = cli_need(cli, "image", &path)) != CLI_OK || (r = image_file_load(cli, path, &image)) != CLI_OK)
                 return r;
-        if (image.size == 0 && !cli_flag(cli, "allow-empty"))
-                return cli_fail(cli, CLI_FAILED, "%s is empty; --allow-empty if that is what you want", path);
+        if (image.size == 0)
+                return cli_fail(cli, CLI_FAILED, "%s is empty; there is nothing a device could run", path);
         fields->image_size = image.size;
         memcpy(fields->image_digest, image.digest, SHA256_SIZE);
         memcpy(fields->block_list_digest, image.list_digest, SHA256_SIZE);

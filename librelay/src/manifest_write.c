@@ -10,7 +10,7 @@
 #include "relay/image.h"
 #include "suit.h"
 
-#define SUIT_DIGEST_SIZE  37                           /* encoded SUIT_Digest with SHA-256 */
+#define SUIT_DIGEST_SIZE  36                           /* encoded: array head, -16, bstr head, SHA-256 */
 #define MANIFEST_BODY_MAX (MANIFEST_MAX - 4 * 96 - 64) /* leaves room for four signatures */
 
 typedef void put_part(struct writer *w, const struct manifest_fields *fields);

@@ -45,16 +45,18 @@ static bool noun_exists(const struct cli_program *program, const char *noun)
         return false;
 }
 
+/* A command's own option comes before a common one of that name ("manifest build --version 1.1.0"). */
 static const struct cli_option *option_find(struct cli *cli, const char *name, size_t size, char letter)
 {
-        const struct cli_option *o = option_in(cli_common_options, name, size, letter);
+        const struct cli_option *o = cli->command ? option_in(cli->command->options, name, size, letter) : NULL;
 
         if (!o)
+                o = option_in(cli_common_options, name, size, letter);
+        if (!o)
                 o = option_in(cli->program->options, name, size, letter);
-        if (o || !cli->noun)
+        if (o || !cli->noun || cli->command)
                 return o;
-        if (!cli->command)
-                cli->command = command_find(cli->program, cli->noun, NULL);
+        cli->command = command_find(cli->program, cli->noun, NULL);
         return cli->command ? option_in(cli->command->options, name, size, letter) : NULL;
 }
 
@@ -105,13 +107,23 @@ static int take_word(struct cli *cli, const char *word)
         return CLI_OK;
 }
 
+static bool common_flag(const struct cli *cli, const char *name)
+{
+        const struct cli_option *o = option_in(cli_common_options, name, strlen(name), 0);
+
+        for (size_t v = 0; v < cli->value_count; v++)
+                if (cli->values[v].option == o)
+                        return true;
+        return false;
+}
+
 static int check_arguments(struct cli *cli)
 {
         const struct cli_command *c = cli->command;
 
-        cli->json = cli_flag(cli, "json");
-        cli->want_help = cli_flag(cli, "help");
-        cli->want_version = cli_flag(cli, "version");
+        cli->json = common_flag(cli, "json");
+        cli->want_help = common_flag(cli, "help");
+        cli->want_version = common_flag(cli, "version");
         if (cli->want_help || cli->want_version)
                 return CLI_OK;
         if (!cli->noun)
