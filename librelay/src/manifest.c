@@ -11,7 +11,7 @@
 #include "relay/image.h"
 #include "suit.h"
 
-#define VERIFY_SCRATCH 256 /* Sig_structure over a SUIT_Digest of 37 bytes, with room for foreign protected headers */
+#define VERIFY_SCRATCH 256 /* Sig_structure over a SUIT_Digest of 36 bytes, with room for foreign protected headers */
 
 char *suit_uri(const uint8_t image_digest[SHA256_SIZE], char out[SUIT_URI_SIZE + 1])
 {
