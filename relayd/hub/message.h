@@ -13,10 +13,10 @@
 
 #include "relay/mqtt.h"
 
-#define MESSAGE_FORMAT        1
-#define MESSAGE_HEADER_SIZE   24 /* bytes of the stored form beside topic, properties and payload */
-#define MESSAGE_IDS_MAX       8  /* subscription identifiers told with one delivery */
-#define MESSAGE_PACKET_EXTRA  64 /* bytes of a PUBLISH beside topic, properties and payload, at most */
+#define MESSAGE_FORMAT       1
+#define MESSAGE_HEADER_SIZE  24 /* bytes of the stored form beside topic, properties and payload */
+#define MESSAGE_IDS_MAX      8  /* subscription identifiers told with one delivery */
+#define MESSAGE_PACKET_EXTRA 64 /* bytes of a PUBLISH beside topic, properties and payload, at most */
 
 struct message {
         uint32_t refs;

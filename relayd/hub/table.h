@@ -32,4 +32,4 @@ void table_remove(struct table *table, struct table_entry *entry);
 struct table_entry *table_next(const struct table *table, const struct table_entry *entry);
 void table_release(struct table *table); /* the slots; the objects are the caller's */
 
-#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The broker's frame: start, time, commits, and which packet goes where. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hub/broker.h"
+
+#define SWEEP_MAX 100 /* expired retained messages removed per tick */
+
+static int load(struct broker *b)
+{
+        int result = retained_load(&b->retained, b->time);
+
+        if (result == 0)
+                result = clients_load(b);
+        return result == 0 ? repeats_load(&b->repeats, b->store) : result;
+}
+
+int broker_new(struct broker **ret, const struct broker_options *options)
+{
+        struct broker *b = calloc(1, sizeof(*b));
+        int result;
+
+        if (!b)
+                return -ENOMEM;
+        b->site = options->site;
+        b->store = options->store;
+        b->host = options->host;
+        broker_time(b, options->now_ms, options->time);
+        result = subscriptions_init(&b->subscriptions);
+        if (result == 0)
+                result = retained_init(&b->retained, b->store);
+        if (result == 0)
+                result = load(b);
+        if (result < 0) {
+                broker_free(b);
+                return result;
+        }
+        b->outbox = options->outbox;
+        *ret = b;
+        return 0;
+}
+
+struct broker *broker_free(struct broker *b)
+{
+        if (!b)
+                return NULL;
+        acks_drop(b);
+        for (struct table_entry *e = table_next(&b->clients.by_id, NULL); e; e = table_next(&b->clients.by_id, NULL))
+                client_release(b, container_of(e, struct client, entry));
+        table_release(&b->clients.by_id);
+        subscriptions_release(&b->subscriptions);
+        retained_release(&b->retained);
+        repeats_release(&b->repeats);
+        outbox_free(b->outbox);
+        free(b->matched);
+        free(b);
+        return NULL;
+}
+
+void broker_time(struct broker *b, uint64_t now_ms, uint64_t time)
+{
+        b->now_ms = now_ms;
+        b->time = time;
+}
+
+void broker_tick(struct broker *b)
+{
+        session_tick(b);
+        retained_sweep(&b->retained, b->time, SWEEP_MAX);
+        if (b->outbox && outbox_expire(b->outbox, b->time, b->durable) > 0)
+                b->host.alert(b->host.context, "", REASON_QUOTA,
+                              "messages older than [outbox] age_max were dropped before the cloud took them");
+}
+
+int broker_commit(struct broker *b)
+{
+        int result = repeats_write_changed(&b->repeats);
+
+        if (result == 0)
+                result = clients_write_changed(b);
+        if (result < 0 && !b->error)
+                b->error = result;
+        b->commit = store_commit(b->store);
+        acks_seal(&b->acks, b->commit);
+        /* a turn that staged nothing has nothing to wait for */
+        if (b->commit <= b->durable)
+                acks_release(b);
+        return b->error;
+}
+
+/* QoS 2 deliveries may have waited for their commit. */
+static void pump_all(struct broker *b)
+{
+        for (struct table_entry *e = table_next(&b->clients.by_id, NULL); e; e = table_next(&b->clients.by_id, e)) {
+                struct client *c = container_of(e, struct client, entry);
+                if (c->link && c->queue.unsent && c->queue.unsent->qos == 2)
+                        client_pump(b, c);
+        }
+}
+
+int broker_durable(struct broker *b)
+{
+        int error = 0;
+        uint64_t durable = store_durable(b->store, &error);
+
+        if (durable > b->durable) {
+                b->durable = durable;
+                acks_release(b);
+                pump_all(b);
+        }
+        return error;
+}
+
+/* ---- packets */
+void link_unref(struct broker *b, struct link *link)
+{
+        if (--link->refs == 0)
+                b->host.release(b->host.context, link);
+}
+
+void link_send(struct broker *b, struct link *link, const struct mqtt_packet *packet)
+{
+        struct writer w;
+
+        writer_init(&w, b->packet, sizeof(b->packet));
+        if (mqtt_encode(&w, MQTT_V5, packet) == RELAY_OK)
+                b->host.send(b->host.context, link, writer_span(&w));
+}
+
+/* By far the most frequent packet of the hub: written by hand. */
+void link_send_ack(struct broker *b, struct link *link, enum mqtt_type type, uint16_t packet_id, uint8_t reason)
+{
+        uint8_t flags = type == MQTT_PUBREL ? 2 : 0;
+        uint8_t packet[5] = { (uint8_t)(type << 4 | flags), reason ? 3 : 2, (uint8_t)(packet_id >> 8),
+                              (uint8_t)packet_id, reason };
+
+        b->host.send(b->host.context, link, span_of(packet, reason ? 5 : 4));
+}
+
+struct access_subject link_subject(const struct broker *b, const struct link *link)
+{
+        return (struct access_subject){ b->site, link->identity, link->role };
+}
+
+void broker_close(struct broker *b, struct link *link, uint8_t mqtt_reason, bool with_will)
+{
+        if (link->closed)
+                return;
+        link->closed = true;
+        session_detach(b, link, with_will);
+        b->host.close(b->host.context, link, mqtt_reason);
+        link_unref(b, link);
+}
+
+void broker_closed(struct broker *b, struct link *link, bool with_will)
+{
+        if (link->closed)
+                return;
+        link->closed = true;
+        session_detach(b, link, with_will);
+        link_unref(b, link);
+}
+
+void broker_writable(struct broker *b, struct link *link)
+{
+        if (link->client)
+                client_pump(b, link->client);
+}
+
+static void release_inbound(struct broker *b, struct link *link, uint16_t packet_id)
+{
+        bool known = client_inbound_remove(b, link->client, packet_id);
+
+        link_send_ack(b, link, MQTT_PUBCOMP, packet_id, known ? MQTT_SUCCESS : MQTT_PACKET_ID_NOT_FOUND);
+}
+
+/* DISCONNECT may change the expiry interval, but not give one to a session that had none (MQTT 5 section 3.14.2.2.2).
+ */
+static void disconnect(struct broker *b, struct link *link, const struct mqtt_packet *packet)
+{
+        struct client *c = link->client;
+
+        link->will_dropped = packet->ack.reason != MQTT_DISCONNECT_WITH_WILL;
+        if (!(packet->props.present & MQTT_PROP(MQTT_P_SESSION_EXPIRY)) || c->expiry_s == 0)
+                return;
+        c->expiry_s = packet->props.session_expiry;
+        if (c->expiry_s > CLIENT_EXPIRY_MAX_S)
+                c->expiry_s = CLIENT_EXPIRY_MAX_S;
+        client_mark_changed(b, c);
+}
+
+static void dispatch(struct broker *b, struct link *link, const struct mqtt_packet *packet)
+{
+        switch (packet->type) {
+        case MQTT_PUBLISH:
+                router_receive(b, link, packet);
+                return;
+        case MQTT_PUBACK:
+        case MQTT_PUBREC:
+        case MQTT_PUBCOMP:
+                client_acknowledged(b, link->client, packet->type, packet->ack.packet_id, packet->ack.reason);
+                return;
+        case MQTT_PUBREL:
+                release_inbound(b, link, packet->ack.packet_id);
+                return;
+        case MQTT_SUBSCRIBE:
+                session_subscribe(b, link, packet);
+                return;
+        case MQTT_UNSUBSCRIBE:
+                session_unsubscribe(b, link, packet);
+                return;
+        case MQTT_DISCONNECT:
+                disconnect(b, link, packet);
+                return;
+        case MQTT_PINGREQ: /* answered by the front end */
+                return;
+        case MQTT_CONNECT:
+        case MQTT_CONNACK:
+        case MQTT_SUBACK:
+        case MQTT_UNSUBACK:
+        case MQTT_PINGRESP:
+        case MQTT_AUTH:
+                break;
+        }
+        broker_close(b, link, MQTT_PROTOCOL_ERROR, true);
+}
+
+void broker_packet(struct broker *b, struct link *link, struct span bytes)
+{
+        struct mqtt_packet packet;
+        uint8_t reason = MQTT_PROTOCOL_ERROR;
+        bool connected = link->client;
+        size_t consumed;
+        int result;
+
+        if (link->closed)
+                return;
+        result = mqtt_decode(bytes, connected ? MQTT_V5 : 0, BROKER_PACKET_MAX, &packet, &consumed, &reason);
+        if (result != RELAY_OK || consumed != bytes.size)
+                broker_close(b, link, reason, true);
+        else if (connected)
+                dispatch(b, link, &packet);
+        else if (packet.type == MQTT_CONNECT)
+                session_connect(b, link, &packet);
+        else
+                broker_close(b, link, MQTT_PROTOCOL_ERROR, true);
+}
+
+void broker_forget_identity(struct broker *b, const char *identity)
+{
+        for (struct table_entry *e = table_next(&b->clients.by_id, NULL), *next; e; e = next) {
+                struct client *c = container_of(e, struct client, entry);
+
+                next = table_next(&b->clients.by_id, e);
+                if (strcmp(c->identity, identity) != 0)
+                        continue;
+                c->expiry_s = 0;
+                if (c->link)
+                        broker_close(b, c->link, MQTT_ADMINISTRATIVE_ACTION, false);
+                else
+                        client_end(b, c);
+        }
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The broker proper: sessions, subscriptions, retained messages, the way of a publish. No socket and no clock: packets
+ * and time come in, packets and actions go out by the host's callbacks. One struct, whose parts are in files of their
+ * own and know each other through it.
+ */
+
+#include "channel/message.h"
+#include "hub/acks.h"
+#include "hub/clients.h"
+#include "hub/outbox.h"
+#include "hub/repeats.h"
+#include "hub/retained.h"
+#include "hub/subscriptions.h"
+#include "policy/access.h"
+#include "store/store.h"
+
+#define BROKER_PACKET_MAX CHANNEL_PACKET_MAX
+#define BROKER_ALERT_MS   60000 /* at most one alert about a session's behaviour in this time */
+#define BROKER_RETURN_S   30    /* after a start of the relay, wills of sessions that were open then wait so long */
+
+/* What the hub does for the broker. Callbacks run inside the calls below. */
+struct broker_host {
+        void *context;
+        /* a normalised packet for this session; copied */
+        void (*send)(void *context, struct link *link, struct span packet);
+        /* the session is over, by the relay's word; the link is not used any more */
+        void (*close)(void *context, struct link *link, uint8_t mqtt_reason);
+        /* may more go to this session's front end now? If not, broker_writable() is called later. */
+        bool (*writable)(void *context, const struct link *link);
+        /* the last reference to the link is gone */
+        void (*release)(void *context, struct link *link);
+        /* a publish that passed the access check, beside its ordinary way */
+        void (*published)(void *context, const struct link *link, const struct message *message);
+        /* a named image topic: 0 and a malloc'ed payload, or -ENOENT */
+        int (*image)(void *context, const struct topic_parts *parts, uint8_t **ret, size_t *ret_size);
+        void (*alert)(void *context, const char *identity, enum reason reason, const char *detail);
+        /* a session of this identity opened (after CONNACK) or closed */
+        void (*online)(void *context, const struct link *link, bool online);
+};
+
+struct broker_counters {
+        uint64_t received;      /* publishes of clients taken */
+        uint64_t repeated;      /* events seen before: acknowledged and dropped */
+        uint64_t refused_topic; /* not allowed */
+        uint64_t refused_full;  /* no room: answered 0x97, or QoS 0 dropped */
+        uint64_t dropped_slow;  /* QoS 0 for a client that does not read, or a full queue */
+};
+
+struct broker {
+        const char *site;
+        struct store *store;
+        struct outbox *outbox; /* NULL: air-gapped */
+        struct broker_host host;
+        struct clients clients;
+        struct subscriptions subscriptions;
+        struct retained retained;
+        struct repeats repeats;
+        struct acks acks;
+        struct broker_counters counters;
+        uint64_t now_ms, time;    /* monotonic ms; Unix seconds */
+        uint64_t commit, durable; /* last commit handed over, last durable one */
+        uint64_t match_serial;
+        struct client **matched; /* of the publish that is being routed */
+        size_t matched_count, matched_size;
+        int error;           /* first failure of the store that must end the hub */
+        bool work_for_cloud; /* the outbox got something */
+        uint8_t packet[BROKER_PACKET_MAX];
+};
+
+struct broker_options {
+        const char *site;
+        struct store *store;
+        struct outbox *outbox; /* NULL: air-gapped; owned by the broker from now on */
+        struct broker_host host;
+        uint64_t now_ms, time;
+};
+/* Reads sessions, retained messages and windows from the store. */
+int broker_new(struct broker **ret, const struct broker_options *options);
+struct broker *broker_free(struct broker *b); /* nothing is sent, no wills */
+
+void broker_time(struct broker *b, uint64_t now_ms, uint64_t time);
+/* Expiry of sessions and messages, wills that are due; once a second. */
+void broker_tick(struct broker *b);
+/* Hands what was staged to the store; once per loop turn. */
+int broker_commit(struct broker *b);
+/* Takes what is durable from the store and sends what waited for it. 0, or what stopped the store. */
+int broker_durable(struct broker *b);
+
+/* A packet of a session; after CONNECT was refused, or a protocol error, the link is closed by host.close(). */
+void broker_packet(struct broker *b, struct link *link, struct span packet);
+/* The front end says the session is over. */
+void broker_closed(struct broker *b, struct link *link, bool with_will);
+/* The relay ends a session: revoked, role taken away, shutting down. */
+void broker_close(struct broker *b, struct link *link, uint8_t mqtt_reason, bool with_will);
+/* There is room again towards the front end of this session. */
+void broker_writable(struct broker *b, struct link *link);
+/* Checks all subscriptions of the link's client again, removes what is not allowed any more. */
+void broker_recheck(struct broker *b, struct link *link);
+/* Ends all sessions of an identity that is not to come again. */
+void broker_forget_identity(struct broker *b, const char *identity);
+
+/* Publishes to local subscribers as the relay, QoS 1. retain: kept, an empty payload removes it. */
+int broker_publish(struct broker *b, const char *topic, struct span payload, bool retain);
+/* A publish for the cloud through the outbox; nothing on an air-gapped relay. */
+int broker_send_up(struct broker *b, const char *topic, struct span payload, bool retain);
+
+/* ---- between the broker's files */
+void link_unref(struct broker *b, struct link *link);
+void link_send(struct broker *b, struct link *link, const struct mqtt_packet *packet);
+void link_send_ack(struct broker *b, struct link *link, enum mqtt_type type, uint16_t packet_id, uint8_t reason);
+struct access_subject link_subject(const struct broker *b, const struct link *link);
+/* session.c */
+void session_connect(struct broker *b, struct link *link, const struct mqtt_packet *packet);
+void session_detach(struct broker *b, struct link *link, bool with_will);
+void session_tick(struct broker *b);
+/* subscribe.c */
+void session_subscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);
+void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);
+/* router.c */
+void router_receive(struct broker *b, struct link *link, const struct mqtt_packet *packet);
+void router_distribute(struct broker *b, const struct client *from, struct message *m);
+int router_publish_will(struct broker *b, struct client *c);
+
+static inline void broker_freep(struct broker **b)
+{
+        *b = broker_free(*b);
+}

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The outbox: a window in memory over an ordered table; see outbox.h. */
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hub/outbox.h"
+
+struct slot {
+        uint64_t number;
+        struct message *message; /* NULL: done */
+};
+
+struct outbox {
+        struct outbox_options options;
+        struct slot *slots;          /* ring of window_count, numbers ascend */
+        size_t first, count, unsent; /* unsent: offset from first of the first one not sent */
+        size_t window_bytes;         /* of the messages in the ring */
+        uint64_t last_number;        /* given out so far */
+        uint64_t loaded_through;     /* numbers up to here are in the ring or done */
+        uint64_t last_commit;        /* the commit that holds last_number */
+        uint64_t looked_at;          /* durable commit when the store had nothing more to read */
+        struct outbox_figures figures;
+};
+
+static struct span key_of(uint64_t number, uint8_t out[8])
+{
+        struct writer w;
+
+        writer_init(&w, out, 8);
+        writer_u64(&w, number);
+        return span_of(out, 8);
+}
+
+static struct slot *slot_at(const struct outbox *o, size_t offset)
+{
+        return &o->slots[(o->first + offset) % o->options.window_count];
+}
+
+static bool window_has_room(const struct outbox *o)
+{
+        return o->count < o->options.window_count && o->window_bytes < o->options.window_bytes;
+}
+
+static void push(struct outbox *o, uint64_t number, struct message *m)
+{
+        *slot_at(o, o->count++) = (struct slot){ number, m };
+        o->window_bytes += m->stored.size;
+        o->loaded_through = number;
+}
+
+static int count_one(void *context, struct span key, struct span value)
+{
+        struct outbox *o = context;
+        struct reader r;
+
+        reader_init(&r, key);
+        o->last_number = reader_u64(&r);
+        if (reader_finish(&r) != RELAY_OK)
+                return -EBADMSG;
+        o->figures.events++;
+        o->figures.bytes += value.size;
+        return 0;
+}
+
+int outbox_new(struct outbox **ret, const struct outbox_options *options)
+{
+        struct outbox *o = calloc(1, sizeof(*o));
+        int result;
+
+        if (!o)
+                return -ENOMEM;
+        o->options = *options;
+        if (!o->options.window_count)
+                o->options.window_count = OUTBOX_WINDOW_COUNT;
+        if (!o->options.window_bytes)
+                o->options.window_bytes = OUTBOX_WINDOW_BYTES;
+        o->slots = calloc(o->options.window_count, sizeof(*o->slots));
+        result = o->slots ? store_walk(options->store, STORE_OUTBOX, SPAN_EMPTY, count_one, o) : -ENOMEM;
+        if (result < 0) {
+                outbox_free(o);
+                return result;
+        }
+        o->looked_at = UINT64_MAX;
+        *ret = o;
+        return 0;
+}
+
+struct outbox *outbox_free(struct outbox *o)
+{
+        if (!o)
+                return NULL;
+        for (size_t i = 0; i < o->count; i++)
+                message_unref(slot_at(o, i)->message);
+        free(o->slots);
+        free(o);
+        return NULL;
+}
+
+/* Everything up to this offset that is done leaves the ring. */
+static void shift(struct outbox *o)
+{
+        while (o->count && !slot_at(o, 0)->message) {
+                o->first = (o->first + 1) % o->options.window_count;
+                o->count--;
+                if (o->unsent)
+                        o->unsent--;
+        }
+}
+
+static int delete_at(struct outbox *o, size_t offset)
+{
+        struct slot *slot = slot_at(o, offset);
+        uint8_t key[8];
+        int result = store_delete(o->options.store, STORE_OUTBOX, key_of(slot->number, key));
+
+        if (result < 0)
+                return result;
+        o->figures.events--;
+        o->figures.bytes -= slot->message->stored.size;
+        o->window_bytes -= slot->message->stored.size;
+        slot->message = message_unref(slot->message);
+        shift(o);
+        return 0;
+}
+
+static int load_one(void *context, struct span key, struct span value)
+{
+        struct outbox *o = context;
+        struct message *m;
+        struct reader r;
+        int result;
+
+        if (!window_has_room(o))
+                return 1;
+        reader_init(&r, key);
+        result = message_from_stored(&m, value);
+        if (result < 0)
+                return result;
+        push(o, reader_u64(&r), m);
+        return 0;
+}
+
+/* Fills the ring from the store. What is staged and not yet committed cannot be read: that is for a later call, so a
+ * look that found the end is not repeated before the store went on. */
+static void load(struct outbox *o, uint64_t durable)
+{
+        uint8_t key[8];
+        int result;
+
+        if (o->loaded_through >= o->last_number || !window_has_room(o) || o->looked_at == durable || o->figures.failed)
+                return;
+        result = store_walk(o->options.store, STORE_OUTBOX, key_of(o->loaded_through + 1, key), load_one, o);
+        if (result < 0)
+                o->figures.failed = true;
+        if (result != 0)
+                return;
+        o->looked_at = durable;
+        if (durable >= o->last_commit)
+                o->loaded_through = o->last_number;
+}
+
+/* Oldest first, but events before states, results and requests, of which the newest matters; never what is under
+ * way. */
+static bool is_event(const struct message *m)
+{
+        return !m->retain && memmem(m->topic.data, m->topic.size, "/events", 7);
+}
+
+static int drop_oldest(struct outbox *o, uint64_t durable)
+{
+        if (o->unsent >= o->count)
+                load(o, durable);
+        for (int any = 0; any < 2; any++)
+                for (size_t i = o->unsent; i < o->count; i++) {
+                        const struct message *m = slot_at(o, i)->message;
+                        if (m && (any || is_event(m))) {
+                                o->figures.dropped_full++;
+                                return delete_at(o, i);
+                        }
+                }
+        return -ENOSPC;
+}
+
+int outbox_add(struct outbox *o, struct message *m, uint64_t commit, uint64_t durable)
+{
+        uint8_t key[8];
+        int result;
+
+        while (o->figures.bytes + m->stored.size > o->options.bytes_max) {
+                result = o->options.drop_oldest ? drop_oldest(o, durable) : -ENOSPC;
+                if (result < 0)
+                        return result;
+        }
+        result = store_put(o->options.store, STORE_OUTBOX, key_of(o->last_number + 1, key), m->stored);
+        if (result < 0)
+                return result;
+        /* without a gap between the ring and this one it need not be read back */
+        if (o->loaded_through == o->last_number && window_has_room(o))
+                push(o, o->last_number + 1, message_ref(m));
+        o->last_number++;
+        o->last_commit = commit;
+        o->figures.events++;
+        o->figures.added++;
+        o->figures.bytes += m->stored.size;
+        return 0;
+}
+
+bool outbox_next(struct outbox *o, uint64_t durable, struct outbox_entry *out)
+{
+        /* read back in large pieces: a walk costs a transaction */
+        if (o->count - o->unsent < o->options.window_count / 4)
+                load(o, durable);
+        while (o->unsent < o->count && !slot_at(o, o->unsent)->message)
+                o->unsent++;
+        if (o->unsent >= o->count)
+                return false;
+        *out = (struct outbox_entry){ slot_at(o, o->unsent)->number, slot_at(o, o->unsent)->message };
+        return true;
+}
+
+void outbox_sent(struct outbox *o)
+{
+        if (o->unsent < o->count)
+                o->unsent++;
+}
+
+/* Offset of the number in the ring, or count. */
+static size_t find(const struct outbox *o, uint64_t number)
+{
+        size_t low = 0, high = o->count;
+
+        while (low < high) {
+                size_t middle = low + (high - low) / 2;
+                if (slot_at(o, middle)->number < number)
+                        low = middle + 1;
+                else
+                        high = middle;
+        }
+        return low < o->count && slot_at(o, low)->number == number ? low : o->count;
+}
+
+const struct message *outbox_find(const struct outbox *o, uint64_t number)
+{
+        size_t offset = find(o, number);
+
+        return offset < o->count ? slot_at(o, offset)->message : NULL;
+}
+
+int outbox_done(struct outbox *o, uint64_t number, bool delivered)
+{
+        size_t offset = find(o, number);
+        int result;
+
+        if (offset >= o->count || !slot_at(o, offset)->message)
+                return 0;
+        result = delete_at(o, offset);
+        if (result < 0)
+                return result;
+        if (delivered)
+                o->figures.delivered++;
+        else
+                o->figures.refused++;
+        return 0;
+}
+
+void outbox_rewind(struct outbox *o)
+{
+        o->unsent = 0;
+}
+
+size_t outbox_expire(struct outbox *o, uint64_t now, uint64_t durable)
+{
+        size_t dropped = 0;
+
+        while (o->options.age_max_s && o->unsent == 0) {
+                const struct message *m;
+                if (!o->count)
+                        load(o, durable);
+                if (!o->count)
+                        break;
+                m = slot_at(o, 0)->message;
+                if (m->received + o->options.age_max_s >= now || delete_at(o, 0) < 0)
+                        break;
+                o->figures.dropped_age++;
+                dropped++;
+        }
+        return dropped;
+}
+
+void outbox_figures(const struct outbox *o, struct outbox_figures *out)
+{
+        *out = o->figures;
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The way of a publish: access check, QoS 2 and event repeats, outbox, retained, subscribers, acknowledgement. What
+ * cannot be kept is refused before anything of it happened.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hub/broker.h"
+#include "hub/views.h"
+
+#define MATCHED_MIN 64
+
+/* ---- subscribers */
+struct routing {
+        struct broker *b;
+        const struct client *from;
+        const struct message *m;
+};
+
+static bool remember(struct broker *b, struct client *c)
+{
+        if (b->matched_count == b->matched_size) {
+                size_t size = b->matched_size ? 2 * b->matched_size : MATCHED_MIN;
+                struct client **matched = realloc(b->matched, size * sizeof(struct client *));
+                if (!matched)
+                        return false;
+                b->matched = matched;
+                b->matched_size = size;
+        }
+        b->matched[b->matched_count++] = c;
+        return true;
+}
+
+/* Overlapping subscriptions: one copy with the highest QoS and all identifiers (MQTT 5 section 3.3.4). */
+static void merge(void *context, struct subscription *sub)
+{
+        const struct routing *routing = context;
+        struct broker *b = routing->b;
+        struct client *c = sub->client;
+
+        if (sub->no_local && c == routing->from)
+                return;
+        if (c->match.serial != b->match_serial) {
+                if (!remember(b, c)) {
+                        b->counters.dropped_slow++;
+                        return;
+                }
+                c->match.serial = b->match_serial;
+                c->match.qos = 0;
+                c->match.retain = false;
+                c->match.id_count = 0;
+        }
+        if (sub->qos > c->match.qos)
+                c->match.qos = sub->qos;
+        if (sub->retain_as_published)
+                c->match.retain = routing->m->retain;
+        if (sub->id && c->match.id_count < MESSAGE_IDS_MAX)
+                c->match.ids[c->match.id_count++] = sub->id;
+}
+
+void router_distribute(struct broker *b, const struct client *from, struct message *m)
+{
+        struct routing routing = { b, from, m };
+
+        b->match_serial++;
+        b->matched_count = 0;
+        subscriptions_match(&b->subscriptions, m->topic, merge, &routing);
+        for (size_t i = 0; i < b->matched_count; i++) {
+                struct client *c = b->matched[i];
+                uint8_t qos = m->qos < c->match.qos ? m->qos : c->match.qos;
+                client_deliver(b, c, m, qos, c->match.retain, c->match.ids, c->match.id_count);
+        }
+}
+
+/* ---- keeping */
+static int keep_for_cloud(struct broker *b, struct message *m)
+{
+        int result;
+
+        if (!b->outbox)
+                return 0;
+        result = outbox_add(b->outbox, m, b->commit + 1, b->durable);
+        if (result == 0)
+                b->work_for_cloud = true;
+        return result;
+}
+
+/* Stages all that has to survive; then shows it to whoever is interested. goes_up: to the cloud, too. */
+static int route(struct broker *b, const struct link *link, const struct client *from, struct message *m, bool goes_up)
+{
+        int result = goes_up ? keep_for_cloud(b, m) : 0;
+
+        if (result == 0 && m->retain)
+                result = retained_set(&b->retained, m);
+        if (result < 0)
+                return result;
+        if (link)
+                b->host.published(b->host.context, link, m);
+        router_distribute(b, from, m);
+        return 0;
+}
+
+static bool goes_up(bool is_device, const struct topic_parts *parts)
+{
+        return is_device && parts->kind == TOPIC_DEVICE && !span_equal_string(parts->rest, "state/direct");
+}
+
+int router_publish_will(struct broker *b, struct client *c)
+{
+        struct message *m = c->will;
+        struct topic_parts parts;
+        int result;
+
+        if (!m)
+                return 0;
+        c->will = NULL;
+        c->will_due = 0;
+        client_mark_changed(b, c);
+        topic_parse(m->topic, &parts);
+        result = route(b, NULL, c, m, goes_up(identity_is_device(span_of_string(c->identity)), &parts));
+        message_unref(m);
+        return result;
+}
+
+/* ---- publishes of clients */
+static void acknowledge(struct broker *b, struct link *link, const struct mqtt_publish *publish, uint8_t reason)
+{
+        uint8_t type = publish->qos == 2 ? MQTT_PUBREC : MQTT_PUBACK;
+
+        if (publish->qos > 0 && acks_push(b, link, type, publish->packet_id, reason) < 0)
+                broker_close(b, link, MQTT_SERVER_BUSY, true);
+}
+
+static void refuse_topic(struct broker *b, struct link *link, const struct mqtt_publish *publish)
+{
+        struct span topic = span_slice(publish->topic, 0, 160);
+        char detail[VIEW_TEXT_MAX];
+
+        b->counters.refused_topic++;
+        acknowledge(b, link, publish, MQTT_NOT_AUTHORIZED);
+        if (b->now_ms < link->alert_next_ms)
+                return;
+        link->alert_next_ms = b->now_ms + BROKER_ALERT_MS;
+        snprintf(detail, sizeof(detail), "publish to \"%.*s\" refused", (int)topic.size, (const char *)topic.data);
+        b->host.alert(b->host.context, link->identity, REASON_TOPIC, detail);
+}
+
+static void refuse_error(struct broker *b, struct link *link, const struct mqtt_publish *publish, int error)
+{
+        bool full = error == -ENOSPC || error == -E2BIG;
+
+        b->counters.refused_full++;
+        acknowledge(b, link, publish, full ? MQTT_QUOTA_EXCEEDED : MQTT_UNSPECIFIED_ERROR);
+        if (error == -ENOSPC)
+                b->host.alert(b->host.context, "", REASON_STORE_FULL,
+                              "publishes are refused: outbox or store is full; bring the uplink back, or raise "
+                              "[outbox] bytes_max or [store] size_max");
+}
+
+/* A QoS 2 packet id that is known: the client sends again because our PUBREC got lost (MQTT 5 section 4.3.3). */
+static bool is_known(const struct link *link, const struct mqtt_publish *publish)
+{
+        return publish->qos == 2 && client_inbound_has(link->client, publish->packet_id);
+}
+
+struct event_key {
+        bool there;
+        uint32_t boot;
+        uint64_t seq;
+};
+
+static int store_publish(struct broker *b, struct link *link, const struct mqtt_packet *packet,
+                         const struct topic_parts *parts, const struct event_key *event)
+{
+        struct client *c = link->client;
+        struct message *m;
+        int result = message_from_publish(&m, &packet->publish, &packet->props, b->time);
+
+        if (result < 0)
+                return result;
+        if (packet->publish.qos == 2)
+                result = client_inbound_add(b, c, packet->publish.packet_id);
+        if (result == 0) {
+                result = route(b, link, c, m, goes_up(link->is_device, parts));
+                if (result < 0 && packet->publish.qos == 2)
+                        client_inbound_remove(b, c, packet->publish.packet_id);
+        }
+        if (result == 0 && event->there)
+                result = repeats_mark(&b->repeats, parts->device, event->boot, event->seq);
+        message_unref(m);
+        return result;
+}
+
+void router_receive(struct broker *b, struct link *link, const struct mqtt_packet *packet)
+{
+        const struct mqtt_publish *publish = &packet->publish;
+        struct access_subject subject = link_subject(b, link);
+        struct event_key event = { 0 };
+        struct topic_parts parts;
+        int result;
+
+        if (!topic_depth_is_valid(publish->topic) ||
+            access_publish(&subject, publish->topic).verdict != VERDICT_ALLOW) {
+                refuse_topic(b, link, publish);
+                return;
+        }
+        if (is_known(link, publish)) {
+                acknowledge(b, link, publish, MQTT_SUCCESS);
+                return;
+        }
+        b->counters.received++;
+        topic_parse(publish->topic, &parts);
+        if (link->is_device)
+                event.there = repeats_key(packet, &parts, &event.boot, &event.seq);
+        if (event.there && repeats_seen(&b->repeats, parts.device, event.boot, event.seq)) {
+                b->counters.repeated++;
+                result = publish->qos == 2 ? client_inbound_add(b, link->client, publish->packet_id) : 0;
+        } else {
+                result = store_publish(b, link, packet, &parts, &event);
+        }
+        if (result == 0)
+                acknowledge(b, link, publish, MQTT_SUCCESS);
+        else
+                refuse_error(b, link, publish, result);
+}
+
+/* ---- the relay's own */
+static int own_message(struct broker *b, struct message **ret, const char *topic, struct span payload, bool retain)
+{
+        struct message_parts parts = {
+                .qos = 1, .retain = retain, .received = b->time, .topic = span_of_string(topic), .payload = payload
+        };
+
+        return message_new(ret, &parts);
+}
+
+int broker_publish(struct broker *b, const char *topic, struct span payload, bool retain)
+{
+        struct message *m;
+        int result = own_message(b, &m, topic, payload, retain);
+
+        if (result < 0)
+                return result;
+        result = route(b, NULL, NULL, m, false);
+        message_unref(m);
+        return result;
+}
+
+int broker_send_up(struct broker *b, const char *topic, struct span payload, bool retain)
+{
+        struct message *m;
+        int result;
+
+        if (!b->outbox)
+                return 0;
+        result = own_message(b, &m, topic, payload, retain);
+        if (result < 0)
+                return result;
+        result = keep_for_cloud(b, m);
+        message_unref(m);
+        return result;
+}
