@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A whole world on loopback: vendor, cloud, site with relay and approvers, devices. Used by the demo and the system tests.
+
+Everybody has a folder of his own, as on machines of their own:
+    vendor/      organisation and developer keys, manifests        (release managers)
+    factory/     factory CA, devices' keys, factory list           (manufacturing)
+    cloud/       mosquitto and its certificates                    (cloud operator)
+    people/X/    an approver's key and his trust folder            (the site's people)
+    gateway/     what lies on the relay's disk
+    devices/X/   a device's flash
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+from .cloud import Cloud
+from .process import LabError, Process, free_port, wait_until
+
+SITE = "s1"
+DOMAIN = "acme.example"
+CLASS = "plant-care"
+PEOPLE = ("anna", "bertil", "cecilia")
+THRESHOLD = 2
+
+
+class World:
+    def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False):
+        self.build = pathlib.Path(build).resolve()
+        self.keep = keep
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="relayd-", dir="/tmp"))
+        self.devices = [f"device-{number}" for number in range(1, devices + 1)]
+        self.direct_only = [name for name in self.devices if name in direct_only]
+        self.processes = {}
+        self.port = free_port()
+        self.cloud = None
+        self.bus = f"unix:path={self.folder}/bus"
+        for name in ("vendor", "factory", "cloud", "gateway", "devices", "people"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+
+    # ---- running programs
+
+    def program(self, name):
+        for place in ("relayd/hub", "relayd/front", "relayd/ctl", "tools", "firmware", "firmware/ports/posix"):
+            path = self.build / place / name
+            if path.is_file():
+                return path
+        raise LabError(f"{name} is not built in {self.build}; make build")
+
+    def run(self, name, *arguments, check=True, env=None, cwd=None, text=True, stdin=""):
+        """Runs one of our programs to its end; gives the CompletedProcess."""
+        command = [str(self.program(name)), *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, text=text, cwd=cwd, input=stdin,
+                              env={**os.environ, "NO_COLOR": "1", **(env or {})}, timeout=120)
+        if check and done.returncode:
+            raise LabError(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stdout}{done.stderr}")
+        return done
+
+    def fwtool(self, *arguments, **options):
+        return self.run("fwtool", *arguments, **options)
+
+    def relayctl(self, *arguments, person=None, **options):
+        """relayctl against this world's relay, as one of the site's people (with his home) or as the integrator."""
+        home = self.folder / "people" / person if person else self.folder / "gateway" / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        env = {"HOME": str(home), "XDG_CONFIG_HOME": str(home / ".config")}
+        return self.run("relayctl", "--bus", self.bus, *arguments, env=env, **options)
+
+    def relayctl_json(self, *arguments, **options):
+        return json.loads(self.relayctl("--json", *arguments, **options).stdout)
+
+    def start(self, name, command, ready=None, **options):
+        process = Process(name, command, self.folder / f"{name}.log", **options)
+        self.processes[name] = process
+        if ready:
+            process.wait_for(ready)
+        return process
+
+    # ---- making everything
+
+    def make_vendor(self):
+        vendor = self.folder / "vendor"
+        for role in ("organisation", "developer", "command"):
+            self.fwtool("keys", "create", vendor / f"{role}.key")
+        keys = vendor / "vendor-keys.cbor"
+        self.fwtool("vendor-keys", "create", "--domain", DOMAIN, "--organisation", vendor / "organisation.key.pub",
+                    "--developer", vendor / "developer.key.pub", "--command", vendor / "command.key.pub", "-o", keys)
+        for role in ("organisation", "developer"):
+            self.fwtool("vendor-keys", "sign", keys, "--key", vendor / f"{role}.key", "--yes")
+
+    def make_cloud(self, persistence=False):
+        folder = self.folder / "cloud"
+        certificates = folder / "certificates"
+        self.fwtool("ca", "create", "--name", "acme cloud", "-o", certificates)
+        for identity in ("relay." + SITE, "vendor.acme", "ops.acme"):
+            self.fwtool("ca", "issue", "--ca", certificates, "--identity", identity, "-o", certificates / identity)
+        self.fwtool("ca", "issue", "--ca", certificates, "--identity", "cloud.acme", "--server", "--dns", "127.0.0.1",
+                    "-o", certificates / "cloud")
+        # the broker believes its own clients and the factory's devices
+        factory = self.folder / "factory" / "ca" / "ca.crt"
+        with (certificates / "ca.crt").open("a") as trusted:
+            trusted.write(factory.read_text())
+        self.cloud = Cloud(folder / "broker", certificates, SITE, persistence=persistence)
+
+    def make_factory(self):
+        folder = self.folder / "factory"
+        self.fwtool("ca", "create", "--name", "acme factory", "-o", folder / "ca")
+        for name in self.devices:
+            self.fwtool("ca", "issue", "--ca", folder / "ca", "--identity", name, "-o", folder / name)
+            self.fwtool("factory", "add", "--list", folder / "devices.cbor", "--domain", DOMAIN, "--class", CLASS,
+                        "--identity", name, "--certificate", folder / f"{name}.crt")
+
+    def make_people(self):
+        for person in PEOPLE:
+            home = self.folder / "people" / person
+            home.mkdir(parents=True, exist_ok=True)
+            self.relayctl("keys", "create", home / "approver.key", person=person)
+
+    def pin(self, certificate):
+        """SHA-256 of the key's SubjectPublicKeyInfo, by openssl."""
+        key = subprocess.run(["openssl", "x509", "-in", certificate, "-noout", "-pubkey"], capture_output=True, check=True)
+        der = subprocess.run(["openssl", "pkey", "-pubin", "-outform", "DER"], input=key.stdout, capture_output=True,
+                             check=True)
+        digest = subprocess.run(["sha256sum"], input=der.stdout, capture_output=True, check=True)
+        return digest.stdout.split()[0].decode()
+
+    def make_relay(self):
+        gateway, certificates = self.folder / "gateway", self.cloud.certificates
+        approvers = []
+        for person in PEOPLE:
+            approvers += ["--approver", self.folder / "people" / person / "approver.key.pub"]
+        at_relay = [name for name in self.devices if name not in self.direct_only]
+        only = ["--endpoint-devices", ",".join(at_relay)] if self.direct_only else []
+        self.relayctl("setup", "--root", gateway, "--site", SITE, *approvers, "--threshold", THRESHOLD,
+                      "--listen", f"127.0.0.1:{self.port}", *only,
+                      "--cloud", f"127.0.0.1:{self.cloud.port}", "--cloud-pin", self.pin(certificates / "cloud.crt"),
+                      "--uplink-ca", certificates / "ca.crt",
+                      "--uplink-certificate", certificates / f"relay.{SITE}.crt",
+                      "--uplink-key", certificates / f"relay.{SITE}.key",
+                      "--device-ca", self.folder / "factory" / "ca" / "ca.crt", "--bus-address", self.bus, "--yes")
+        self.policy = gateway / "etc" / "relayd" / "site-policy.cbor"
+        for person in PEOPLE[:THRESHOLD]:
+            self.relayctl("approvers", "sign", self.policy, "--key",
+                          self.folder / "people" / person / "approver.key", "--yes", person=person)
+
+    def config(self):
+        return self.folder / "gateway" / "etc" / "relayd" / "relayd.conf"
+
+    def runtime(self):
+        return self.folder / "gateway" / "run" / "relayd"
+
+    def make_image(self, version, sequence, program, urgency="routine", description="", sign=("organisation", "developer"),
+                   keys=None, name=None):
+        """Builds a manifest and has it signed by these roles; gives (manifest, image)."""
+        vendor, keys = self.folder / "vendor", keys or self.folder / "vendor"
+        manifest = vendor / f"{name or version}.manifest"
+        self.fwtool("manifest", "build", "--image", program, "--domain", DOMAIN, "--class", CLASS, "--version", version,
+                    "--sequence", sequence, "--urgency", urgency, "--description", description or version, "-o", manifest)
+        for role in sign:
+            self.fwtool("manifest", "sign", manifest, "--role", role, "--key", keys / f"{role}.key", "--yes")
+        return manifest, program
+
+    def publish(self, manifest, image, devices=None, identity="vendor.acme"):
+        certificates = self.cloud.certificates
+        offers = []
+        for name in devices or self.devices:
+            offers += ["--device", name]
+        return self.fwtool("publish", "--manifest", manifest, "--image", image, "--host", "127.0.0.1",
+                           "--port", self.cloud.port, "--ca", certificates / "ca.crt",
+                           "--certificate", certificates / f"{identity}.crt", "--key", certificates / f"{identity}.key",
+                           "--site", SITE, *offers)
+
+    def make_devices(self, version="1.0.0"):
+        manifest, image = self.make_image(version, 1, self.program(f"plant-care-{version}"))
+        for name in self.devices:
+            self.make_device(name, manifest, image)
+
+    def make_device(self, name, manifest, image):
+        factory, home = self.folder / "factory", self.folder / "devices" / name
+        home.mkdir(parents=True, exist_ok=True)
+        self.run("device-provision", "--flash", home / "flash", "--identity", name, "--key", factory / f"{name}.key",
+                 "--certificate", factory / f"{name}.crt", "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor",
+                 "--site-policy", self.policy, "--manifest", manifest, "--image", image)
+
+    def make(self):
+        self.make_vendor()
+        self.make_factory()
+        self.make_cloud()
+        self.make_people()
+        self.make_relay()
+        self.make_devices()
+        return self
+
+    # ---- starting and ending
+
+    def start_bus(self):
+        self.start("dbus", ["dbus-daemon", "--session", f"--address={self.bus}", "--nofork", "--nopidfile",
+                            "--print-address"], ready="unix:path=")
+
+    def start_hub(self):
+        self.start("hub", [self.program("relayd"), "--config", self.config()], ready="ready")
+
+    def start_front_end(self):
+        gateway = self.folder / "gateway" / "etc" / "relayd"
+        self.start("front", [self.program("relay-mqttd"), "--listen", f"127.0.0.1:{self.port}",
+                             "--channel", self.runtime() / "mqtt.channel", "--sign", self.runtime() / "mqtt.sign",
+                             "--certificate", gateway / "relay.crt"], ready="listening on")
+
+    def start_relay(self):
+        self.start_hub()
+        self.start_front_end()
+
+    def import_all(self):
+        self.relayctl("setup", "--import-policy", self.policy, "--import-vendor",
+                      self.folder / "vendor" / "vendor-keys.cbor")
+        self.relayctl("devices", "import", self.folder / "factory" / "devices.cbor")
+
+    def start_device(self, name, *options):
+        return self.start(name, [self.program("device-boot"), "--flash", self.folder / "devices" / name / "flash",
+                                 *options])
+
+    def start_all(self):
+        self.start_bus()
+        self.cloud.start()
+        self.start_relay()
+        self.import_all()
+        return self
+
+    def approve(self, update, person):
+        return self.relayctl("updates", "approve", update, "--key", self.folder / "people" / person / "approver.key",
+                             "--policy", self.policy, "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor",
+                             "--yes", person=person)
+
+    def wait_device(self, name, what, condition):
+        """Waits until condition(device as relayctl shows it) holds."""
+        def look():
+            for device in self.relayctl_json("devices", "list"):
+                if device["Identity"] == name and condition(device):
+                    return device
+            return None
+        return wait_until(f"{name} {what}", look)
+
+    def close(self):
+        for process in reversed(list(self.processes.values())):
+            process.kill()
+        if self.cloud and self.cloud.process:
+            self.cloud.process.kill()
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
