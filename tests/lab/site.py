@@ -185,6 +185,24 @@ class World:
                  "--certificate", factory / f"{name}.crt", "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor",
                  "--site-policy", self.policy, "--manifest", manifest, "--image", image)
 
+    def add_application(self, identity, read, write):
+        """A site application with a certificate and a role file; before the hub starts, or followed by a SIGHUP."""
+        applications = self.folder / "applications"
+        applications.mkdir(exist_ok=True)
+        if not (applications / "ca").exists():
+            self.fwtool("ca", "create", "--name", "site applications", "-o", applications / "ca")
+        self.fwtool("ca", "issue", "--ca", applications / "ca", "--identity", identity, "-o", applications / identity)
+        roles = self.folder / "gateway" / "etc" / "relayd" / "roles.d"
+        roles.mkdir(parents=True, exist_ok=True)
+        lines = ["[role]", f"fingerprint = {self.pin(applications / (identity + '.crt'))}"]
+        lines += [f"read = {topic}" for topic in read] + [f"write = {topic}" for topic in write]
+        (roles / f"{identity}.conf").write_text("\n".join(lines) + "\n")
+
+    def credentials(self, identity):
+        """(certificate, key, CA to check the relay with) of an application or a device."""
+        folder = self.folder / ("applications" if "." in identity else "factory")
+        return folder / f"{identity}.crt", folder / f"{identity}.key", self.folder / "gateway" / "etc" / "relayd" / "relay.crt"
+
     def make(self):
         self.make_vendor()
         self.make_factory()
