@@ -99,11 +99,12 @@ class Watcher:
     """A mosquitto_sub that runs along; messages() gives what it has seen so far."""
 
     def __init__(self, broker, topics, identity, name):
-        flags = ["-q", "1", "-F", "%j", "-i", f"{identity}"]
+        flags = ["-d", "-q", "1", "-F", "%j", "-i", f"{identity}.{name}"]
         for topic in topics:
             flags += ["-t", topic]
         self.process = Process("mosquitto_sub", broker.client("mosquitto_sub", identity, *flags),
                                broker.folder / f"{name}.log")
+        self.process.wait_for("SUBACK")
 
     def messages(self, suffix=""):
         found = []
