@@ -77,7 +77,7 @@ log_type information
 
     def client(self, program, identity, *arguments):
         """Command line of mosquitto_pub or mosquitto_sub as this identity."""
-        return [program, "-h", "127.0.0.1", "-p", str(self.port), "--cafile", f"{self.certificates}/ca.crt",
+        return ["stdbuf", "-oL", program, "-h", "127.0.0.1", "-p", str(self.port), "--cafile", f"{self.certificates}/ca.crt",
                 "--cert", f"{self.certificates}/{identity}.crt", "--key", f"{self.certificates}/{identity}.key",
                 "-V", "5", *map(str, arguments)]
 

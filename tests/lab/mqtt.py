@@ -143,7 +143,7 @@ def code(reason):
 
 def mosquitto(program, world, identity, *arguments, version="5"):
     certificate, key, ca = world.credentials(identity)
-    return [program, "-h", "127.0.0.1", "-p", str(world.port), "--cafile", str(ca), "--cert", str(certificate), "--key",
+    return ["stdbuf", "-oL", program, "-h", "127.0.0.1", "-p", str(world.port), "--cafile", str(ca), "--cert", str(certificate), "--key",
             str(key), "--insecure", "-V", version, "-i", identity, *map(str, arguments)]
 
 

@@ -1,0 +1,155 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Measures the relay beside mosquitto, in the same run with the same clients; prints a table and writes report.json."""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+
+import measure  # noqa: E402
+from lab.cloud import Cloud  # noqa: E402
+from lab.process import wait_until  # noqa: E402
+from lab.site import World  # noqa: E402
+
+LOADERS = 4
+ROUNDS = 3
+SECONDS = 3
+
+
+class Bench:
+    def __init__(self, world, report):
+        self.world, self.report = world, report
+        self.peer = None
+
+    def relay_processes(self):
+        return [self.world.processes["hub"], self.world.processes["front"]]
+
+    def loader(self, port, ca, seconds, processes=LOADERS, hold=None):
+        command = [self.world.build / "tests" / "bench" / "handshakes", port, ca, self.world.folder / "applications" / "app.load",
+                   seconds, processes] + ([hold] if hold else [])
+        return [str(part) for part in command]
+
+    def start_peer(self):
+        """mosquitto that believes the same application certificates."""
+        folder = self.world.folder / "peer"
+        folder.mkdir()
+        certificates = self.world.cloud.certificates
+        for name in ("cloud.crt", "cloud.key"):
+            (folder / name).write_bytes((certificates / name).read_bytes())
+        own = (certificates / "ca.crt").read_text()
+        (folder / "ca.crt").write_text(own + (self.world.folder / "applications" / "ca" / "ca.crt").read_text())
+        self.peer = Cloud(folder / "broker", folder)
+        (folder / "broker" / "acl").write_text("pattern readwrite #\n")
+        self.peer.start()
+
+    def targets(self):
+        relay_ca = self.world.folder / "gateway" / "etc" / "relayd" / "relay.crt"
+        return {"ours": (self.world.port, relay_ca, self.relay_processes()),
+                "peer": (self.peer.port, self.world.folder / "peer" / "ca.crt", [self.peer.process])}
+
+    def handshakes(self):
+        rates = {"ours": [], "peer": []}
+        for _ in range(ROUNDS):
+            for who, (port, ca, processes) in self.targets().items():
+                before = measure.cpu_seconds(processes)
+                done = subprocess.run(self.loader(port, ca, SECONDS), capture_output=True, text=True)
+                sessions = json.loads(done.stdout)["sessions"]
+                rates[who].append(sessions / (measure.cpu_seconds(processes) - before))
+        ours, peer = (measure.percentile(rates[who], 0.5) for who in ("ours", "peer"))
+        self.report.add("handshake-cpu", "TLS 1.3 mutual handshakes with CONNECT per CPU-second of the server", "1/s", ours, peer,
+                        "mosquitto", goal=2.5)
+
+    def session_memory(self, count=2000):
+        growth = {}
+        for who, (port, ca, processes) in self.targets().items():
+            before = sum(measure.pss_kib(process) for process in processes)
+            load = subprocess.Popen(self.loader(port, ca, 0, LOADERS, count // LOADERS), stdin=subprocess.PIPE,
+                                    stdout=subprocess.PIPE, text=True)
+            opened = json.loads(load.stdout.readline())["sessions"]
+            growth[who] = (sum(measure.pss_kib(process) for process in processes) - before) / max(opened, 1)
+            load.stdin.close()
+            load.wait()
+        self.report.add("session-memory", f"memory per idle session ({count} sessions)", "KiB", growth["ours"], growth["peer"],
+                        "mosquitto", better="less", note="goal: 8 KiB")
+
+    def idle_memory(self):
+        for process in self.relay_processes():
+            self.report.add(f"idle-{process.name}", f"PSS of {process.command[0].rsplit('/', 1)[-1]}, idle", "KiB",
+                            measure.pss_kib(process))
+        total = sum(measure.pss_kib(process) for process in self.relay_processes())
+        self.report.add("idle-memory", "PSS of all processes, idle", "KiB", total, 14.8 * 1024, "Greengrass nucleus lite, as published",
+                        better="less", note="goal: 8192 KiB")
+
+    def start(self):
+        took = []
+        for _ in range(5):
+            self.world.processes["front"].kill()
+            self.world.processes["hub"].kill()
+            began = time.monotonic()
+            self.world.start_relay()
+            load = subprocess.run(self.loader(*self.targets()["ours"][:2], 0, 1, 1), capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            took.append(time.monotonic() - began)
+            if json.loads(load.stdout)["sessions"] != 1:
+                raise RuntimeError(load.stderr)
+        self.report.add("start", "start to first session accepted", "s", measure.percentile(took, 0.5), 1.7,
+                        "Greengrass nucleus lite on a Pi 4, as published", better="less", note="goal: 0.2 s")
+
+    def failover(self, rounds):
+        """SIGKILL of the relay's processes -> each device's state/direct at the cloud."""
+        world, took = self.world, []
+        for name in world.devices:
+            world.start_device(name)
+        watcher = world.cloud.watch("sites/+/devices/+/state/direct", name="failover")
+        for _ in range(rounds):
+            for name in world.devices:
+                world.wait_device(name, "is at the relay", lambda device: device["Online"])
+            seen = len(watcher.messages())
+            world.processes["front"].kill()
+            world.processes["hub"].kill()
+            began, arrived = time.monotonic(), {}
+
+            def all_there():
+                for message in watcher.messages()[seen:]:
+                    if json.loads(message["payload"])["online"]:
+                        arrived.setdefault(message["topic"], time.monotonic() - began)
+                return len(arrived) == len(world.devices)
+            wait_until("all devices at the cloud", all_there, 60)
+            took += arrived.values()
+            world.start_relay()
+        note = f"median of {len(took)}; longest {max(took):.2f} s; goal: 1 s"
+        self.report.add("failover", "relay killed -> device in session at the cloud", "s", measure.percentile(took, 0.5), note=note)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--build", default="build")
+    options.add_argument("--only", help="one measurement, by its name here")
+    options = options.parse_args()
+
+    report = measure.Report(pathlib.Path(options.build) / "bench" / "report.json")
+    with World(options.build, devices=5) as world:
+        world.make()
+        for number in range(1, LOADERS + 1):
+            world.add_application(f"app.load-{number}", ["#"], ["#"])
+        world.start_all()
+        bench = Bench(world, report)
+        bench.start_peer()
+        print(f"{'id':<16} {'ours':>12} {'peer':>12} {'ratio':>7} {'goal':>6}  what")
+        try:
+            for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
+                              "sessions": bench.session_memory, "failover": lambda: bench.failover(10)}.items():
+                if options.only in (None, name):
+                    run()
+        finally:
+            bench.peer.stop()
+    report.write()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
