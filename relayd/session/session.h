@@ -6,7 +6,17 @@
  * It frames, checks the protocol (order, packet ids in flight, receive maximum, topic aliases, keep-alive, sizes) and
  * translates between the client's version and the normalised MQTT 5 packets of the channel (channel/message.h).
  * What a client may do is the hub's decision, and so are sessions, subscriptions, queues and packet ids towards the
- * client. Input before session_admit() is kept, not interpreted.
+ * client. Input before session_admit(), and between CONNECT and the hub's CONNACK, is kept, not interpreted.
+ *
+ * Normalised, towards the hub: CONNECT (version 5; user name = identity, no password; 3.1.1 clean session 0 = Session
+ * Expiry 0xFFFFFFFF), PUBLISH (no alias), PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE (no shared one), UNSUBSCRIBE, and
+ * DISCONNECT only if it changes the Session Expiry (CLOSE follows). From the hub: CONNACK, PUBLISH, PUBACK, PUBREC,
+ * PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT. Pings, keep-alive, enhanced authentication and limits are the
+ * engine's own.
+ *
+ *     on readable: at = 0; do { at += taken = session_input(rest of bytes); events = 0;
+ *                               while (session_next() == 0) { handle; events++; } } while (taken || events);
+ *                  keep what was not taken, and read no more before the output drained or the hub answered
  */
 
 #include <stddef.h>
@@ -14,13 +24,16 @@
 
 #include "relay/mqtt.h"
 
+#define SESSION_GROWTH 128 /* a normalised packet has at most packet_max + SESSION_GROWTH bytes */
+
 struct session_limits {
         uint32_t packet_max;          /* bytes of the largest packet accepted; announced in CONNACK */
         uint16_t receive_maximum;     /* unacknowledged QoS 1 and 2 publishes of the client */
         uint16_t topic_alias_maximum; /* 0 to 32 */
-        uint16_t keep_alive_max_s;    /* larger (or no) keep-alive is replaced by it: Server Keep Alive; 0: as asked */
-        uint32_t connect_timeout_ms;  /* from session_new() to a whole CONNECT */
-        uint32_t output_max;          /* bytes waiting for the client before session_output_full() */
+        uint16_t keep_alive_max_s;   /* a larger (or no) keep-alive is replaced by it: Server Keep Alive; 0: as asked. A
+                                        3.1.1 client cannot be told, and has what it asked for */
+        uint32_t connect_timeout_ms; /* from session_new() to a whole CONNECT */
+        uint32_t output_max;         /* bytes waiting for the client before session_output_full() */
 };
 
 enum session_event_type {
@@ -31,7 +44,7 @@ struct session_event {
         enum session_event_type type;
         struct span packet;  /* valid until the next call with this session */
         uint8_t mqtt_reason; /* CLOSE */
-        bool with_will;      /* CLOSE: no proper DISCONNECT came */
+        bool with_will;      /* CLOSE: no DISCONNECT with reason 0 came */
 };
 
 struct session;
@@ -39,18 +52,32 @@ struct session;
 int session_new(struct session **ret, const struct session_limits *limits, uint64_t now_ms); /* -ENOMEM */
 struct session *session_free(struct session *s); /* NULL-safe, returns NULL */
 
-/* The hub believes the certificate. identity is copied. Buffered input is interpreted now. */
+/*
+ * The hub believes the certificate. identity is copied. Kept input is interpreted by the session_next() calls that
+ * should follow. -ENOMEM.
+ */
 int session_admit(struct session *s, struct span identity, uint64_t now_ms);
-/* The hub does not: wait for the CONNECT (to know the version), answer CONNACK with this reason, close. */
+/* The hub does not: wait for the CONNECT (to know the version), answer CONNACK with this reason, close. Then
+ * session_next(), as above. */
 void session_refuse(struct session *s, uint8_t mqtt_reason);
-/* The relay ends the session: DISCONNECT with the reason (MQTT 5), then close. */
+/* The relay ends the session: DISCONNECT with the reason (MQTT 5), then the CLOSE event. */
 void session_close(struct session *s, uint8_t mqtt_reason);
 
-/* Takes bytes from the connection; gives how many were taken (fewer than size: take events first, then again). */
+/*
+ * Takes bytes from the connection; gives how many were taken. Fewer than size: take the events, then offer the rest
+ * again. An event's packet may lie in bytes itself. None taken and no event: the output is full or the hub's answer to
+ * OPEN or CONNECT is missing; offer again after session_sent() or session_from_hub(). Offering counts as a sign of
+ * life.
+ */
 size_t session_input(struct session *s, struct span bytes, uint64_t now_ms);
 /* 0 and an event, or 1 if there is none now. */
 int session_next(struct session *s, struct session_event *event);
-/* A normalised packet of the hub for the client. -EBADMSG if it is none; -ENOMEM. */
+/*
+ * A normalised packet of the hub for the client; events may follow. A PUBLISH larger than the client takes is dropped
+ * and acknowledged to the hub; one of QoS 0 is dropped while the output is full. A 3.1.1 client cannot be told that its
+ * publish was refused: such a PUBACK or PUBREC ends the session. -EBADMSG if it is no packet, or none that may come
+ * now; -ENOMEM.
+ */
 int session_from_hub(struct session *s, struct span packet, uint64_t now_ms);
 /* Bytes to send, then how many went. */
 struct span session_output(const struct session *s);
