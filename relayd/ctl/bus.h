@@ -39,3 +39,9 @@ static inline void json_decrefp_ctl(json_t **value)
 #define _cleanup_json_    __attribute__((cleanup(json_decrefp_ctl)))
 #define _cleanup_bus_     __attribute__((cleanup(sd_bus_flush_close_unrefp)))
 #define _cleanup_message_ __attribute__((cleanup(sd_bus_message_unrefp)))
+
+/* approvers.c: what setup and the import commands share */
+int ctl_import_policy(struct cli *cli, sd_bus *bus, const char *path);
+int ctl_import_vendor(struct cli *cli, sd_bus *bus, const char *path);
+/* updates.c: the update with this version, or whose digest begins so; refuses none and several */
+int ctl_find_update(struct cli *cli, sd_bus *bus, const char *id, json_t **update);

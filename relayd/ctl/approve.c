@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* relayctl updates approve: everything is verified here, on the approver's machine; only the approval leaves it. */
+
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "bus/names.h"
+#include "cli/describe.h"
+#include "cli/keys.h"
+#include "cli/output.h"
+#include "cli/parse.h"
+#include "cli/prompt.h"
+#include "ctl/bus.h"
+#include "ctl/trust.h"
+#include "relay/approval.h"
+#include "util/cleanup.h"
+
+const struct cli_option ctl_updates_approve_options[] = {
+        { "key", 0, "FILE", "your approver key" },
+        { "passphrase-file", 0, "FILE", "the key's passphrase" },
+        TRUST_OPTIONS,
+        { "device", 0, "NAME", "approve for this device only (may be repeated; default: the whole site)" },
+        { "valid-for", 0, "DURATION", "the approval ends by itself (devices then need trusted time)" },
+        { "yes", 'y', NULL, "do not ask; needs trust that was given or remembered" },
+        { 0 },
+};
+
+/* what is approved, and in whose name */
+struct request {
+        json_t *update; /* as the relay shows it */
+        uint8_t *envelope;
+        size_t envelope_size;
+        struct trust trust;
+        struct manifest_verified manifest;
+        struct cli_key key;
+        struct approval approval;
+};
+
+static void request_done(struct request *request)
+{
+        json_decref(request->update);
+        free(request->envelope);
+        cli_key_wipe(&request->key);
+}
+
+/* The envelope the relay hands out must be the update that was asked for, with both vendor signatures. */
+static int verify_manifest(struct cli *cli, sd_bus *bus, struct request *request)
+{
+        const char *path = json_string_value(json_object_get(request->update, "Path"));
+        const char *digest = json_string_value(json_object_get(request->update, "Digest"));
+        struct manifest_unverified manifest;
+        uint8_t wanted[SHA256_SIZE];
+        enum reason why;
+        int r = ctl_fetch_bytes(cli, bus, path, BUS_UPDATE, "GetManifest", &request->envelope, &request->envelope_size);
+
+        if (r != CLI_OK)
+                return r;
+        why = manifest_decode(span_of(request->envelope, request->envelope_size), &manifest);
+        if (why == REASON_NONE)
+                why = manifest_verify(&manifest, &request->trust.vendor, &request->manifest);
+        if (why != REASON_NONE)
+                return cli_refuse(cli, why, "update %.12s; checked on this machine", digest);
+        if (!parse_hex(digest, wanted, SHA256_SIZE) || memcmp(wanted, manifest.digest, SHA256_SIZE) != 0)
+                return cli_refuse(cli, REASON_UNKNOWN_UPDATE, "the relay shows %.12s and hands out another manifest",
+                                  digest);
+        return CLI_OK;
+}
+
+static int take_key(struct cli *cli, struct request *request)
+{
+        const struct site_policy *policy = &request->trust.policy;
+        char id[2 * KEY_ID_SIZE + 1];
+        const char *file;
+        int r;
+
+        if ((r = cli_need(cli, "key", &file)) != CLI_OK || (r = cli_key_load(cli, file, &request->key)) != CLI_OK)
+                return r;
+        if (key_find(policy->approvers, policy->approver_count, &request->key.public_key) < 0)
+                return cli_refuse(cli, REASON_NOT_AN_APPROVER, "%s, key id %s, site %s", file,
+                                  cli_key_id_hex(&request->key.public_key, id), policy->site);
+        return CLI_OK;
+}
+
+static int take_scope(struct cli *cli, struct approval *approval)
+{
+        approval->device_count = cli_value_count(cli, "device");
+        approval->scope = approval->device_count > 0 ? APPROVAL_DEVICES : APPROVAL_SITE;
+        if (approval->device_count > APPROVAL_DEVICES_MAX)
+                return cli_fail(cli, CLI_USAGE, "--device: at most %d; approve for the whole site instead",
+                                APPROVAL_DEVICES_MAX);
+        for (size_t i = 0; i < approval->device_count; i++) {
+                const char *device = cli_value_at(cli, "device", i);
+
+                if (!identity_is_device(span_of_string(device)))
+                        return cli_fail(cli, CLI_USAGE, "--device '%s' is no device's name", device);
+                span_to_string(span_of_string(device), approval->devices[i], IDENTITY_MAX + 1);
+        }
+        return CLI_OK;
+}
+
+static int make_approval(struct cli *cli, struct request *request)
+{
+        const char *duration = cli_value(cli, "valid-for");
+        struct approval *approval = &request->approval;
+        uint64_t seconds;
+
+        memcpy(approval->site, request->trust.policy.site, sizeof(approval->site));
+        memcpy(approval->manifest_digest, request->manifest.digest, SHA256_SIZE);
+        if (duration) {
+                if (!parse_duration(duration, &seconds))
+                        return cli_fail(cli, CLI_USAGE, "--valid-for '%s': a duration such as 12h or 7d is needed",
+                                        duration);
+                approval->has_not_after = true;
+                approval->not_after = (uint64_t)time(NULL) + seconds;
+        }
+        return take_scope(cli, approval);
+}
+
+/* What people see comes from the manifest that was verified here; from the relay only who approved and whom it is for.
+ */
+static json_t *describe(const struct request *request)
+{
+        const struct manifest_fields *f = &request->manifest.fields;
+        json_t *devices = json_array(), *pair;
+        size_t i;
+
+        json_array_foreach(json_object_get(request->update, "Devices"), i, pair)
+                json_array_append(devices, json_array_get(pair, 0));
+        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:O?, s:o}", "site", request->trust.policy.site,
+                         "version", json_text(f->version.data, f->version.size), "urgency",
+                         json_text(f->urgency.data, f->urgency.size), "description",
+                         json_text(f->description.data, f->description.size), "class_id",
+                         json_hex(f->class_id, CLASS_ID_SIZE), "image_size", (json_int_t)f->image_size, "devices",
+                         devices, "digest", json_hex(request->manifest.digest, SHA256_SIZE), "approvals",
+                         json_object_get(request->update, "Approvals"), "policy_digest",
+                         json_hex(request->trust.policy.digest, SHA256_SIZE));
+}
+
+static int show(struct cli *cli, const struct request *request)
+{
+        static const struct output_column fields[] = {
+                { "site", "Site", OUTPUT_TEXT },
+                { "version", "Version", OUTPUT_TEXT },
+                { "urgency", "Urgency", OUTPUT_WORD },
+                { "description", "What changes", OUTPUT_TEXT },
+                { "class_id", "Class", OUTPUT_TEXT },
+                { "image_size", "Image size", OUTPUT_BYTES },
+                { "devices", "Devices", OUTPUT_LIST },
+                { "approvals", "Approved by", OUTPUT_LIST },
+                { "policy_digest", "Policy digest", OUTPUT_TEXT },
+                { "digest", "Manifest digest", OUTPUT_TEXT },
+        };
+        _cleanup_json_ json_t *object = describe(request);
+        int r;
+
+        if (cli->json)
+                return CLI_OK;
+        r = output_record(cli, object, fields, sizeof(fields) / sizeof(*fields));
+        puts("Both vendor signatures were verified on this machine.");
+        if (!cli_value(cli, "host") && !cli_value(cli, "bus"))
+                cli_error(cli,
+                          "warning: this is the gateway itself; one who broke into it could show you something else "
+                          "than what you sign (use -H GATEWAY from your own machine)");
+        return r;
+}
+
+/* the gate's state in words; the approval stands whatever it says */
+static void tell_gate(const json_t *manager)
+{
+        const char *state = json_string_value(json_object_get(manager, "GateState"));
+
+        if (state && strcmp(state, "closed") == 0)
+                puts("The gate is closed; devices wait. This opens it: relayctl gate open --for 10m");
+}
+
+static int send(struct cli *cli, sd_bus *bus, struct span sign1, const struct request *request)
+{
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_json_ json_t *object = NULL, *manager = NULL;
+        uint32_t approved = 0, needed = 0;
+        int r;
+
+        if ((r = ctl_call_bytes(cli, bus, "Approve", sign1, &reply)) != CLI_OK)
+                return r;
+        if ((r = sd_bus_message_read(reply, "uu", &approved, &needed)) < 0)
+                return ctl_failure(cli, r, &SD_BUS_ERROR_NULL);
+        if ((r = ctl_manager(cli, bus, &manager)) != CLI_OK)
+                return r;
+        object = json_pack("{s:o, s:I, s:I, s:O?}", "digest", json_hex(request->manifest.digest, SHA256_SIZE),
+                           "approved", (json_int_t)approved, "needed", (json_int_t)needed, "gate",
+                           json_object_get(manager, "GateState"));
+        r = output_done(cli, object, "Approved: %u of %u.", approved, needed);
+        if (r == CLI_OK && !cli->json)
+                tell_gate(manager);
+        return r;
+}
+
+static int sign_and_send(struct cli *cli, sd_bus *bus, struct request *request)
+{
+        struct signer signer = cli_key_signer(&request->key);
+        uint8_t sign1[APPROVAL_MAX];
+        struct approval checked;
+        enum reason why;
+        struct writer w;
+        size_t approver;
+        int r;
+
+        writer_init(&w, sign1, sizeof(sign1));
+        r = approval_sign(&w, &request->approval, &signer);
+        if (r != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "cannot sign: %s", relay_result_string(r));
+        why = approval_check(writer_span(&w), &request->trust.policy, &checked, &approver);
+        if (why != REASON_NONE)
+                return cli_refuse(cli, why, "the approval just made");
+        return send(cli, bus, writer_span(&w), request);
+}
+
+int ctl_updates_approve(struct cli *cli)
+{
+        _cleanup_(request_done) struct request request = { 0 };
+        _cleanup_bus_ sd_bus *bus = NULL;
+        int r;
+
+        if ((r = ctl_connect(cli, &bus)) != CLI_OK ||
+            (r = ctl_find_update(cli, bus, cli_argument(cli, 0), &request.update)) != CLI_OK ||
+            (r = trust_establish(cli, bus, &request.trust)) != CLI_OK ||
+            (r = verify_manifest(cli, bus, &request)) != CLI_OK || (r = take_key(cli, &request)) != CLI_OK ||
+            (r = make_approval(cli, &request)) != CLI_OK || (r = show(cli, &request)) != CLI_OK ||
+            (r = prompt_confirm(cli, "Approve this manifest digest with your key?")) != CLI_OK)
+                return r;
+        return sign_and_send(cli, bus, &request);
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* relayctl: the relay from the command line, on the gateway or from an approver's own machine. */
+
+#include "cli/keys.h"
+#include "ctl/ctl.h"
+
+static const struct cli_option global_options[] = {
+        { "bus", 0, "ADDRESS", "talk to the relay on this D-Bus (default: the system bus)" },
+        { "host", 'H', "HOST", "talk to the relay of another machine, over ssh" },
+        { 0 },
+};
+
+static const struct cli_command commands[] = {
+        { "setup", NULL, "", 0, 0, false, ctl_setup, ctl_setup_options,
+          "set this relay up: keys, certificate, configuration, first site policy",
+          "Values that are missing are asked for on a terminal; with --yes, or without a terminal, they are errors." },
+        { "status", NULL, "", 0, 0, false, ctl_status, NULL, "what the relay says of itself", NULL },
+        { "monitor", NULL, "", 0, 0, false, ctl_monitor, NULL, "show every change as it happens", NULL },
+        { "devices", "list", "", 0, 0, true, ctl_devices_list, NULL, "list the devices", NULL },
+        { "devices", "show", "DEVICE", 1, 1, false, ctl_devices_show, NULL, "show one device", NULL },
+        { "devices", "import", "FILE", 1, 1, false, ctl_devices_import, NULL, "register the devices of a factory list",
+          NULL },
+        { "devices", "admit", "DEVICE", 1, 1, false, ctl_devices_admit, NULL,
+          "admit a pending device; compare its fingerprint first ('devices show')", NULL },
+        { "devices", "revoke", "DEVICE", 1, 1, false, ctl_devices_revoke, ctl_devices_revoke_options,
+          "revoke a device's registration", NULL },
+        { "updates", "list", "", 0, 0, true, ctl_updates_list, NULL, "list the updates", NULL },
+        { "updates", "show", "ID", 1, 1, false, ctl_updates_show, NULL,
+          "show one update, who approved, and what each device waits for",
+          "ID is a version, or four or more digits of a manifest digest." },
+        { "updates", "approve", "ID", 1, 1, false, ctl_updates_approve, ctl_updates_approve_options,
+          "verify an update on this machine and approve it",
+          "ID is a version, or four or more digits of a manifest digest. Manifest, site policy and vendor key set are\n"
+          "fetched from the relay and verified here; only the signed approval goes back. The key never leaves this\n"
+          "machine. What is not given with --policy and --vendor-keys is compared by you once, and remembered." },
+        { "updates", "deny", "ID", 1, 1, false, ctl_updates_deny, ctl_updates_deny_options, "deny an update", NULL },
+        { "updates", "watch", "", 0, 0, false, ctl_updates_watch, NULL, "list the updates whenever something changes",
+          NULL },
+        { "gate", "show", "", 0, 0, true, ctl_gate_show, NULL, "is the gate open?", NULL },
+        { "gate", "open", "", 0, 0, false, ctl_gate_open, ctl_gate_open_options, "let approved updates in", NULL },
+        { "gate", "close", "", 0, 0, false, ctl_gate_close, NULL, "let no update in", NULL },
+        { "approvers", "list", "", 0, 0, true, ctl_approvers_list, NULL, "who approves here", NULL },
+        { "approvers", "propose", "", 0, 0, false, ctl_approvers_propose, ctl_approvers_propose_options,
+          "make the proposal of a site policy", NULL },
+        { "approvers", "show", "FILE", 1, 1, false, ctl_approvers_show, NULL, "show a site policy and who signed it",
+          NULL },
+        { "approvers", "sign", "FILE", 1, 1, false, ctl_approvers_sign, ctl_approvers_sign_options,
+          "sign a site policy", "Shows everything that is signed, and its digest, first." },
+        { "policy", "import", "FILE", 1, 1, false, ctl_policy_import, NULL, "give the relay its first site policy",
+          NULL },
+        { "vendor", "import", "FILE", 1, 1, false, ctl_vendor_import, NULL, "give the relay its vendor key set", NULL },
+        { "keys", "create", "FILE", 1, 1, false, cli_keys_create, cli_keys_create_options,
+          "make an Ed25519 key: FILE (PKCS#8, mode 0600) and FILE.pub", NULL },
+        { "keys", "show", "FILE", 1, 1, false, cli_keys_show, NULL,
+          "key id and fingerprint of a public key or certificate", NULL },
+        { "alerts", NULL, "", 0, 0, false, ctl_alerts, ctl_alerts_options, "what the relay warned of", NULL },
+        { "uplink", "show", "", 0, 0, true, ctl_uplink_show, NULL, "the way to the cloud", NULL },
+        { 0 },
+};
+
+int main(int argc, char **argv)
+{
+        static const struct cli_program program = {
+                .name = "relayctl",
+                .summary = "The relay of this site: devices, updates and who may approve them.",
+                .version = RELAYD_VERSION,
+                .commands = commands,
+                .options = global_options,
+        };
+
+        return cli_main(&program, argc, argv);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * What an approver trusts: the site policy and the vendor key set he compared once. What a relay shows must be the
+ * same: by --policy and --vendor-keys, by --policy-digest, or by what was remembered at first use in
+ * ~/.config/relayd/trust/<site>/.
+ */
+
+#include <systemd/sd-bus.h>
+
+#include "cli/cli.h"
+#include "relay/sitepolicy.h"
+#include "relay/vendor.h"
+
+struct trust {
+        struct site_policy policy;
+        struct vendor_keys vendor;
+};
+/* Fetches both from the relay, verifies them, compares them, asks at first use. CLI_* with message. */
+int trust_establish(struct cli *cli, sd_bus *bus, struct trust *out);
+
+#define TRUST_OPTIONS                                                                                                \
+        { "policy", 0, "FILE", "the signed site policy you trust" }, { "policy-digest", 0, "HEX", "or its digest" }, \
+                { "vendor-keys", 0, "FILE", "the vendor key set you trust" },                                        \
+        {                                                                                                            \
+                "trust", 0, "DIR", "folder of what was compared (default ~/.config/relayd/trust)"                    \
+        }
