@@ -41,7 +41,8 @@ struct uplink_message {
 
 struct uplink_handler {
         void *context;
-        /* UP, or DOWN with a sentence why; every change once */
+        /* UP (error: "", or which subscription the cloud refuses), or DOWN with a sentence why: also after each try
+         * that failed, as the sentence may be another one. Must not free the uplink. */
         void (*state)(void *context, enum uplink_state state, const char *error);
         /* the cloud answered a publish: MQTT reason code, >= 0x80: refused for good */
         void (*acked)(void *context, uint64_t cookie, uint8_t reason);
