@@ -14,13 +14,13 @@
 #include "hub/anchors.h"
 #include "hub/gate.h"
 #include "hub/images.h"
+#include "hub/update_record.h"
 #include "hub/views.h"
 #include "relay/approval.h"
 #include "relay/manifest.h"
 
 #define UPDATES_MAX         256  /* known at a time; the oldest unapproved superseded (then denied) one makes room */
 #define UPDATES_DEVICES_MAX 4096 /* devices one update is offered to */
-#define UPDATE_WHY_SIZE     120  /* bytes with the NUL */
 
 struct updates;
 
@@ -55,9 +55,11 @@ struct updates_options {
 /* Loads what the store holds and wants its images. 0, -EBADMSG (damaged records: the store said so), -ENOMEM ... */
 int updates_new(struct updates **ret, const struct updates_options *options);
 struct updates *updates_free(struct updates *updates);
-/* Publishes what should be retained (policy, vendor keys, approvals, offers) and takes back what should not: at start,
- * and after anchors changed. */
+/* Publishes locally what should be retained (policy, vendor keys, approvals, offers) and takes back what should not. */
 void updates_publish(struct updates *updates);
+/* A site policy or vendor key set was imported: publishes it here and to the cloud, looks again at what waited for it.
+ */
+void updates_anchors_changed(struct updates *updates);
 
 /* An offer from the uplink for this device. REASON_NONE: known now. Otherwise refused, and alerted about. */
 enum reason updates_offer(struct updates *updates, const char *device, struct span envelope);
@@ -82,6 +84,11 @@ void updates_device_changed(struct updates *updates, const char *device);
 void updates_gate_changed(struct updates *updates);
 /* image_host.complete and .progress of images.h go here */
 void updates_image_changed(struct updates *updates, const uint8_t image[SHA256_SIZE], bool complete);
+/* Time windows of approvals begin and end: at the latest at updates_deadline() (monotonic ms), harmless earlier. */
+void updates_tick(struct updates *updates);
+uint64_t updates_deadline(const struct updates *updates);
+/* Publishes policy, vendor keys and approvals to the cloud again: a cloud that lost its data has them back. */
+void updates_publish_up(struct updates *updates);
 
 /* ---- for the bus; what they give is valid until the next change */
 size_t updates_count(const struct updates *updates);

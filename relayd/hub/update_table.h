@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The known updates in memory and their records in the store. No rules here: those are updates.c.
+ */
+
+#include "hub/update_record.h"
+#include "relay/approval.h"
+#include "store/store.h"
+
+enum update_state { UPDATE_PENDING = 0, UPDATE_APPROVED = 1, UPDATE_DENIED = 2, UPDATE_SUPERSEDED = 3 };
+
+struct update_device {
+        char name[IDENTITY_MAX + 1];
+        struct update_device_record record;
+        struct decision approval; /* last answer of approval_decide() for this device */
+        bool changed;             /* the record is not staged yet */
+};
+struct update_approval {
+        uint8_t key_id[KEY_ID_SIZE];
+        size_t approver; /* place in the site policy */
+        struct approval content;
+        uint8_t *sign1;
+        size_t size;
+};
+struct update {
+        uint8_t digest[SHA256_SIZE];
+        uint8_t *bytes; /* the envelope; fields point into it */
+        struct manifest_verified manifest;
+        uint64_t received;
+        bool denied;
+        char why[UPDATE_WHY_SIZE];
+        struct update_approval approvals[SITE_APPROVERS_MAX];
+        size_t approval_count;
+        struct update_device *devices; /* ascending by name */
+        size_t device_count, device_room;
+        struct decision approval; /* for the site as a whole */
+        enum update_state state;
+};
+struct update_table {
+        struct update **updates; /* ascending by time of arrival */
+        size_t count, max;
+};
+
+/* Takes a verified manifest (its envelope is copied). NULL: no memory. Does not add it. */
+struct update *update_new(const struct manifest_verified *manifest, uint64_t received);
+struct update *update_free(struct update *update);
+struct update_device *update_find_device(const struct update *update, const char *device);
+/* Finds or adds; NULL: no memory, or UPDATES' limit max is reached */
+struct update_device *update_add_device(struct update *update, const char *device, size_t max);
+/* Copies sign1; replaces what this approver gave before. 0, -ENOMEM, -ENOSPC */
+int update_set_approval(struct update *update, const struct approval *content, size_t approver,
+                        const uint8_t key_id[KEY_ID_SIZE], struct span sign1);
+struct update_approval *update_find_approval(struct update *update, size_t approver);
+
+int update_table_init(struct update_table *table, size_t max); /* 0, -ENOMEM */
+void update_table_clear(struct update_table *table);
+struct update *update_table_find(const struct update_table *table, const uint8_t digest[SHA256_SIZE]);
+int update_table_add(struct update_table *table, struct update *update); /* -ENOSPC: full; takes it on success only */
+void update_table_remove(struct update_table *table, struct update *update); /* frees it */
+
+/* Staged changes: 0 or the store's error. */
+int update_store(struct store *store, const struct update *update);
+int update_store_device(struct store *store, const struct update *update, struct update_device *device);
+int update_store_approval(struct store *store, const uint8_t digest[SHA256_SIZE], const uint8_t key_id[KEY_ID_SIZE],
+                          struct span sign1);
+void update_store_delete(struct store *store, const struct update *update); /* with devices and approvals */
+/*
+ * Reads everything; vendor: every manifest is verified again; policy: every approval. Approvals of keys that are no
+ * approvers any more are skipped. 0, -EBADMSG, -ENOMEM or the store's error.
+ */
+int update_table_load(struct update_table *table, struct store *store, const struct vendor_keys *vendor,
+                      const struct site_policy *policy, size_t devices_max);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Updates as the bus shows them. */
+
+#include <string.h>
+
+#include "hub/updates_internal.h"
+
+static const char *const state_names[] = {
+        [UPDATE_PENDING] = "pending",
+        [UPDATE_APPROVED] = "approved",
+        [UPDATE_DENIED] = "denied",
+        [UPDATE_SUPERSEDED] = "superseded",
+};
+
+static void fill(const struct updates *u, const struct update *update, struct manager_update *out)
+{
+        const struct manifest_fields *fields = &update->manifest.fields;
+
+        *out = (struct manager_update){
+                .version = fields->version,
+                .urgency = fields->urgency,
+                .description = fields->description,
+                .sequence = fields->sequence,
+                .image_size = fields->image_size,
+                .state = state_names[update->state],
+                .received = update->received,
+                .approval_count = (uint32_t)update->approval_count,
+                .needed = (uint32_t)u->anchors->policy.threshold,
+                .blocks = image_block_count(fields->image_size),
+                .envelope = update->manifest.envelope,
+                .device_count = (uint32_t)update->device_count,
+        };
+        memcpy(out->digest, update->digest, SHA256_SIZE);
+        memcpy(out->image_digest, fields->image_digest, SHA256_SIZE);
+        for (size_t i = 0; i < update->approval_count; i++)
+                memcpy(out->approvals[i], update->approvals[i].key_id, KEY_ID_SIZE);
+        (void)images_progress(u->images, fields->image_digest, &out->blocks_cached, &out->blocks);
+}
+
+size_t updates_count(const struct updates *u)
+{
+        return u->table.count;
+}
+
+void updates_at(const struct updates *u, size_t index, struct manager_update *out)
+{
+        fill(u, u->table.updates[index], out);
+}
+
+bool updates_find(const struct updates *u, const uint8_t digest[SHA256_SIZE], struct manager_update *out)
+{
+        const struct update *update = update_table_find(&u->table, digest);
+
+        if (update)
+                fill(u, update, out);
+        return update != NULL;
+}
+
+/* the bus's word for it (docs/dbus/) */
+static const char *wait_word(enum update_wait wait, const struct update_facts *facts,
+                             const struct update_device_record *record)
+{
+        switch (wait) {
+        case UPDATE_WAIT_NOTHING:
+                return "installed";
+        case UPDATE_WAIT_DENIED:
+                return reason_name(REASON_DENIED);
+        case UPDATE_WAIT_APPROVAL:
+                return facts->approval.reason == REASON_NOT_APPROVED ? "approval" : reason_name(facts->approval.reason);
+        case UPDATE_WAIT_GATE:
+                return "gate";
+        case UPDATE_WAIT_IMAGE:
+                return "image";
+        case UPDATE_WAIT_DEVICE:
+                return "offline";
+        case UPDATE_WAIT_ANSWER:
+                return "offered";
+        case UPDATE_WAIT_APPLICATION:
+                return reason_name(REASON_APPLICATION_BUSY);
+        case UPDATE_WAIT_FETCHING:
+                return "fetching";
+        case UPDATE_WAIT_TRYING:
+                return "trying";
+        case UPDATE_WAIT_REFUSED:
+                return record->reason == REASON_NONE ? "refused" : reason_name(record->reason);
+        case UPDATE_WAIT_COUNT:
+                break;
+        }
+        return "unknown";
+}
+
+static const char *waits_for(const struct updates *u, const struct update *update, const struct update_device *device)
+{
+        uint8_t class_id[CLASS_ID_SIZE];
+        struct update_facts facts = {
+                .approval = device->approval,
+                .denied = update->denied,
+                .gate = gate_decide(u->gate, u->host.time_trusted(u->host.context), u->host.now(u->host.context)),
+                .image_complete = images_complete(u->images, update->manifest.fields.image_digest),
+                .status = device->record.installed ? UPDATE_STATUS_CONFIRMED : device->record.status,
+        };
+
+        if (!u->host.device(u->host.context, device->name, class_id, &facts.device_online))
+                return reason_name(REASON_UNKNOWN_DEVICE);
+        if (update->state == UPDATE_SUPERSEDED && !device->record.installed)
+                return "superseded";
+        return wait_word(update_wait(&facts), &facts, &device->record);
+}
+
+bool updates_device_at(const struct updates *u, const uint8_t digest[SHA256_SIZE], size_t index,
+                       struct manager_update_device *out)
+{
+        const struct update *update = update_table_find(&u->table, digest);
+
+        if (!update || index >= update->device_count)
+                return false;
+        out->device = update->devices[index].name;
+        out->waits_for = waits_for(u, update, &update->devices[index]);
+        return true;
+}
