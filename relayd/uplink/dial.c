@@ -19,7 +19,7 @@
 #include "util/cleanup.h"
 #include "util/time.h"
 
-#define ERROR_SIZE 200
+#define ERROR_SIZE 400
 /* how long one address may keep the next one waiting */
 #define ADDRESS_TIMEOUT_US (1500 * TIME_US_PER_MS)
 

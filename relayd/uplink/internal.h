@@ -14,7 +14,7 @@
 
 #define UPLINK_TX_SIZE    (256 * 1024)
 #define UPLINK_TX_RESERVE (16 * 1024) /* kept free of publishes, so that acknowledgements always find room */
-#define UPLINK_READ_SIZE 16384
+#define UPLINK_READ_SIZE  16384
 
 enum uplink_phase {
         UPLINK_PHASE_STOPPED,
@@ -52,7 +52,9 @@ struct uplink {
         uint16_t subscribe_id;
         uint32_t generation; /* of the connection: makes old tokens harmless */
         struct inflight inflight;
-        bool was_busy, read_wants_write;
+        bool was_busy; /* somebody waits for ready() */
+        bool progress; /* bytes went or a PUBACK came since: there may be room */
+        bool read_wants_write;
         uint8_t in[UPLINK_READ_SIZE];
         size_t in_fill, in_at;
         char watches[UPLINK_WINDOW_MAX][TOPIC_MAX]; /* "": free */

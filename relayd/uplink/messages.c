@@ -193,6 +193,7 @@ static void on_puback(struct uplink *u, const struct mqtt_ack *ack)
                 uplink_fail(u, "the cloud acknowledged message %u, which was never sent", ack->packet_id);
                 return;
         }
+        u->progress = true;
         u->handler.acked(u->handler.context, cookie, ack->reason);
 }
 

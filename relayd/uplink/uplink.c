@@ -148,6 +148,7 @@ static bool flush(struct uplink *u)
                         return false;
                 }
                 mqtt_client_sent(&u->client, done, time_monotonic_ms());
+                u->progress = true;
         }
         return true;
 }
@@ -216,12 +217,9 @@ static void turn(struct uplink *u)
 
         if (flush(u))
                 read_some(u);
-        if (u->generation == generation && flush(u) && u->was_busy && u->phase == UPLINK_PHASE_UP &&
-            !inflight_is_full(&u->inflight) && uplink_has_room(u, UPLINK_PACKET_MAX) &&
-            u->client.in_flight < u->client.send_maximum) {
-                u->was_busy = false;
+        if (u->generation == generation && flush(u) && u->was_busy && u->progress && u->phase == UPLINK_PHASE_UP) {
+                u->was_busy = u->progress = false;
                 u->handler.ready(u->handler.context);
-                uplink_run_again(u);
         }
         if (u->generation != generation)
                 return;
