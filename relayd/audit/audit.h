@@ -14,7 +14,7 @@
 #include "relay/crypto.h"
 #include "relay/cursor.h"
 
-#define AUDIT_RECORD_MAX 1024 /* bytes of an encoded record */
+#define AUDIT_RECORD_MAX 1280 /* bytes of an encoded record; the longest possible one fits */
 #define AUDIT_TEXT_MAX   256  /* bytes of actor, object and detail each */
 #define AUDIT_KEY_SIZE   8
 
