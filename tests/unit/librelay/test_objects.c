@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What every decoder of a signed object must do with input that was cut, lengthened or bent. */
+#include "objects.h"
+
+#define POISON 0x5a
+
+typedef bool accept(struct span in, void *out);
+
+static uint8_t scratch[SITE_POLICY_MAX];
+
+static bool accept_sign1(struct span in, void *out)
+{
+        return cose_sign1_decode(in, out) == RELAY_OK;
+}
+
+static bool accept_set(struct span in, void *out)
+{
+        return cose_set_decode(in, out) == RELAY_OK;
+}
+
+static bool accept_vendor(struct span in, void *out)
+{
+        return vendor_keys_accept_first(in, out, scratch, sizeof(scratch)) == REASON_NONE;
+}
+
+static bool accept_policy(struct span in, void *out)
+{
+        return site_policy_accept_first(in, out, scratch, sizeof(scratch)) == REASON_NONE;
+}
+
+static bool accept_manifest(struct span in, void *out)
+{
+        struct vendor_keys keys = sample_vendor();
+        struct manifest_unverified manifest;
+
+        return manifest_decode(in, &manifest) == REASON_NONE && manifest_verify(&manifest, &keys, out) == REASON_NONE;
+}
+
+static bool accept_approval(struct span in, void *out)
+{
+        struct site_policy policy = sample_policy(3, 2);
+        size_t approver;
+
+        return approval_check(in, &policy, out, &approver) == REASON_NONE;
+}
+
+static bool accept_factory(struct span in, void *out)
+{
+        return factory_list_decode(in, out) == RELAY_OK;
+}
+
+static struct span make_vendor(uint8_t *out, size_t size)
+{
+        return write_vendor_set(out, size);
+}
+
+static struct span make_policy(uint8_t *out, size_t size)
+{
+        static const enum who two[] = { APPROVER_1, APPROVER_3 };
+        struct site_policy policy = sample_policy(3, 2);
+
+        return write_policy_set(out, size, &policy, two, 2);
+}
+
+static struct span make_manifest(uint8_t *out, size_t size)
+{
+        static const enum who both[] = { ORGANISATION, DEVELOPER };
+
+        return write_manifest(out, size, both, 2);
+}
+
+static struct span make_approval(uint8_t *out, size_t size)
+{
+        static const uint8_t digest[SHA256_SIZE] = { 1 };
+        struct approval approval = sample_approval(digest);
+
+        return write_approval(out, size, &approval, APPROVER_2);
+}
+
+/* signed: every change of a byte must be refused, not only those that break the form */
+static const struct row {
+        const char *name;
+        struct span (*make)(uint8_t *out, size_t size);
+        accept *accept;
+        size_t out_size;
+        bool is_signed;
+} rows[] = {
+        { "COSE_Sign1", make_approval, accept_sign1, sizeof(struct cose_sign1), false },
+        { "signed set", make_policy, accept_set, sizeof(struct cose_set), false },
+        { "vendor key set", make_vendor, accept_vendor, sizeof(struct vendor_keys), true },
+        { "site policy", make_policy, accept_policy, sizeof(struct site_policy), true },
+        { "manifest", make_manifest, accept_manifest, sizeof(struct manifest_verified), true },
+        { "approval", make_approval, accept_approval, sizeof(struct approval), true },
+        { "factory list", write_factory, accept_factory, sizeof(struct factory_list), false },
+};
+
+static uint8_t object[SITE_POLICY_MAX + 1], outcome[16384];
+
+static bool untouched(size_t size)
+{
+        for (size_t i = 0; i < size; i++)
+                if (outcome[i] != POISON)
+                        return false;
+        return true;
+}
+
+static void assert_refused(const struct row *row, struct span in, const char *what, size_t at)
+{
+        memset(outcome, POISON, row->out_size);
+        if (row->accept(in, outcome))
+                fail_msg("%s: %s %zu was accepted", row->name, what, at);
+        if (!untouched(row->out_size))
+                fail_msg("%s: %s %zu: output written in spite of the refusal", row->name, what, at);
+}
+
+static void test_cut_and_lengthened(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < ROWS(rows); i++) {
+                struct span whole = rows[i].make(object, sizeof(object) - 1);
+                assert_true(rows[i].accept(whole, outcome));
+                for (size_t size = 0; size < whole.size; size++)
+                        assert_refused(&rows[i], span_of(object, size), "cut to", size);
+                object[whole.size] = 0;
+                assert_refused(&rows[i], span_of(object, whole.size + 1), "lengthened to", whole.size + 1);
+        }
+}
+
+static void test_one_byte_changed(void **state)
+{
+        (void)state;
+        for (size_t i = 0; i < ROWS(rows); i++) {
+                struct span whole = rows[i].make(object, sizeof(object));
+                for (size_t at = 0; at < whole.size && rows[i].is_signed; at++) {
+                        object[at] ^= 0x01;
+                        assert_refused(&rows[i], whole, "changed at", at);
+                        object[at] ^= 0x01;
+                }
+        }
+}
+
+static void test_factory_walk(void **state)
+{
+        struct factory_list list;
+        struct factory_device device;
+
+        (void)state;
+        assert_int_equal(factory_list_decode(write_factory(object, sizeof(object)), &list), RELAY_OK);
+        assert_int_equal(list.count, 2);
+        assert_true(factory_list_next(&list, &device));
+        assert_string_equal(device.identity, "device-1");
+        assert_true(factory_list_next(&list, &device));
+        assert_string_equal(device.identity, "device-2");
+        assert_true(key_equal(&device.key, &(struct public_key[]){ key_of(GATE) }[0]));
+        assert_false(factory_list_next(&list, &device));
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_cut_and_lengthened),
+                cmocka_unit_test(test_one_byte_changed),
+                cmocka_unit_test(test_factory_walk),
+        };
+        return cmocka_run_group_tests_name("objects", tests, NULL, NULL);
+}
