@@ -50,7 +50,7 @@ struct conf {
 
 /*
  * Reads file, then the *.conf of FILE.d in name order: a later file's value replaces an earlier one's; within one file
- * a key may stand once. Lines have at most 196 bytes; ` ;` starts a comment; unknown sections and keys are errors. 0
+ * a key may stand once. Lines have at most 197 bytes; ` ;` starts a comment; unknown sections and keys are errors. 0
  * and *ret, -EBADMSG (a broken file, or keys that do not fit together), or another -errno. error: on failure a sentence
  * with file, line, key, what was found and what is allowed.
  */

@@ -16,7 +16,7 @@ int ini_fail(struct ini_error *error, int result, const char *format, ...) __att
 typedef int (*ini_handle)(void *context, const char *section, const char *key, const char *value, unsigned line);
 
 /*
- * Reads one file. Refused: lines longer than libinih's buffer (196 bytes), NUL bytes, lines that begin with a blank
+ * Reads one file. Refused: lines longer than libinih's buffer (197 bytes), NUL bytes, lines that begin with a blank
  * (libinih takes them for the last key's next value), lines that are neither section nor key = value, files over 1 MiB.
  * 0, -EBADMSG, or another -errno; the sentence is in error.
  */

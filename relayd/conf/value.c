@@ -152,7 +152,7 @@ static const char *with_unit(uint64_t value, const struct unit *units, char out[
         const char *name = "";
         uint64_t factor = 1;
         for (; units->name; units++)
-                if (value && units->factor > 1 && value % units->factor == 0) {
+                if (value && value % units->factor == 0) {
                         factor = units->factor;
                         name = units->name;
                 }

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 struct folder {
-        char path[64];
+        char path[160];
 };
 
 static inline void folder_make(struct folder *folder)
@@ -19,9 +19,9 @@ static inline void folder_make(struct folder *folder)
                 abort();
 }
 
-static inline char *folder_file(const struct folder *folder, const char *name, char out[128])
+static inline char *folder_file(const struct folder *folder, const char *name, char out[256])
 {
-        snprintf(out, 128, "%s/%s", folder->path, name);
+        snprintf(out, 256, "%s/%s", folder->path, name);
         return out;
 }
 
@@ -30,7 +30,7 @@ static inline void folder_remove(const struct folder *folder)
         DIR *dir = opendir(folder->path);
         struct dirent *entry;
         while (dir && (entry = readdir(dir))) {
-                char path[128 + sizeof(entry->d_name)];
+                char path[256 + sizeof(entry->d_name)];
                 snprintf(path, sizeof(path), "%s/%s", folder->path, entry->d_name);
                 unlink(path);
         }

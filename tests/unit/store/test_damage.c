@@ -24,7 +24,7 @@
 struct fixture {
         struct folder folder;
         struct store_options options;
-        char data[128], marker[128];
+        char data[256], marker[256];
         uint8_t *image; /* the database file as it was */
         size_t size;
 };
