@@ -14,8 +14,7 @@
 #include "util/cleanup.h"
 #include "util/files.h"
 
-#define HUB_USER "relayd"
-#define FILE_MAX (1u << 20)
+#define COPY_MAX (1u << 20)
 
 static const struct {
         const char *path;
@@ -92,7 +91,7 @@ int layout_copy(struct cli *cli, const struct layout *layout, enum layout_place 
 {
         _cleanup_free_ uint8_t *bytes = NULL;
         size_t size;
-        int r = cli_read(cli, from, FILE_MAX, &bytes, &size);
+        int r = cli_read(cli, from, COPY_MAX, &bytes, &size);
 
         if (r == CLI_OK)
                 r = cli_create(cli, layout->paths[place], span_of(bytes, size), mode);
@@ -107,9 +106,9 @@ int layout_give(struct cli *cli, const struct layout *layout)
 
         if (!layout->system || geteuid() != 0)
                 return CLI_OK;
-        user = getpwnam(HUB_USER);
+        user = getpwnam(LAYOUT_HUB_USER);
         if (!user)
-                return cli_fail(cli, CLI_FAILED, "there is no user " HUB_USER "; 'systemd-sysusers' makes it");
+                return cli_fail(cli, CLI_FAILED, "there is no user " LAYOUT_HUB_USER "; 'systemd-sysusers' makes it");
         for (size_t i = 0; i < LAYOUT_PLACES; i++)
                 if (places[i].hub && lchown(layout->paths[i], user->pw_uid, user->pw_gid) < 0 && errno != ENOENT)
                         return cli_errno(cli, errno, layout->paths[i]);

@@ -5,6 +5,8 @@
 #include "cli/cli.h"
 #include "relay/span.h"
 
+#define LAYOUT_HUB_USER "relayd"
+
 enum layout_place {
         LAYOUT_CONF = 0,
         LAYOUT_POLICY,

@@ -54,6 +54,10 @@ static const struct cli_command commands[] = {
         { "keys", "show", "FILE", 1, 1, false, cli_keys_show, NULL,
           "key id and fingerprint of a public key or certificate", NULL },
         { "alerts", NULL, "", 0, 0, false, ctl_alerts, ctl_alerts_options, "what the relay warned of", NULL },
+        { "audit", "log", "", 0, 0, true, ctl_audit_log, ctl_audit_log_options, "who did what", NULL },
+        { "audit", "verify", "", 0, 0, false, ctl_audit_verify, ctl_audit_verify_options,
+          "check the chain of the audit log",
+          "Remembers the end of the log, and refuses one that does not contain what was seen before." },
         { "uplink", "show", "", 0, 0, true, ctl_uplink_show, NULL, "the way to the cloud", NULL },
         { 0 },
 };

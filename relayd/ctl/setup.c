@@ -14,6 +14,7 @@
 #include "cli/output.h"
 #include "cli/parse.h"
 #include "cli/prompt.h"
+#include "conf/conf.h"
 #include "ctl/bus.h"
 #include "ctl/ctl.h"
 #include "ctl/layout.h"
@@ -194,12 +195,24 @@ static void print_uplink(FILE *out, struct cli *cli, const struct layout *layout
                 layout->paths[LAYOUT_UPLINK_KEY]);
 }
 
+/* What the hub will say when it reads this. */
+static int check_conf(struct cli *cli, const char *path)
+{
+        struct conf *conf = NULL;
+        char error[512] = "";
+        int r = conf_load(path, &conf, error, sizeof(error));
+
+        conf_free(conf);
+        return r < 0 ? cli_fail(cli, CLI_FAILED, "the configuration just made is not valid: %s", error) : CLI_OK;
+}
+
 static int make_conf(struct cli *cli, struct setup *setup)
 {
         char *const *paths = setup->layout.paths;
         _cleanup_free_ char *text = NULL;
         size_t size = 0;
         FILE *out = open_memstream(&text, &size);
+        int r;
 
         if (!out)
                 return cli_errno(cli, errno, paths[LAYOUT_CONF]);
@@ -216,7 +229,8 @@ static int make_conf(struct cli *cli, struct setup *setup)
                 fprintf(out, "\n[bus]\naddress = %s\n", cli_value(cli, "bus-address"));
         if (fclose(out) != 0)
                 return cli_errno(cli, errno, paths[LAYOUT_CONF]);
-        return cli_create(cli, paths[LAYOUT_CONF], span_of(text, size), 0644);
+        r = cli_create(cli, paths[LAYOUT_CONF], span_of(text, size), 0644);
+        return r == CLI_OK ? check_conf(cli, paths[LAYOUT_CONF]) : r;
 }
 
 /* The hub beside this program: as installed, or in the build tree; else by PATH. */
@@ -242,27 +256,43 @@ static char *find_hub(void)
         return strdup("relayd");
 }
 
+/* As the hub's own user on the real system, so that the store is his. 0, or the errno of starting it. */
+static int run_hub(const struct setup *setup, char *hub, int *status)
+{
+        bool as_user = setup->layout.system && geteuid() == 0;
+        const char *arguments[] = {
+                "runuser",     "-u", LAYOUT_HUB_USER, "--", hub, "--config", setup->layout.paths[LAYOUT_CONF],
+                "--new-store", NULL
+        };
+        const char **first = as_user ? arguments : arguments + 4;
+        pid_t pid;
+        int r = posix_spawnp(&pid, *first, NULL, NULL, (char **)(uintptr_t)first, environ);
+
+        if (r == 0 && waitpid(pid, status, 0) != pid)
+                r = errno;
+        return r;
+}
+
 static int make_store(struct cli *cli, struct setup *setup)
 {
         const char *conf = setup->layout.paths[LAYOUT_CONF];
         _cleanup_free_ char *hub = find_hub();
-        char *arguments[] = { hub, (char *)(uintptr_t) "--config", (char *)(uintptr_t)conf,
-                              (char *)(uintptr_t) "--new-store", NULL };
         int status = 0, r;
-        pid_t pid;
 
         if (!hub)
                 return cli_errno(cli, -ENOMEM, conf);
         fflush(stdout);
-        r = posix_spawnp(&pid, hub, NULL, NULL, arguments, environ);
-        if (r == 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        r = run_hub(setup, hub, &status);
+        if (r == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0)
                 return CLI_OK;
-        if (r == 0 && WIFEXITED(status) && WEXITSTATUS(status) == 127)
-                r = ENOENT;
-        return cli_fail(cli, CLI_FAILED,
-                        "the store was not made%s%s; everything else is in place: 'relayd --config %s "
-                        "--new-store' says why",
-                        r ? ": " : "", r ? strerror(r) : "", conf);
+        if (r == ENOENT) {
+                cli_error(cli, "relayd is not installed here; where it is: relayd --config %s --new-store", conf);
+                return CLI_OK;
+        }
+        return cli_fail(
+                cli, CLI_FAILED,
+                "the store was not made%s%s; everything else is in place: 'relayd --config %s --new-store' says why",
+                r ? ": " : "", r ? strerror(r) : "", conf);
 }
 
 static int report(struct cli *cli, const struct setup *setup, const struct site_policy *policy)
@@ -309,7 +339,7 @@ static int make_all(struct cli *cli, struct setup *setup)
         if (device_ca && (r = layout_copy(cli, &setup->layout, LAYOUT_DEVICE_CA, device_ca, 0644)) != CLI_OK)
                 return r;
         if ((r = make_policy(cli, setup, &checked)) != CLI_OK || (r = make_conf(cli, setup)) != CLI_OK ||
-            (r = make_store(cli, setup)) != CLI_OK || (r = layout_give(cli, &setup->layout)) != CLI_OK)
+            (r = layout_give(cli, &setup->layout)) != CLI_OK || (r = make_store(cli, setup)) != CLI_OK)
                 return r;
         return report(cli, setup, &checked);
 }

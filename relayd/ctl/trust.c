@@ -71,23 +71,26 @@ static int compare_file(struct cli *cli, const struct kind *kind, const char *pa
         return compare(cli, kind, digest_of(kind, &mine), shown, path);
 }
 
-/* ~/.config/relayd/trust/<site>/<file>, or below --trust */
-static char *remembered_path(struct cli *cli, const struct kind *kind, const char *site)
+int trust_path(struct cli *cli, const char *site, const char *file, char **path)
 {
         const char *folder = cli_value(cli, "trust"), *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-        char *path = NULL;
         int r;
 
+        if (!identity_is_device(span_of_string(site)))
+                return cli_fail(cli, CLI_FAILED, "the relay names no site");
         if (folder)
-                r = asprintf(&path, "%s/%s/%s", folder, site, kind->file);
+                r = asprintf(path, "%s/%s/%s", folder, site, file);
         else if (config && *config)
-                r = asprintf(&path, "%s/relayd/trust/%s/%s", config, site, kind->file);
+                r = asprintf(path, "%s/relayd/trust/%s/%s", config, site, file);
         else
-                r = asprintf(&path, "%s/.config/relayd/trust/%s/%s", home ? home : ".", site, kind->file);
-        return r < 0 ? NULL : path;
+                r = asprintf(path, "%s/.config/relayd/trust/%s/%s", home ? home : ".", site, file);
+        if (r >= 0)
+                return CLI_OK;
+        *path = NULL;
+        return cli_errno(cli, -ENOMEM, file);
 }
 
-static int remember(struct cli *cli, const char *path, struct span set)
+int trust_make_folder(struct cli *cli, const char *path)
 {
         _cleanup_free_ char *folder = strdup(path);
         int r;
@@ -96,7 +99,7 @@ static int remember(struct cli *cli, const char *path, struct span set)
                 return cli_errno(cli, -ENOMEM, path);
         *strrchr(folder, '/') = '\0';
         r = file_make_folders(folder, 0700);
-        return r < 0 ? cli_errno(cli, r, folder) : cli_create(cli, path, set, 0600);
+        return r < 0 ? cli_errno(cli, r, folder) : CLI_OK;
 }
 
 static int first_use(struct cli *cli, const struct kind *kind, const struct trust *shown, const char *path,
@@ -117,7 +120,7 @@ static int first_use(struct cli *cli, const struct kind *kind, const struct trus
                  kind == &policy_kind ? "the other approvers" : "the vendor's publication");
         if (!prompt_yes(question))
                 return cli_fail(cli, CLI_FAILED, "not confirmed; nothing was remembered");
-        if ((r = remember(cli, path, set)) == CLI_OK)
+        if ((r = trust_make_folder(cli, path)) == CLI_OK && (r = cli_create(cli, path, set, 0600)) == CLI_OK)
                 fprintf(stderr, "Remembered in %s.\n", path);
         return r;
 }
@@ -152,9 +155,8 @@ static int establish(struct cli *cli, sd_bus *bus, const struct kind *kind, stru
                 return compare_file(cli, kind, file, out);
         if (kind == &policy_kind && digest)
                 return compare_digest(cli, out, digest);
-        path = remembered_path(cli, kind, out->policy.site);
-        if (!path)
-                return cli_errno(cli, -ENOMEM, kind->name);
+        if ((r = trust_path(cli, out->policy.site, kind->file, &path)) != CLI_OK)
+                return r;
         return access(path, F_OK) == 0 ? compare_file(cli, kind, path, out)
                                        : first_use(cli, kind, out, path, span_of(bytes, size));
 }

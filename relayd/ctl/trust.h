@@ -19,6 +19,11 @@ struct trust {
 /* Fetches both from the relay, verifies them, compares them, asks at first use. CLI_* with message. */
 int trust_establish(struct cli *cli, sd_bus *bus, struct trust *out);
 
+/* Where something about a site is remembered: *path is malloc'ed. Refuses a name that is no site's. CLI_* */
+int trust_path(struct cli *cli, const char *site, const char *file, char **path);
+/* the folder of such a path, mode 0700 */
+int trust_make_folder(struct cli *cli, const char *path);
+
 #define TRUST_OPTIONS                                                                                                \
         { "policy", 0, "FILE", "the signed site policy you trust" }, { "policy-digest", 0, "HEX", "or its digest" }, \
                 { "vendor-keys", 0, "FILE", "the vendor key set you trust" },                                        \
