@@ -81,3 +81,8 @@ int prompt_confirm(const struct cli *cli, const char *question)
                 return cli_fail(cli, CLI_USAGE, "nobody to ask here: read what is shown above, then add --yes");
         return prompt_yes(question) ? CLI_OK : cli_fail(cli, CLI_FAILED, "not confirmed; nothing was changed");
 }
+
+int prompt_confirm_person(const struct cli *cli, const char *question)
+{
+        return prompt_possible() ? prompt_confirm(cli, question) : CLI_OK;
+}

@@ -17,3 +17,5 @@ char *prompt_secret(const char *question);
  * CLI_OK, CLI_FAILED (said no), CLI_USAGE (nobody to ask, and the message says so).
  */
 int prompt_confirm(const struct cli *cli, const char *question);
+/* For what a script may do without saying --yes: asks only where somebody can answer. */
+int prompt_confirm_person(const struct cli *cli, const char *question);

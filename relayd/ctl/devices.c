@@ -143,7 +143,7 @@ int ctl_devices_revoke(struct cli *cli)
 
         snprintf(question, sizeof(question), "Revoke %.64s? Its sessions end, and it cannot come back with this key.",
                  identity);
-        if ((r = prompt_confirm(cli, question)) != CLI_OK)
+        if ((r = prompt_confirm_person(cli, question)) != CLI_OK)
                 return r;
         return act(cli, "RevokeDevice", "ss", identity, why ? why : "", "revoked");
 }

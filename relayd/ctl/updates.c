@@ -188,7 +188,7 @@ int ctl_updates_deny(struct cli *cli)
                 return r;
         digest = json_string_value(json_object_get(update, "Digest"));
         snprintf(question, sizeof(question), "Deny update %.12s? No device of this relay will be shown it.", digest);
-        if ((r = prompt_confirm(cli, question)) != CLI_OK ||
+        if ((r = prompt_confirm_person(cli, question)) != CLI_OK ||
             (r = ctl_call(cli, bus, "DenyUpdate", NULL, "ss", digest, why ? why : "")) != CLI_OK)
                 return r;
         object = json_pack("{s:s, s:s}", "digest", digest, "state", "denied");
