@@ -5,6 +5,7 @@
  *
  * usage: fuzzer CORPUS-FOLDER [MUTATIONS-PER-FILE]
  */
+#define _DEFAULT_SOURCE /* scandir */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
