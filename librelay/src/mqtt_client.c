@@ -210,6 +210,8 @@ void mqtt_client_close(struct mqtt_client *c, uint8_t reason, bool by_peer)
         struct mqtt_packet p = { .type = MQTT_DISCONNECT, .ack = { .reason = reason } };
         if (c->state == MQTT_CLIENT_CLOSED)
                 return;
+        if (!mqtt_reason_fits(MQTT_DISCONNECT, reason)) /* 0x84 for a CONNECT where none may come */
+                p.ack.reason = MQTT_PROTOCOL_ERROR;
         if (!by_peer && c->state == MQTT_CLIENT_CONNECTED)
                 (void)mqtt_client_queue(c, &p); /* no room: the closed connection says enough */
         c->state = MQTT_CLIENT_CLOSED;

@@ -30,6 +30,3 @@ void mqtt_put_binary(struct writer *w, struct span bytes);
 /* Property list with its length. type: a packet type or MQTT_WILL. */
 void mqtt_get_props(struct mqtt_reader *m, unsigned type, struct mqtt_props *props);
 void mqtt_put_props(struct writer *w, unsigned type, const struct mqtt_props *props);
-
-/* Is this reason code one the standard lists for this packet type (MQTT 5 section 2.4)? */
-bool mqtt_reason_fits(enum mqtt_type type, uint8_t reason);

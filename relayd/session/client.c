@@ -278,10 +278,10 @@ int session_interpret(struct session *s, struct span bytes, size_t *consumed)
                 return RELAY_OK;
         }
         *consumed = bytes.size;
+        bool connect = bytes.data[0] >> 4 == MQTT_CONNECT;
         if (s->state == STATE_OPEN)
-                session_fail(s, reason);
+                session_fail(s, connect ? MQTT_PROTOCOL_ERROR : reason);
         else
-                session_on_bad_connect(s, bytes.data[0] >> 4 == MQTT_CONNECT ? (uint8_t)packet.connect.version : 0,
-                                       reason);
+                session_on_bad_connect(s, connect ? (uint8_t)packet.connect.version : 0, reason);
         return RELAY_OK;
 }

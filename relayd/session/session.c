@@ -79,8 +79,9 @@ void session_finish(struct session *s, uint8_t reason, bool with_will)
 
 void session_fail(struct session *s, uint8_t reason)
 {
+        uint8_t told = mqtt_reason_fits(MQTT_DISCONNECT, reason) ? reason : MQTT_UNSPECIFIED_ERROR;
         if (s->state == STATE_OPEN && s->version == MQTT_V5)
-                (void)session_send_ack(s, MQTT_DISCONNECT, 0, reason); /* without memory the end alone tells it */
+                (void)session_send_ack(s, MQTT_DISCONNECT, 0, told); /* without memory the end alone tells it */
         session_finish(s, reason, true);
 }
 
@@ -88,8 +89,8 @@ void session_close(struct session *s, uint8_t mqtt_reason)
 {
         if (s->state == STATE_CLOSED)
                 return;
-        /* "shutting down" is no CONNACK reason, section 3.2.2.2 */
-        uint8_t refusal = mqtt_reason == MQTT_SHUTTING_DOWN ? MQTT_SERVER_UNAVAILABLE : mqtt_reason;
+        /* "shutting down" and others are no CONNACK reasons, section 3.2.2.2 */
+        uint8_t refusal = mqtt_reason_fits(MQTT_CONNACK, mqtt_reason) ? mqtt_reason : MQTT_SERVER_UNAVAILABLE;
         if (s->state == STATE_CONNECTING)
                 (void)session_send_ack(s, MQTT_CONNACK, 0, refusal);
         session_fail(s, mqtt_reason);

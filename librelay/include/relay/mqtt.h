@@ -222,5 +222,8 @@ int mqtt_decode(struct span in, int version, size_t max_size, struct mqtt_packet
  */
 int mqtt_encode(struct writer *w, int version, const struct mqtt_packet *packet);
 
+/* Does the standard list this reason code for this packet type (MQTT 5 section 2.4)? Others do not decode. */
+bool mqtt_reason_fits(enum mqtt_type type, uint8_t reason);
+
 const char *mqtt_type_string(enum mqtt_type type);
 const char *mqtt_reason_string(uint8_t reason); /* "Not authorized"; "unknown" */
