@@ -136,19 +136,19 @@ static enum reason verify_confirmed(struct boot *b, unsigned slot)
         return verify_image(b, slot, &manifest);
 }
 
-/* A new image: everything, and tries left. at_least: the lowest sequence that may be tried. */
-static enum reason verify_new(struct boot *b, uint64_t at_least, struct manifest_verified *manifest)
+/* A new image: everything, and tries left. at_floor: its sequence may also equal the floor. */
+static enum reason verify_new(struct boot *b, bool at_floor, struct manifest_verified *manifest)
 {
         enum reason reason = verify_manifest(b, spare(b), manifest);
 
         if (reason != REASON_NONE)
                 return reason;
-        if (manifest->fields.sequence < at_least)
+        if (manifest->fields.sequence < b->record.floor || (manifest->fields.sequence == b->record.floor && !at_floor))
                 return REASON_OLD_SEQUENCE;
         reason = verify_approvals(b, manifest);
         if (reason != REASON_NONE)
                 return reason;
-        if (b->record.tries >= BOOT_TRIES_MAX && memcmp(manifest->digest, b->record.tried_manifest, SHA256_SIZE) == 0)
+        if (b->record.tries >= PORT_BOOT_TRIES_MAX && memcmp(manifest->digest, b->record.tried_manifest, SHA256_SIZE) == 0)
                 return REASON_TRIES_EXHAUSTED;
         return REASON_NONE;
 }
@@ -184,12 +184,12 @@ static int load_state(struct boot *b)
 }
 
 /* Tries the spare slot: the try is in the journal before the image runs. */
-static int try_spare(struct boot *b, struct boot_record *next, uint64_t at_least, struct boot_outcome *out)
+static int try_spare(struct boot *b, struct boot_record *next, bool at_floor, struct boot_outcome *out)
 {
         struct manifest_verified manifest;
         unsigned slot = spare(b);
 
-        enum reason reason = verify_new(b, at_least, &manifest);
+        enum reason reason = verify_new(b, at_floor, &manifest);
         if (reason == REASON_NONE)
                 reason = verify_image(b, slot, &manifest);
         out->reasons[slot] = reason;
@@ -234,7 +234,7 @@ int boot_start(struct boot *b, const struct boot_board *board, struct boot_outco
                 out->reasons[0] = out->reasons[1] = trust;
         } else {
                 if (next.trial == BOOT_TRIAL_STAGED)
-                        answer = try_spare(b, &next, b->record.floor + 1, out);
+                        answer = try_spare(b, &next, false, out);
                 else if (next.trial == BOOT_TRIAL_RUNNING)
                         next.tried = BOOT_TRIED_NOT_CONFIRMED;
                 if (answer != BOOT_RUN) {
@@ -242,7 +242,7 @@ int boot_start(struct boot *b, const struct boot_board *board, struct boot_outco
                         answer = run_confirmed(b, out);
                 }
                 if (answer != BOOT_RUN && out->reasons[spare(b)] == REASON_NONE)
-                        answer = try_spare(b, &next, b->record.floor, out);
+                        answer = try_spare(b, &next, true, out);
         }
         r = store(b, &next);
         return r < 0 ? r : answer;
@@ -260,7 +260,7 @@ int boot_stage(struct boot *b, enum reason *refusal)
                 *refusal = REASON_NOT_CONFIRMED;
                 return 0;
         }
-        enum reason reason = verify_new(b, b->record.floor + 1, &manifest);
+        enum reason reason = verify_new(b, false, &manifest);
         if (reason == REASON_NONE)
                 reason = verify_image(b, spare(b), &manifest);
         b->running = slot;

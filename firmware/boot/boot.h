@@ -5,7 +5,7 @@
  * digest of the memory that will be executed), tries a staged image, and goes back unless that image confirms in time.
  *
  *  - A confirmed slot runs if it verifies and its sequence is not below the floor.
- *  - A staged slot is tried: at most BOOT_TRIES_MAX times for one manifest, each try needs to be staged anew.
+ *  - A staged slot is tried: at most PORT_BOOT_TRIES_MAX times for one manifest, each try needs to be staged anew.
  *  - A start that was a try and did not confirm is over at the next start: back to the confirmed slot.
  *  - Confirming raises the floor to the image's sequence, for ever. An older image never runs again, not even when the
  *    newer one is damaged: then the other slot runs only if it is at the floor or above and approved, else recovery.
@@ -18,7 +18,6 @@
 #include "port/journal.h"
 #include "port/slot.h"
 
-#define BOOT_TRIES_MAX 3
 
 /* what the board does for the boot stage */
 struct boot_board {

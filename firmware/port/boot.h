@@ -9,6 +9,8 @@
 #include "relay/crypto.h"
 #include "relay/reason.h"
 
+#define PORT_BOOT_TRIES_MAX 3 /* starts of one manifest without a confirmation */
+
 struct port_boot_status {
         uint32_t boot;                 /* boot counter, rises with every start */
         uint8_t slot;                  /* running slot, 0 or 1; the spare one is 1 - slot */

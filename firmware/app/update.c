@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Update agent, second half: fetching, checking, handing over. */
+
+#include "app/update.h"
+
+#include <string.h>
+
+#include "app/update_internal.h"
+#include "port/slot.h"
+
+#define JOURNAL_MAGIC UINT32_C(0x66657463) /* "fetc" */
+#define JOURNAL_SIZE  (SHA256_SIZE + 4)
+#define DAY_MS        (UINT64_C(24) * 3600 * 1000)
+
+/* ---- what is being fetched, across restarts: manifest digest, erasures */
+
+static int load_journal(struct update *u, uint8_t digest[SHA256_SIZE])
+{
+        uint8_t record[JOURNAL_SIZE] = { 0 };
+        struct reader r;
+
+        int result = journal_load(&u->journal, &u->config.fetch, JOURNAL_MAGIC, record, JOURNAL_SIZE);
+        if (result < 0 && result != RELAY_E_STATE)
+                return result;
+        memcpy(digest, record, SHA256_SIZE);
+        reader_init(&r, span_of(record + SHA256_SIZE, 4));
+        u->erasures = reader_u32(&r);
+        return 0;
+}
+
+static int store_journal(struct update *u, const uint8_t digest[SHA256_SIZE])
+{
+        uint8_t record[JOURNAL_SIZE];
+        struct writer w;
+
+        writer_init(&w, record, sizeof(record));
+        writer_bytes(&w, span_of(digest, SHA256_SIZE));
+        writer_u32(&w, u->erasures);
+        return journal_store(&u->journal, record);
+}
+
+int update_init(struct update *u, const struct update_config *config, uint64_t now_ms)
+{
+        uint8_t digest[SHA256_SIZE];
+
+        memset(u, 0, sizeof(*u));
+        u->config = *config;
+        u->day_ms = now_ms;
+        int r = config->boot->status(config->boot->context, &u->boot);
+        if (r == 0)
+                r = load_journal(u, digest);
+        if (r < 0)
+                return r;
+        struct update_target running = { 0 };
+        memcpy(running.digest, u->boot.manifest, SHA256_SIZE);
+        if (!u->boot.confirmed)
+                update_tell(u, UPDATE_TRYING, REASON_NONE, &running);
+        return 0;
+}
+
+void update_session(struct update *u, uint64_t now_ms)
+{
+        u->approvals_asked = false;
+        u->settled_ms = now_ms + u->config.timing.settle_ms;
+        u->settling = true;
+        u->look_again = true;
+        u->status_due = u->status.state != UPDATE_IDLE;
+        for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
+                struct update_piece *piece = &u->window[i];
+                if (piece->state == UPDATE_PIECE_ASKED)
+                        piece->state = UPDATE_PIECE_WANTED;
+                else if (piece->state == UPDATE_PIECE_ARRIVED)
+                        piece->state = UPDATE_PIECE_FREE;
+        }
+}
+
+void update_confirmed(struct update *u)
+{
+        struct update_target running = { 0 };
+
+        if (u->boot.confirmed)
+                return;
+        u->boot.confirmed = true;
+        u->boot.floor = u->boot.sequence > u->boot.floor ? u->boot.sequence : u->boot.floor;
+        memcpy(running.digest, u->boot.manifest, SHA256_SIZE);
+        memcpy(running.version, u->status.version, sizeof(running.version));
+        update_tell(u, UPDATE_CONFIRMED, REASON_NONE, &running);
+}
+
+/* ---- blocks in the spare slot */
+
+static const struct flash_area *image_area(const struct update *u)
+{
+        return &u->config.images[1 - u->boot.slot];
+}
+
+static struct span verified_list(const struct update *u)
+{
+        return span_of(u->list, (size_t) image_block_count(u->target.image_size) * SHA256_SIZE);
+}
+
+static bool block_is_done(const struct update *u, uint32_t index)
+{
+        return u->done[index / 8] & (1u << (index % 8));
+}
+
+static void mark_done(struct update *u, uint32_t index)
+{
+        u->done[index / 8] |= (uint8_t) (1u << (index % 8));
+        u->blocks_done++;
+}
+
+static int read_block(const struct update *u, uint32_t index, uint8_t out[IMAGE_BLOCK_SIZE], struct span *block)
+{
+        uint32_t size = image_block_size(u->target.image_size, index);
+        int r = flash_area_read(image_area(u), index * IMAGE_BLOCK_SIZE, out, size);
+        *block = span_of(out, size);
+        return r;
+}
+
+/* After a restart: which blocks are there already? */
+static int scan_blocks(struct update *u)
+{
+        uint32_t count = image_block_count(u->target.image_size);
+        uint8_t bytes[IMAGE_BLOCK_SIZE];
+        struct span block;
+
+        memset(u->done, 0, sizeof(u->done));
+        u->blocks_done = 0;
+        u->next_block = 0;
+        for (uint32_t i = 0; i < count; i++) {
+                int r = read_block(u, i, bytes, &block);
+                if (r < 0)
+                        return r;
+                if (image_check_block(verified_list(u), u->target.image_size, i, block) == RELAY_OK)
+                        mark_done(u, i);
+        }
+        return 0;
+}
+
+static int begin_blocks(struct update *u)
+{
+        u->phase = UPDATE_PHASE_BLOCKS;
+        int r = scan_blocks(u);
+        update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
+        return r;
+}
+
+/* the list that is in flash from before, if it is the right one */
+static int find_list(struct update *u, bool *found)
+{
+        uint8_t digest[SHA256_SIZE];
+        struct span list = verified_list(u);
+
+        int r = flash_area_read(&u->config.list, 0, u->list, (uint32_t) list.size);
+        if (r == 0)
+                r = crypto_sha256(list, digest);
+        *found = r == 0 && memcmp(digest, u->target.list_digest, SHA256_SIZE) == 0;
+        return r;
+}
+
+static void clear_window(struct update *u)
+{
+        for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
+                struct update_piece *piece = &u->window[i];
+                piece->state = UPDATE_PIECE_FREE;
+        }
+}
+
+/* Counts an erasure of the slot, unless it is the same fetch as before. */
+static int charge_erasure(struct update *u, uint64_t now_ms, enum reason *reason)
+{
+        uint8_t before[SHA256_SIZE];
+
+        *reason = REASON_NONE;
+        int r = load_journal(u, before);
+        if (r < 0 || memcmp(before, u->candidate.digest, SHA256_SIZE) == 0)
+                return r;
+        if (now_ms - u->day_ms >= DAY_MS) {
+                u->day_ms = now_ms;
+                u->erasures = 0;
+        }
+        if (u->erasures >= UPDATE_ERASURES_MAX) {
+                *reason = REASON_ERASE_BUDGET;
+                return 0;
+        }
+        u->erasures++;
+        return store_journal(u, u->candidate.digest);
+}
+
+int update_fetch(struct update *u, uint64_t now_ms)
+{
+        struct span spans[SITE_APPROVERS_MAX];
+        enum reason reason;
+        bool found;
+
+        int r = charge_erasure(u, now_ms, &reason);
+        if (r < 0)
+                return r;
+        if (reason != REASON_NONE) {
+                update_tell(u, UPDATE_REFUSED, reason, &u->candidate);
+                u->hold_ms = now_ms + u->config.timing.retry_ms;
+                u->look_again = true;
+                return 0;
+        }
+        size_t count = update_approval_spans(u, spans);
+        r = slot_write(&u->config.manifests[1 - u->boot.slot], span_of(u->envelope, u->envelope_size), spans, count);
+        if (r < 0)
+                return r;
+        u->target = u->candidate;
+        clear_window(u);
+        u->blocks_done = 0;
+        r = find_list(u, &found);
+        if (r < 0)
+                return r;
+        if (found)
+                return begin_blocks(u);
+        u->phase = UPDATE_PHASE_LIST;
+        u->window[0] = (struct update_piece){ .state = UPDATE_PIECE_WANTED, .list = true };
+        update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
+        return 0;
+}
+
+/* ---- messages */
+
+static struct update_piece *find_piece(struct update *u, bool list, uint32_t index)
+{
+        for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
+                struct update_piece *piece = &u->window[i];
+                if (piece->state == UPDATE_PIECE_ASKED && piece->list == list && piece->index == index)
+                        return piece;
+        }
+        return NULL;
+}
+
+static int take_list(struct update *u, struct update_piece *piece, struct span payload)
+{
+        uint8_t digest[SHA256_SIZE];
+
+        int r = crypto_sha256(payload, digest);
+        if (r < 0)
+                return r;
+        if (payload.size != verified_list(u).size || memcmp(digest, u->target.list_digest, SHA256_SIZE) != 0) {
+                update_tell(u, UPDATE_REFUSED, REASON_BLOCK_LIST_DIGEST, &u->target);
+                return 0;
+        }
+        r = flash_area_erase(&u->config.list, 0);
+        if (r == 0)
+                r = flash_area_program(&u->config.list, 0, payload);
+        if (r < 0)
+                return r;
+        memcpy(u->list, payload.data, payload.size);
+        piece->state = UPDATE_PIECE_ARRIVED;
+        return begin_blocks(u);
+}
+
+static int take_block(struct update *u, struct update_piece *piece, struct span payload)
+{
+        const struct flash_area *area = image_area(u);
+
+        if (image_check_block(verified_list(u), u->target.image_size, piece->index, payload) != RELAY_OK) {
+                update_tell(u, UPDATE_REFUSED, REASON_BLOCK_DIGEST, &u->target);
+                return 0;
+        }
+        piece->state = UPDATE_PIECE_ARRIVED;
+        if (block_is_done(u, piece->index))
+                return 0;
+        int r = flash_area_erase(area, piece->index);
+        if (r == 0)
+                r = flash_area_program(area, piece->index * IMAGE_BLOCK_SIZE, payload);
+        if (r < 0)
+                return r;
+        mark_done(u, piece->index);
+        update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
+        return 0;
+}
+
+int update_image(struct update *u, const struct topic_parts *parts, struct span payload, uint64_t now_ms)
+{
+        bool list = parts->kind == TOPIC_IMAGE_LIST;
+
+        (void) now_ms;
+        if (u->phase != UPDATE_PHASE_LIST && u->phase != UPDATE_PHASE_BLOCKS)
+                return 0;
+        if (memcmp(parts->digest, u->target.image_digest, SHA256_SIZE) != 0)
+                return 0;
+        struct update_piece *piece = find_piece(u, list, parts->index);
+        if (!piece)
+                return 0;
+        return list ? take_list(u, piece, payload) : take_block(u, piece, payload);
+}
+
+/* ---- time */
+
+static void fill_window(struct update *u, uint64_t now_ms)
+{
+        uint32_t count = image_block_count(u->target.image_size);
+
+        for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
+                struct update_piece *piece = &u->window[i];
+                if (piece->state == UPDATE_PIECE_ASKED && now_ms - piece->asked_ms >= u->config.timing.block_timeout_ms)
+                        piece->state = UPDATE_PIECE_WANTED;
+                if (piece->state != UPDATE_PIECE_FREE || u->phase != UPDATE_PHASE_BLOCKS)
+                        continue;
+                while (u->next_block < count && block_is_done(u, u->next_block))
+                        u->next_block++;
+                if (u->next_block < count)
+                        *piece = (struct update_piece){ .state = UPDATE_PIECE_WANTED, .index = u->next_block++ };
+        }
+}
+
+static int hash_image(const struct update *u, uint8_t digest[SHA256_SIZE])
+{
+        uint32_t count = image_block_count(u->target.image_size);
+        uint8_t bytes[IMAGE_BLOCK_SIZE];
+        struct sha256 hash;
+        struct span block;
+
+        int r = crypto_sha256_init(&hash);
+        for (uint32_t i = 0; i < count && r == 0; i++) {
+                r = read_block(u, i, bytes, &block);
+                if (r == 0)
+                        r = crypto_sha256_update(&hash, block);
+        }
+        return r < 0 ? r : crypto_sha256_final(&hash, digest);
+}
+
+/* The fetch failed as a whole: a new one starts from nothing, after a pause, and counts as an erasure. */
+static int give_up(struct update *u, enum reason reason, bool refetch, uint64_t now_ms)
+{
+        static const uint8_t none[SHA256_SIZE];
+
+        update_tell(u, UPDATE_REFUSED, reason, &u->target);
+        u->phase = UPDATE_PHASE_NONE;
+        u->hold_ms = now_ms + u->config.timing.retry_ms;
+        u->look_again = true;
+        if (!refetch)
+                return 0;
+        int r = slot_invalidate(&u->config.manifests[1 - u->boot.slot]);
+        if (r == 0)
+                r = flash_area_erase(&u->config.list, 0);
+        return r < 0 ? r : store_journal(u, none);
+}
+
+static int finish_blocks(struct update *u, uint64_t now_ms)
+{
+        uint8_t digest[SHA256_SIZE];
+
+        if (u->blocks_done < image_block_count(u->target.image_size))
+                return 0;
+        int r = hash_image(u, digest);
+        if (r < 0)
+                return r;
+        if (memcmp(digest, u->target.image_digest, SHA256_SIZE) != 0)
+                return give_up(u, REASON_IMAGE_DIGEST, true, now_ms);
+        u->phase = UPDATE_PHASE_COMPLETE;
+        return 0;
+}
+
+/* The image is complete: the application is asked once more, then the boot stage. */
+static int hand_over(struct update *u, uint64_t now_ms)
+{
+        enum reason refusal;
+
+        if (now_ms < u->hold_ms)
+                return 0;
+        if (!u->config.consent(u->config.context, u->target.version)) {
+                update_tell(u, UPDATE_WAITING, REASON_APPLICATION_BUSY, &u->target);
+                u->hold_ms = now_ms + 1000;
+                return 0;
+        }
+        int r = u->config.boot->stage(u->config.boot->context, &refusal);
+        if (r < 0)
+                return r;
+        if (refusal != REASON_NONE)
+                return give_up(u, refusal, refusal == REASON_IMAGE_DIGEST, now_ms);
+        u->phase = UPDATE_PHASE_RESET;
+        update_tell(u, UPDATE_TRYING, REASON_NONE, &u->target);
+        return 0;
+}
+
+int update_tick(struct update *u, uint64_t now_ms)
+{
+        int r = 0;
+
+        if (u->settling && now_ms >= u->settled_ms) {
+                u->settling = false;
+                u->look_again = true;
+        }
+        if (u->look_again)
+                r = update_consider(u, now_ms);
+        if (r == 0 && u->phase == UPDATE_PHASE_BLOCKS)
+                r = finish_blocks(u, now_ms);
+        if (r == 0 && u->phase == UPDATE_PHASE_COMPLETE)
+                r = hand_over(u, now_ms);
+        if (r == 0 && (u->phase == UPDATE_PHASE_LIST || u->phase == UPDATE_PHASE_BLOCKS))
+                fill_window(u, now_ms);
+        return r;
+}
+
+uint64_t update_deadline(const struct update *u, uint64_t now_ms)
+{
+        uint64_t best = UINT64_MAX;
+
+        if (u->has_candidate && u->settling && u->settled_ms > now_ms)
+                best = u->settled_ms;
+        if (u->has_candidate && u->hold_ms > now_ms && u->hold_ms < best)
+                best = u->hold_ms;
+        for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
+                const struct update_piece *piece = &u->window[i];
+                uint64_t late = piece->asked_ms + u->config.timing.block_timeout_ms;
+                if (piece->state == UPDATE_PIECE_ASKED && late < best)
+                        best = late;
+        }
+        return best;
+}
+
+/* ---- actions */
+
+static bool piece_action(const struct update *u, unsigned i, struct update_action *action)
+{
+        const struct update_piece *piece = &u->window[i];
+
+        if (piece->state != UPDATE_PIECE_WANTED && piece->state != UPDATE_PIECE_ARRIVED)
+                return false;
+        action->type = piece->state == UPDATE_PIECE_WANTED ? UPDATE_SUBSCRIBE : UPDATE_UNSUBSCRIBE;
+        action->piece = i;
+        if (piece->list)
+                topic_image_list(action->topic, u->target.image_digest, piece->index);
+        else
+                topic_image_block(action->topic, u->target.image_digest, piece->index);
+        return true;
+}
+
+static void approvals_filter(const struct update *u, char out[TOPIC_MAX])
+{
+        char hex[2 * SHA256_SIZE + 1], rest[16 + sizeof(hex)] = "approvals/";
+
+        span_to_hex(SPAN_OF(u->candidate.digest), hex);
+        memcpy(rest + 10, hex, 2 * SHA256_SIZE);
+        memcpy(rest + 10 + 2 * SHA256_SIZE, "/+", 3);
+        topic_site(out, u->config.policy->site, rest);
+}
+
+bool update_next(const struct update *u, struct update_action *action)
+{
+        *action = (struct update_action){ UPDATE_NOTHING };
+        if (u->has_candidate && !u->approvals_asked) {
+                action->type = UPDATE_SUBSCRIBE;
+                action->piece = UPDATE_WINDOW;
+                approvals_filter(u, action->topic);
+                return true;
+        }
+        if (u->status_due) {
+                action->type = UPDATE_TELL;
+                action->status = u->status;
+                return true;
+        }
+        for (unsigned i = 0; i < UPDATE_WINDOW; i++)
+                if (piece_action(u, i, action))
+                        return true;
+        if (u->phase == UPDATE_PHASE_RESET)
+                action->type = UPDATE_RESET;
+        return action->type != UPDATE_NOTHING;
+}
+
+void update_done(struct update *u, const struct update_action *action, uint64_t now_ms)
+{
+        switch (action->type) {
+        case UPDATE_SUBSCRIBE:
+                if (action->piece == UPDATE_WINDOW) {
+                        u->approvals_asked = true;
+                        break;
+                }
+                u->window[action->piece].state = UPDATE_PIECE_ASKED;
+                u->window[action->piece].asked_ms = now_ms;
+                break;
+        case UPDATE_UNSUBSCRIBE:
+                u->window[action->piece].state = UPDATE_PIECE_FREE;
+                break;
+        case UPDATE_TELL:
+                u->status_due = false;
+                break;
+        case UPDATE_NOTHING:
+        case UPDATE_RESET:
+                break;
+        }
+}

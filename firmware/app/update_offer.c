@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Update agent, first half: which offer, whether it may be installed. */
+
+#include "app/update_internal.h"
+
+#include <string.h>
+
+#include "relay/manifest.h"
+
+const struct update_timing update_timing_default = { .settle_ms = 2000, .block_timeout_ms = 10000, .retry_ms = 30000 };
+
+const char *update_state_name(enum update_state state)
+{
+        static const char *const names[] = {
+                [UPDATE_IDLE] = "idle",         [UPDATE_REFUSED] = "refused", [UPDATE_WAITING] = "waiting",
+                [UPDATE_FETCHING] = "fetching", [UPDATE_TRYING] = "trying",   [UPDATE_CONFIRMED] = "confirmed",
+        };
+        return names[state];
+}
+
+void update_tell(struct update *u, enum update_state state, enum reason reason, const struct update_target *target)
+{
+        struct update_status next = { .state = state, .reason = reason };
+
+        if (target) {
+                memcpy(next.manifest, target->digest, SHA256_SIZE);
+                memcpy(next.version, target->version, sizeof(next.version));
+                if (state == UPDATE_FETCHING && target->image_size > 0)
+                        next.progress = u->blocks_done * 10 / image_block_count(target->image_size) * 10;
+                if (state == UPDATE_TRYING || state == UPDATE_CONFIRMED)
+                        next.progress = 100;
+        }
+        if (next.state == u->status.state && next.reason == u->status.reason && next.progress == u->status.progress &&
+            memcmp(next.manifest, u->status.manifest, SHA256_SIZE) == 0)
+                return;
+        u->status = next;
+        u->status_due = true;
+}
+
+static void take_target(struct update_target *out, const struct manifest_verified *manifest)
+{
+        memcpy(out->digest, manifest->digest, SHA256_SIZE);
+        memcpy(out->image_digest, manifest->fields.image_digest, SHA256_SIZE);
+        memcpy(out->list_digest, manifest->fields.block_list_digest, SHA256_SIZE);
+        out->sequence = manifest->fields.sequence;
+        out->image_size = manifest->fields.image_size;
+        if (!span_to_string(manifest->fields.version, out->version, sizeof(out->version)))
+                out->version[0] = '\0';
+}
+
+/* what can be said of a manifest by itself; *out as far as it is known */
+static enum reason judge_offer(const struct update *u, struct span envelope, struct update_target *out)
+{
+        struct manifest_unverified unverified;
+        struct manifest_verified manifest;
+
+        enum reason reason = manifest_decode(envelope, &unverified);
+        if (reason != REASON_NONE)
+                return reason;
+        memcpy(out->digest, unverified.digest, SHA256_SIZE);
+        reason = manifest_verify(&unverified, u->config.vendor, &manifest);
+        if (reason != REASON_NONE)
+                return reason;
+        take_target(out, &manifest);
+        if (memcmp(manifest.fields.class_id, u->config.class_id, CLASS_ID_SIZE) != 0)
+                return REASON_WRONG_CLASS;
+        if (memcmp(out->digest, u->boot.manifest, SHA256_SIZE) == 0)
+                return REASON_NONE;
+        if (out->sequence <= u->boot.floor)
+                return REASON_OLD_SEQUENCE;
+        if (out->image_size == 0 || image_block_count(out->image_size) > UPDATE_BLOCKS_MAX)
+                return REASON_TOO_LARGE;
+        return REASON_NONE;
+}
+
+static void drop_candidate(struct update *u)
+{
+        u->has_candidate = false;
+        u->approvals_asked = false;
+        u->approval_count = u->approvals_size = 0;
+}
+
+void update_offer(struct update *u, struct span envelope, uint64_t now_ms)
+{
+        struct update_target target = { 0 };
+
+        if (envelope.size == 0) { /* the vendor took it back */
+                drop_candidate(u);
+                if (u->phase == UPDATE_PHASE_NONE)
+                        update_tell(u, UPDATE_IDLE, REASON_NONE, NULL);
+                return;
+        }
+        enum reason reason = judge_offer(u, envelope, &target);
+        if (reason != REASON_NONE) {
+                update_tell(u, UPDATE_REFUSED, reason, &target);
+                return;
+        }
+        if (memcmp(target.digest, u->boot.manifest, SHA256_SIZE) == 0) {
+                update_tell(u, u->boot.confirmed ? UPDATE_CONFIRMED : UPDATE_TRYING, REASON_NONE, &target);
+                return;
+        }
+        u->look_again = true;
+        if (u->has_candidate && memcmp(target.digest, u->candidate.digest, SHA256_SIZE) == 0)
+                return;
+        drop_candidate(u);
+        u->has_candidate = true;
+        u->candidate = target;
+        memcpy(u->envelope, envelope.data, envelope.size);
+        u->envelope_size = envelope.size;
+        u->settled_ms = now_ms + u->config.timing.settle_ms;
+        u->settling = true;
+        u->hold_ms = 0;
+}
+
+/* ---- approvals: one an approver, the newest that verifies */
+
+static void forget_approval(struct update *u, size_t approver)
+{
+        for (size_t i = 0; i < u->approval_count; i++) {
+                struct update_approval gone = u->approval_list[i];
+                if (gone.approver != approver)
+                        continue;
+                size_t end = gone.offset + gone.size;
+                memmove(u->approvals + gone.offset, u->approvals + end, u->approvals_size - end);
+                u->approvals_size -= gone.size;
+                u->approval_count--;
+                memmove(&u->approval_list[i], &u->approval_list[i + 1],
+                        (u->approval_count - i) * sizeof(u->approval_list[0]));
+                for (size_t k = i; k < u->approval_count; k++)
+                        u->approval_list[k].offset -= gone.size;
+                return;
+        }
+}
+
+static size_t size_of_approval(const struct update *u, size_t approver)
+{
+        for (size_t i = 0; i < u->approval_count; i++)
+                if (u->approval_list[i].approver == approver)
+                        return u->approval_list[i].size;
+        return 0;
+}
+
+void update_approval(struct update *u, struct span sign1)
+{
+        struct approval approval;
+        size_t approver;
+
+        if (!u->has_candidate || sign1.size == 0 || sign1.size > APPROVAL_MAX)
+                return;
+        if (approval_check(sign1, u->config.policy, &approval, &approver) != REASON_NONE ||
+            memcmp(approval.manifest_digest, u->candidate.digest, SHA256_SIZE) != 0)
+                return;
+        if (u->approvals_size - size_of_approval(u, approver) + sign1.size > sizeof(u->approvals))
+                return;
+        forget_approval(u, approver);
+        u->approval_list[u->approval_count++] = (struct update_approval){ approver, u->approvals_size, sign1.size };
+        memcpy(u->approvals + u->approvals_size, sign1.data, sign1.size);
+        u->approvals_size += sign1.size;
+        u->look_again = true;
+}
+
+size_t update_approval_spans(const struct update *u, struct span out[SITE_APPROVERS_MAX])
+{
+        for (size_t i = 0; i < u->approval_count; i++)
+                out[i] = span_of(u->approvals + u->approval_list[i].offset, u->approval_list[i].size);
+        return u->approval_count;
+}
+
+static enum reason judge_approvals(const struct update *u)
+{
+        struct approval_facts facts = { .device = u->config.device };
+        struct span spans[SITE_APPROVERS_MAX];
+
+        memcpy(facts.class_id, u->config.class_id, CLASS_ID_SIZE);
+        size_t count = update_approval_spans(u, spans);
+        struct decision decision = approval_decide(spans, count, u->candidate.digest, u->config.policy, &facts);
+        return decision.verdict == VERDICT_ALLOW ? REASON_NONE : decision.reason;
+}
+
+/* everything a device demands before it fetches (docs/trust.md) beyond what judge_offer() saw */
+static enum reason judge_candidate(const struct update *u)
+{
+        enum reason reason = judge_approvals(u);
+
+        if (reason != REASON_NONE)
+                return reason;
+        if (u->config.policy->ticket_needed)
+                return REASON_TICKET_REQUIRED;
+        if (u->boot.tries >= PORT_BOOT_TRIES_MAX && memcmp(u->boot.tried_manifest, u->candidate.digest, SHA256_SIZE) == 0)
+                return REASON_TRIES_EXHAUSTED;
+        return REASON_NONE;
+}
+
+/* A try that failed before this start is told, and repeated only after a pause. */
+static bool just_failed(struct update *u, uint64_t now_ms)
+{
+        if (u->boot.tried_reason == REASON_NONE ||
+            memcmp(u->boot.tried_manifest, u->candidate.digest, SHA256_SIZE) != 0)
+                return false;
+        update_tell(u, UPDATE_REFUSED, u->boot.tried_reason, &u->candidate);
+        u->boot.tried_reason = REASON_NONE;
+        u->look_again = true;
+        u->hold_ms = now_ms + u->config.timing.retry_ms;
+        return true;
+}
+
+static bool is_target(const struct update *u)
+{
+        return u->phase != UPDATE_PHASE_NONE && memcmp(u->target.digest, u->candidate.digest, SHA256_SIZE) == 0;
+}
+
+int update_consider(struct update *u, uint64_t now_ms)
+{
+        if (!u->has_candidate || is_target(u) || u->phase == UPDATE_PHASE_RESET || now_ms < u->hold_ms)
+                return 0;
+        u->look_again = false;
+        enum reason reason = judge_candidate(u);
+        if (reason == REASON_NOT_APPROVED && now_ms < u->settled_ms)
+                return 0;
+        if (reason == REASON_NONE && u->phase != UPDATE_PHASE_NONE && u->candidate.sequence <= u->target.sequence)
+                reason = REASON_OLD_SEQUENCE;
+        if (reason != REASON_NONE) {
+                update_tell(u, UPDATE_REFUSED, reason, &u->candidate);
+                return 0;
+        }
+        if (just_failed(u, now_ms))
+                return 0;
+        if (!u->config.consent(u->config.context, u->candidate.version)) {
+                update_tell(u, UPDATE_WAITING, REASON_APPLICATION_BUSY, &u->candidate);
+                u->hold_ms = now_ms + 1000;
+                u->look_again = true;
+                return 0;
+        }
+        return update_fetch(u, now_ms);
+}
