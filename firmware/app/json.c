@@ -38,8 +38,8 @@ static void put_escaped(struct writer *w, uint8_t c)
                 return;
         }
         put(w, "\\u00");
-        writer_u8(w, (uint8_t) digits[c >> 4]);
-        writer_u8(w, (uint8_t) digits[c & 15]);
+        writer_u8(w, (uint8_t)digits[c >> 4]);
+        writer_u8(w, (uint8_t)digits[c & 15]);
 }
 
 void json_string(struct writer *w, const char *key, struct span value)
@@ -58,8 +58,8 @@ void json_hex(struct writer *w, const char *key, struct span bytes)
         put_key(w, key);
         put(w, "\"");
         for (size_t i = 0; i < bytes.size; i++) {
-                writer_u8(w, (uint8_t) digits[bytes.data[i] >> 4]);
-                writer_u8(w, (uint8_t) digits[bytes.data[i] & 15]);
+                writer_u8(w, (uint8_t)digits[bytes.data[i] >> 4]);
+                writer_u8(w, (uint8_t)digits[bytes.data[i] & 15]);
         }
         put(w, "\"");
 }
@@ -70,7 +70,7 @@ void json_digits(struct writer *w, uint64_t value)
         size_t n = 0;
 
         do {
-                digits[n++] = (uint8_t) ('0' + value % 10);
+                digits[n++] = (uint8_t)('0' + value % 10);
                 value /= 10;
         } while (value > 0);
         while (n > 0)

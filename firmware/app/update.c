@@ -96,7 +96,7 @@ static const struct flash_area *image_area(const struct update *u)
 
 static struct span verified_list(const struct update *u)
 {
-        return span_of(u->list, (size_t) image_block_count(u->target.image_size) * SHA256_SIZE);
+        return span_of(u->list, (size_t)image_block_count(u->target.image_size) * SHA256_SIZE);
 }
 
 static bool block_is_done(const struct update *u, uint32_t index)
@@ -106,7 +106,7 @@ static bool block_is_done(const struct update *u, uint32_t index)
 
 static void mark_done(struct update *u, uint32_t index)
 {
-        u->done[index / 8] |= (uint8_t) (1u << (index % 8));
+        u->done[index / 8] |= (uint8_t)(1u << (index % 8));
         u->blocks_done++;
 }
 
@@ -152,7 +152,7 @@ static int find_list(struct update *u, bool *found)
         uint8_t digest[SHA256_SIZE];
         struct span list = verified_list(u);
 
-        int r = flash_area_read(&u->config.list, 0, u->list, (uint32_t) list.size);
+        int r = flash_area_read(&u->config.list, 0, u->list, (uint32_t)list.size);
         if (r == 0)
                 r = crypto_sha256(list, digest);
         *found = r == 0 && memcmp(digest, u->target.list_digest, SHA256_SIZE) == 0;
@@ -279,7 +279,7 @@ int update_image(struct update *u, const struct topic_parts *parts, struct span 
 {
         bool list = parts->kind == TOPIC_IMAGE_LIST;
 
-        (void) now_ms;
+        (void)now_ms;
         if (u->phase != UPDATE_PHASE_LIST && u->phase != UPDATE_PHASE_BLOCKS)
                 return 0;
         if (memcmp(parts->digest, u->target.image_digest, SHA256_SIZE) != 0)
@@ -436,7 +436,7 @@ static void approvals_filter(const struct update *u, char out[TOPIC_MAX])
 {
         char hex[2 * SHA256_SIZE + 1], rest[16 + sizeof(hex)] = "approvals/";
 
-        span_to_hex(SPAN_OF(u->candidate.digest), hex);
+        (void)span_to_hex(SPAN_OF(u->candidate.digest), hex, sizeof(hex));
         memcpy(rest + 10, hex, 2 * SHA256_SIZE);
         memcpy(rest + 10 + 2 * SHA256_SIZE, "/+", 3);
         topic_site(out, u->config.policy->site, rest);

@@ -70,7 +70,13 @@ struct update_status {
         unsigned progress; /* percent, in tens */
 };
 
-enum update_phase { UPDATE_PHASE_NONE, UPDATE_PHASE_LIST, UPDATE_PHASE_BLOCKS, UPDATE_PHASE_COMPLETE, UPDATE_PHASE_RESET };
+enum update_phase {
+        UPDATE_PHASE_NONE,
+        UPDATE_PHASE_LIST,
+        UPDATE_PHASE_BLOCKS,
+        UPDATE_PHASE_COMPLETE,
+        UPDATE_PHASE_RESET
+};
 enum update_piece_state { UPDATE_PIECE_FREE, UPDATE_PIECE_WANTED, UPDATE_PIECE_ASKED, UPDATE_PIECE_ARRIVED };
 
 struct update_piece {
@@ -93,10 +99,10 @@ struct update {
         /* the offer looked at */
         bool has_candidate;
         bool approvals_asked;
-        bool look_again;             /* something changed since the last decision */
+        bool look_again; /* something changed since the last decision */
         bool settling;
-        uint64_t settled_ms;         /* from then on missing approvals are a refusal */
-        uint64_t hold_ms;            /* nothing is tried before */
+        uint64_t settled_ms; /* from then on missing approvals are a refusal */
+        uint64_t hold_ms;    /* nothing is tried before */
         struct update_target candidate;
         size_t envelope_size;
         uint8_t envelope[MANIFEST_MAX];
@@ -122,8 +128,8 @@ struct update {
 enum update_action_type { UPDATE_NOTHING = 0, UPDATE_SUBSCRIBE, UPDATE_UNSUBSCRIBE, UPDATE_TELL, UPDATE_RESET };
 struct update_action {
         enum update_action_type type;
-        char topic[TOPIC_MAX];  /* SUBSCRIBE, UNSUBSCRIBE */
-        unsigned piece;         /* the window's entry, UPDATE_WINDOW: the approvals */
+        char topic[TOPIC_MAX];       /* SUBSCRIBE, UNSUBSCRIBE */
+        unsigned piece;              /* the window's entry, UPDATE_WINDOW: the approvals */
         struct update_status status; /* TELL: publish it at updates/status */
 };
 

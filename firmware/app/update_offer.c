@@ -186,7 +186,8 @@ static enum reason judge_candidate(const struct update *u)
                 return reason;
         if (u->config.policy->ticket_needed)
                 return REASON_TICKET_REQUIRED;
-        if (u->boot.tries >= PORT_BOOT_TRIES_MAX && memcmp(u->boot.tried_manifest, u->candidate.digest, SHA256_SIZE) == 0)
+        if (u->boot.tries >= PORT_BOOT_TRIES_MAX &&
+            memcmp(u->boot.tried_manifest, u->candidate.digest, SHA256_SIZE) == 0)
                 return REASON_TRIES_EXHAUSTED;
         return REASON_NONE;
 }

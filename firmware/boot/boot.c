@@ -148,7 +148,8 @@ static enum reason verify_new(struct boot *b, bool at_floor, struct manifest_ver
         reason = verify_approvals(b, manifest);
         if (reason != REASON_NONE)
                 return reason;
-        if (b->record.tries >= PORT_BOOT_TRIES_MAX && memcmp(manifest->digest, b->record.tried_manifest, SHA256_SIZE) == 0)
+        if (b->record.tries >= PORT_BOOT_TRIES_MAX &&
+            memcmp(manifest->digest, b->record.tried_manifest, SHA256_SIZE) == 0)
                 return REASON_TRIES_EXHAUSTED;
         return REASON_NONE;
 }

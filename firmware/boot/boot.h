@@ -18,7 +18,6 @@
 #include "port/journal.h"
 #include "port/slot.h"
 
-
 /* what the board does for the boot stage */
 struct boot_board {
         const struct port_flash *flash;

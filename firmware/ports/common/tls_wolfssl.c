@@ -11,7 +11,8 @@
 
 #include "ports/common/spki.h"
 
-/* RFC 8410 PKCS#8 of a key of zeros: wolfSSL wants some key before it asks the signing callback, which has the real one */
+/* RFC 8410 PKCS#8 of a key of zeros: wolfSSL wants some key before it asks the signing callback, which has the real one
+ */
 static const uint8_t placeholder_key[] = { 0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
                                            0x04, 0x22, 0x04, 0x20, 0,    0,    0,    0,    0,    0,    0,    0,
                                            0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
@@ -23,10 +24,10 @@ static int receive_callback(WOLFSSL *ssl, char *out, int size, void *context)
         const struct port_net *net = link->owner->net;
         size_t done;
 
-        (void) ssl;
-        int r = net->receive(net->context, link->number, out, (size_t) size, &done);
+        (void)ssl;
+        int r = net->receive(net->context, link->number, out, (size_t)size, &done);
         if (r == 0)
-                return (int) done;
+                return (int)done;
         return r == PORT_WANT ? WOLFSSL_CBIO_ERR_WANT_READ : WOLFSSL_CBIO_ERR_CONN_CLOSE;
 }
 
@@ -36,10 +37,10 @@ static int send_callback(WOLFSSL *ssl, char *data, int size, void *context)
         const struct port_net *net = link->owner->net;
         size_t done;
 
-        (void) ssl;
-        int r = net->send(net->context, link->number, span_of(data, (size_t) size), &done);
+        (void)ssl;
+        int r = net->send(net->context, link->number, span_of(data, (size_t)size), &done);
         if (r == 0)
-                return (int) done;
+                return (int)done;
         return r == PORT_WANT ? WOLFSSL_CBIO_ERR_WANT_WRITE : WOLFSSL_CBIO_ERR_CONN_CLOSE;
 }
 
@@ -49,9 +50,9 @@ static int sign_callback(WOLFSSL *ssl, const unsigned char *in, unsigned int in_
         struct tls_wolfssl_link *link = context;
         const struct port_secret *secret = link->owner->secret;
 
-        (void) ssl;
-        (void) key;
-        (void) key_size;
+        (void)ssl;
+        (void)key;
+        (void)key_size;
         if (*out_size < SIGNATURE_SIZE || secret->sign(secret->context, span_of(in, in_size), out) != 0)
                 return -1;
         *out_size = SIGNATURE_SIZE;
@@ -76,7 +77,7 @@ static int verify_callback(int preverified, WOLFSSL_X509_STORE_CTX *store)
 {
         struct tls_wolfssl_link *link = store->userCtx;
 
-        (void) preverified;
+        (void)preverified;
         if (!link || !store->certs || store->totalCerts < 1)
                 return 0;
         link->pinned = is_pinned(link, span_of(store->certs[0].buffer, store->certs[0].length));
@@ -118,7 +119,7 @@ static int set_up(struct tls_wolfssl_link *link, const struct tls_target *target
         struct tls_wolfssl *tls = link->owner;
         WOLFSSL *ssl = link->ssl;
 
-        if (wolfSSL_use_certificate_chain_buffer(ssl, tls->certificates.data, (long) tls->certificates.size) !=
+        if (wolfSSL_use_certificate_chain_buffer(ssl, tls->certificates.data, (long)tls->certificates.size) !=
                     WOLFSSL_SUCCESS ||
             wolfSSL_use_PrivateKey_buffer(ssl, placeholder_key, sizeof(placeholder_key), WOLFSSL_FILETYPE_ASN1) !=
                     WOLFSSL_SUCCESS ||
@@ -126,7 +127,7 @@ static int set_up(struct tls_wolfssl_link *link, const struct tls_target *target
                 return RELAY_E_CRYPTO;
         /* a server with one certificate ignores the name; a numeric address is no name (RFC 6066 section 3) */
         if (strspn(target->host, "0123456789.:abcdef") != strlen(target->host) &&
-            wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, target->host, (unsigned short) strlen(target->host)) !=
+            wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, target->host, (unsigned short)strlen(target->host)) !=
                     WOLFSSL_SUCCESS)
                 return RELAY_E_CRYPTO;
         wolfSSL_SetIOReadCtx(ssl, link);
@@ -205,10 +206,10 @@ static int link_send(void *context, unsigned number, struct span data, size_t *d
 
         if (!ssl)
                 return PORT_E_IO;
-        int result = wolfSSL_write(ssl, data.data, (int) data.size);
+        int result = wolfSSL_write(ssl, data.data, (int)data.size);
         if (result <= 0)
                 return wanted(ssl, result);
-        *done = (size_t) result;
+        *done = (size_t)result;
         return 0;
 }
 
@@ -219,10 +220,10 @@ static int link_receive(void *context, unsigned number, void *out, size_t size, 
 
         if (!ssl)
                 return PORT_E_IO;
-        int result = wolfSSL_read(ssl, out, (int) size);
+        int result = wolfSSL_read(ssl, out, (int)size);
         if (result <= 0)
                 return wanted(ssl, result);
-        *done = (size_t) result;
+        *done = (size_t)result;
         return 0;
 }
 

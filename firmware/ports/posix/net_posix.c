@@ -68,7 +68,7 @@ static int net_open(void *context, unsigned number, const char *host, uint16_t p
         if (link->resolving && gai_error(&link->request) == EAI_INPROGRESS)
                 return PORT_E_NAME; /* the last question could not be taken back and is still open */
         memcpy(link->host, host, strlen(host) + 1);
-        snprintf(link->service, sizeof(link->service), "%u", (unsigned) port);
+        snprintf(link->service, sizeof(link->service), "%u", (unsigned)port);
         link->hints = (struct addrinfo){ .ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM };
         if (getaddrinfo(link->host, link->service, &link->hints, &found) == 0) {
                 int r = start_connect(net, link, found);
@@ -120,7 +120,7 @@ static int net_connected(void *context, unsigned number)
         if (error != 0)
                 return error == ECONNREFUSED ? PORT_E_REFUSED : PORT_E_IO;
         size = sizeof(peer);
-        if (getpeername(link->fd, (struct sockaddr *) &peer, &size) < 0)
+        if (getpeername(link->fd, (struct sockaddr *)&peer, &size) < 0)
                 return PORT_WANT;
         link->connecting = false;
         return 0;
@@ -133,7 +133,7 @@ static int net_send(void *context, unsigned number, struct span data, size_t *do
         ssize_t n = send(net->links[number].fd, data.data, data.size, MSG_NOSIGNAL);
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? PORT_WANT : PORT_E_IO;
-        *done = (size_t) n;
+        *done = (size_t)n;
         return 0;
 }
 
@@ -144,7 +144,7 @@ static int net_receive(void *context, unsigned number, void *out, size_t size, s
         ssize_t n = recv(net->links[number].fd, out, size, 0);
         if (n < 0)
                 return errno == EAGAIN || errno == EINTR ? PORT_WANT : PORT_E_IO;
-        *done = (size_t) n;
+        *done = (size_t)n;
         return n > 0 ? 0 : PORT_CLOSED;
 }
 

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The device engine: links and fail-over. */
+
+#include "app/device.h"
+
+#include <string.h>
+
+#include "app/device_internal.h"
+#include "app/json.h"
+
+#define RESET_PATIENCE_MS 3000 /* how long the last words before a restart may take */
+
+uint64_t device_now(const struct device *d)
+{
+        return d->config.clock->now_ms(d->config.clock->context);
+}
+
+void device_log(const struct device *d, enum port_log_level level, const char *text, const char *detail)
+{
+        char line[160];
+        struct writer w;
+
+        if (!d->config.log)
+                return;
+        writer_init(&w, line, sizeof(line) - 1);
+        writer_bytes(&w, span_of_string(text));
+        writer_bytes(&w, span_slice(span_of_string(detail), 0, 90));
+        line[writer_span(&w).size] = '\0';
+        d->config.log->line(d->config.log->context, level, line);
+}
+
+static void choose_endpoints(struct device *d, enum endpoint_kind *kinds, size_t *count)
+{
+        const struct site_policy *policy = d->config.policy;
+
+        *count = 0;
+        for (size_t i = 0; i < policy->endpoint_count; i++) {
+                if (!site_endpoint_applies(policy, &policy->endpoints[i], d->config.identity))
+                        continue;
+                kinds[*count] = policy->endpoints[i].kind;
+                d->endpoints[(*count)++] = &policy->endpoints[i];
+        }
+}
+
+int device_init(struct device *d, const struct device_config *config)
+{
+        enum endpoint_kind kinds[SITE_ENDPOINTS_MAX];
+        uint32_t seed = 0;
+        size_t count;
+
+        memset(d, 0, sizeof(*d));
+        d->config = *config;
+        d->active = FAILOVER_NONE;
+        int r = config->boot->status(config->boot->context, &d->boot);
+        if (r == 0)
+                r = config->entropy->fill(config->entropy->context, &seed, sizeof(seed));
+        if (r < 0)
+                return r;
+        choose_endpoints(d, kinds, &count);
+        if (count == 0)
+                return RELAY_E_STATE;
+        failover_init(&d->failover, &config->timing, kinds, count, config->policy->patience_s, seed, device_now(d));
+        return 0;
+}
+
+static int publish_dropped(struct device *d)
+{
+        uint8_t payload[40];
+        struct writer w;
+
+        writer_init(&w, payload, sizeof(payload));
+        json_open(&w);
+        json_uint(&w, "dropped", d->config.outbox->dropped);
+        json_close(&w);
+        return outbox_put(d->config.outbox, OUTBOX_TELEMETRY, d->boot.boot, ++d->seq, SPAN_LITERAL("outbox"),
+                          writer_span(&w), NULL);
+}
+
+int device_publish(struct device *d, enum outbox_class class, struct span name, struct span payload)
+{
+        uint32_t dropped;
+
+        int r = outbox_put(d->config.outbox, class, d->boot.boot, d->seq + 1, name, payload, &dropped);
+        if (r < 0)
+                return r;
+        d->seq++;
+        d->counters.published++;
+        return dropped > 0 ? publish_dropped(d) : 0;
+}
+
+/* ---- links */
+
+const char *device_state_rest(const struct device_link *link)
+{
+        return link->endpoint->kind == ENDPOINT_RELAY ? "state/relay" : "state/direct";
+}
+
+struct span device_state_json(const struct device *d, bool online, uint32_t session, uint8_t *out, size_t size)
+{
+        struct writer w;
+
+        writer_init(&w, out, size);
+        json_open(&w);
+        json_bool(&w, "online", online);
+        json_string(&w, "version", span_of_string(d->config.version));
+        json_hex(&w, "image", SPAN_OF(d->boot.image));
+        json_uint(&w, "boot", d->boot.boot);
+        json_uint(&w, "session", session);
+        json_close(&w);
+        return writer_span(&w);
+}
+
+static void close_link(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+
+        if (link->state != DEVICE_LINK_CLOSED)
+                d->config.tls->close(d->config.tls->context, number);
+        link->state = DEVICE_LINK_CLOSED;
+        if (d->active == number) {
+                d->active = FAILOVER_NONE;
+                d->online = false;
+        }
+}
+
+static void lose_link(struct device *d, unsigned number, const char *why)
+{
+        bool was_active = d->active == number;
+
+        device_log(d, was_active ? PORT_LOG_WARNING : PORT_LOG_DEBUG,
+                   d->links[number].endpoint->kind == ENDPOINT_RELAY ? "relay: " : "cloud: ", why);
+        close_link(d, number);
+        failover_down(&d->failover, number, device_now(d));
+}
+
+static void open_link(struct device *d, unsigned number, unsigned endpoint)
+{
+        struct device_link *link = &d->links[number];
+        struct tls_target target;
+
+        close_link(d, number);
+        link->endpoint = d->endpoints[endpoint];
+        link->watch_asked = false;
+        target.host = link->endpoint->host;
+        target.port = link->endpoint->port;
+        target.pin_count = link->endpoint->has_backup_pin ? 2 : 1;
+        memcpy(target.pins[0], link->endpoint->pin, SHA256_SIZE);
+        memcpy(target.pins[1], link->endpoint->backup_pin, SHA256_SIZE);
+        d->counters.connects++;
+        if (d->config.tls->open(d->config.tls->context, number, &target) < 0) {
+                lose_link(d, number, "cannot connect");
+                return;
+        }
+        link->state = DEVICE_LINK_HANDSHAKE;
+}
+
+static int start_mqtt(struct device *d, struct device_link *link)
+{
+        uint8_t will[256];
+        char topic[TOPIC_MAX];
+
+        link->session = ++d->session;
+        topic_device(topic, d->config.policy->site, d->config.identity, device_state_rest(link));
+        struct mqtt_client_config config = {
+                .client_id = span_of_string(d->config.identity),
+                .clean_start = true,
+                .keep_alive_s = d->config.keep_alive_s,
+                .receive_maximum = UPDATE_WINDOW,
+                .maximum_packet_size = DEVICE_RX_SIZE,
+                .connack_timeout_ms = d->config.timing.connect_deadline_ms,
+                .has_will = true,
+                .will_qos = 1,
+                .will_retain = true,
+                .will_topic = span_of_string(topic),
+                .will_payload = device_state_json(d, false, link->session, will, sizeof(will)),
+        };
+        mqtt_client_init(&link->client, link->rx, sizeof(link->rx), link->tx, sizeof(link->tx), device_now(d));
+        return mqtt_client_connect(&link->client, &config, device_now(d));
+}
+
+static void flush(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+        struct span out;
+        size_t done;
+
+        while ((out = mqtt_client_output(&link->client)).size > 0 &&
+               d->config.tls->send(d->config.tls->context, number, out, &done) == 0)
+                mqtt_client_sent(&link->client, done, device_now(d));
+}
+
+/* Leaves a session properly: the broker publishes the will, so the retained state says that this way is over. */
+static void leave_link(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+
+        if (link->state == DEVICE_LINK_OPEN &&
+            mqtt_client_disconnect(&link->client, MQTT_DISCONNECT_WITH_WILL) == RELAY_OK)
+                flush(d, number);
+        close_link(d, number);
+}
+
+static int drain_events(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+        struct mqtt_client_event event;
+
+        while (link->state == DEVICE_LINK_OPEN && mqtt_client_next(&link->client, &event) == RELAY_OK) {
+                if (event.type == MQTT_CLIENT_EVENT_CLOSED) {
+                        flush(d, number);
+                        lose_link(d, number, mqtt_reason_string(event.reason));
+                        return 0;
+                }
+                if (event.type == MQTT_CLIENT_EVENT_CONNACK) {
+                        if (event.reason == MQTT_SUCCESS)
+                                failover_up(&d->failover, number, device_now(d));
+                        continue;
+                }
+                int r = device_receive(d, number, &event);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int take_input(struct device *d, unsigned number, struct span bytes)
+{
+        struct device_link *link = &d->links[number];
+
+        while (bytes.size > 0 && link->state == DEVICE_LINK_OPEN) {
+                size_t taken = mqtt_client_input(&link->client, bytes, device_now(d));
+                bytes = span_slice(bytes, taken, bytes.size);
+                int r = drain_events(d, number);
+                if (r < 0)
+                        return r;
+                flush(d, number);
+        }
+        return 0;
+}
+
+static int receive_all(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+
+        while (link->state == DEVICE_LINK_OPEN) {
+                size_t done = 0;
+                int r = d->config.tls->receive(d->config.tls->context, number, d->input, sizeof(d->input), &done);
+                if (r == PORT_WANT)
+                        return 0;
+                if (r != 0) {
+                        lose_link(d, number, r == PORT_CLOSED ? "closed by the peer" : "connection lost");
+                        return 0;
+                }
+                r = take_input(d, number, span_of(d->input, done));
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static void drive_handshake(struct device *d, unsigned number)
+{
+        int r = d->config.tls->handshake(d->config.tls->context, number);
+
+        if (r == PORT_WANT)
+                return;
+        if (r == 0 && start_mqtt(d, &d->links[number]) == RELAY_OK) {
+                d->links[number].state = DEVICE_LINK_OPEN;
+                return;
+        }
+        lose_link(d, number,
+                  r == PORT_E_REFUSED ? "refused, or not the pinned key"
+                  : r == PORT_E_NAME  ? "name not known"
+                                      : "not reached");
+}
+
+static int drive_link(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+
+        if (link->state == DEVICE_LINK_HANDSHAKE)
+                drive_handshake(d, number);
+        if (link->state != DEVICE_LINK_OPEN)
+                return 0;
+        flush(d, number);
+        int r = receive_all(d, number);
+        if (r < 0 || link->state != DEVICE_LINK_OPEN)
+                return r;
+        mqtt_client_tick(&link->client, device_now(d));
+        r = drain_events(d, number);
+        if (r == 0 && link->state == DEVICE_LINK_OPEN)
+                flush(d, number);
+        return r;
+}
+
+/* ---- fail-over */
+
+static void use_link(struct device *d, unsigned number)
+{
+        d->active = number;
+        device_log(d, PORT_LOG_INFO, "session with ",
+                   d->links[number].endpoint->kind == ENDPOINT_RELAY ? "the relay" : "the cloud");
+        device_begin_session(d);
+}
+
+/* true if there was something to do */
+static bool follow_failover(struct device *d)
+{
+        struct failover_action action = failover_next(&d->failover, device_now(d));
+
+        switch (action.type) {
+        case FAILOVER_NOTHING:
+                return false;
+        case FAILOVER_CONNECT:
+                open_link(d, action.link, action.endpoint);
+                break;
+        case FAILOVER_CLOSE:
+                leave_link(d, action.link);
+                break;
+        case FAILOVER_USE:
+                use_link(d, action.link);
+                break;
+        }
+        return true;
+}
+
+/* The last words are out, or took too long: restart into what the boot stage chooses. */
+static void maybe_reset(struct device *d)
+{
+        if (!d->resetting)
+                return;
+        bool said = d->active != FAILOVER_NONE && d->status_packet == 0;
+        if (!said && device_now(d) < d->reset_ms)
+                return;
+        for (unsigned i = 0; i < PORT_LINKS; i++)
+                leave_link(d, i);
+        d->config.boot->reset(d->config.boot->context);
+}
+
+int device_run(struct device *d)
+{
+        int r = 0;
+
+        while (follow_failover(d))
+                ;
+        for (unsigned i = 0; i < PORT_LINKS && r == 0; i++)
+                r = drive_link(d, i);
+        while (follow_failover(d))
+                ;
+        if (r == 0 && d->config.update)
+                r = update_tick(d->config.update, device_now(d));
+        if (r == 0 && d->active != FAILOVER_NONE)
+                r = device_send(d);
+        for (unsigned i = 0; i < PORT_LINKS && r == 0; i++)
+                if (d->links[i].state == DEVICE_LINK_OPEN)
+                        flush(d, i);
+        if (d->resetting && d->reset_ms == 0)
+                d->reset_ms = device_now(d) + RESET_PATIENCE_MS;
+        maybe_reset(d);
+        return r;
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+        return a < b ? a : b;
+}
+
+uint64_t device_deadline(const struct device *d)
+{
+        uint64_t now = device_now(d);
+        uint64_t best = failover_deadline(&d->failover, now);
+
+        for (unsigned i = 0; i < PORT_LINKS; i++)
+                if (d->links[i].state == DEVICE_LINK_OPEN)
+                        best = earlier(best, mqtt_client_deadline(&d->links[i].client));
+        if (d->config.update)
+                best = earlier(best, update_deadline(d->config.update, now));
+        if (d->hold_ms > now)
+                best = earlier(best, d->hold_ms);
+        return d->resetting ? earlier(best, d->reset_ms) : best;
+}
+
+bool device_is_online(const struct device *d)
+{
+        return d->active != FAILOVER_NONE && d->online;
+}
+
+const struct site_endpoint *device_endpoint(const struct device *d)
+{
+        return d->active == FAILOVER_NONE ? NULL : d->links[d->active].endpoint;
+}
+
+int device_confirm(struct device *d)
+{
+        int r = d->config.boot->confirm(d->config.boot->context);
+
+        if (r == 0) {
+                d->boot.confirmed = true;
+                if (d->config.update)
+                        update_confirmed(d->config.update);
+        }
+        return r;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The device engine: what a session sends and receives. */
+
+#include <string.h>
+
+#include "app/device_internal.h"
+#include "app/json.h"
+
+#define TX_RESERVE     256  /* kept free for acknowledgements and pings */
+#define BROKER_HOLD_MS 5000 /* pause after the broker said "too much" */
+
+static struct mqtt_client *client(struct device *d)
+{
+        return &d->links[d->active].client;
+}
+
+static bool has_room(struct device *d, size_t size)
+{
+        const struct mqtt_client *c = client(d);
+        return c->tx_size - c->tx_fill >= size + TX_RESERVE;
+}
+
+void device_begin_session(struct device *d)
+{
+        d->topics_asked = d->state_told = d->online = false;
+        d->state_packet = d->status_packet = 0;
+        d->sent = (struct outbox_place){ 0 };
+        d->hold_ms = 0;
+        memset(d->flights, 0, sizeof(d->flights));
+        if (d->config.update)
+                update_session(d->config.update, device_now(d));
+}
+
+/* ---- sending */
+
+static int subscribe(struct mqtt_client *c, const char *filter, uint8_t qos)
+{
+        struct mqtt_filter item = { .filter = span_of_string(filter), .qos = qos };
+        uint8_t bytes[TOPIC_MAX + 8];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        mqtt_filter_put(&w, &item, true);
+        return mqtt_client_subscribe(c, writer_span(&w), 1, NULL);
+}
+
+static int unsubscribe(struct mqtt_client *c, const char *filter)
+{
+        struct mqtt_filter item = { .filter = span_of_string(filter) };
+        uint8_t bytes[TOPIC_MAX + 8];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        mqtt_filter_put(&w, &item, false);
+        return mqtt_client_unsubscribe(c, writer_span(&w), 1, NULL);
+}
+
+/* Every session with a relay hears whether its uplink is up; a candidate, too. */
+static void watch_relays(struct device *d)
+{
+        char topic[TOPIC_MAX];
+
+        for (unsigned i = 0; i < PORT_LINKS; i++) {
+                struct device_link *link = &d->links[i];
+                if (link->state != DEVICE_LINK_OPEN || link->client.state != MQTT_CLIENT_CONNECTED ||
+                    link->watch_asked || link->endpoint->kind != ENDPOINT_RELAY)
+                        continue;
+                topic_site(topic, d->config.policy->site, "relay/state");
+                link->watch_asked = subscribe(&link->client, topic, 1) == RELAY_OK;
+        }
+}
+
+static int publish(struct device *d, const char *rest, bool retain, struct span payload, uint16_t *packet_id)
+{
+        struct mqtt_publish message = { .qos = 1, .retain = retain, .payload = payload };
+        char topic[TOPIC_MAX];
+
+        topic_device(topic, d->config.policy->site, d->config.identity, rest);
+        message.topic = span_of_string(topic);
+        return mqtt_client_publish(client(d), &message, NULL, packet_id);
+}
+
+static void send_greeting(struct device *d)
+{
+        struct device_link *link = &d->links[d->active];
+        char topic[TOPIC_MAX];
+        uint8_t json[256];
+
+        if (!d->topics_asked && has_room(d, 2 * (TOPIC_MAX + 16))) {
+                topic_device(topic, d->config.policy->site, d->config.identity, "updates/offer");
+                bool asked = subscribe(client(d), topic, 1) == RELAY_OK;
+                topic_device(topic, d->config.policy->site, d->config.identity, "commands");
+                d->topics_asked = asked && subscribe(client(d), topic, 1) == RELAY_OK;
+        }
+        if (d->topics_asked && !d->state_told && has_room(d, sizeof(json) + TOPIC_MAX)) {
+                struct span state = device_state_json(d, true, link->session, json, sizeof(json));
+                d->state_told = publish(d, device_state_rest(link), true, state, &d->state_packet) == RELAY_OK;
+        }
+}
+
+static int send_record(struct device *d, const struct outbox_record *record, uint16_t *packet_id)
+{
+        struct mqtt_publish message = { .qos = 1, .payload = span_of(record->payload, record->payload_size) };
+        char rest[8 + OUTBOX_NAME_MAX] = "events/", topic[TOPIC_MAX];
+        uint8_t user[64], digits[20];
+        struct mqtt_props props = { .present = MQTT_PROP(MQTT_P_USER) };
+        struct writer w, number;
+
+        memcpy(rest + 7, record->name, record->name_size);
+        topic_device(topic, d->config.policy->site, d->config.identity, rest);
+        message.topic = span_of_string(topic);
+
+        writer_init(&w, user, sizeof(user));
+        writer_init(&number, digits, sizeof(digits));
+        json_digits(&number, record->seq);
+        mqtt_user_put(&w, SPAN_LITERAL("seq"), writer_span(&number));
+        writer_init(&number, digits, sizeof(digits));
+        json_digits(&number, record->boot);
+        mqtt_user_put(&w, SPAN_LITERAL("boot"), writer_span(&number));
+        props.user = writer_span(&w);
+        return mqtt_client_publish(client(d), &message, &props, packet_id);
+}
+
+static struct device_flight *free_flight(struct device *d)
+{
+        for (unsigned i = 0; i < DEVICE_WINDOW; i++)
+                if (d->flights[i].packet_id == 0)
+                        return &d->flights[i];
+        return NULL;
+}
+
+static int send_events(struct device *d)
+{
+        struct device_flight *flight;
+        struct outbox_record record;
+        uint16_t packet_id;
+
+        if (d->hold_ms > device_now(d))
+                return 0;
+        while ((flight = free_flight(d)) && has_room(d, TOPIC_MAX + OUTBOX_PAYLOAD_MAX + 64)) {
+                int r = outbox_next(d->config.outbox, d->sent, &record);
+                if (r != 0)
+                        return r == RELAY_MORE ? 0 : r;
+                r = send_record(d, &record, &packet_id);
+                if (r == RELAY_E_SPACE || r == RELAY_E_STATE)
+                        return 0;
+                d->sent = record.place;
+                if (r == 0) {
+                        *flight = (struct device_flight){ packet_id, record.boot, record.seq, record.place };
+                        continue;
+                }
+                /* larger than this broker ever takes: waiting would block everything behind it */
+                device_log(d, PORT_LOG_ERROR, "the broker takes no packets of this size; event given up", "");
+                d->counters.refused++;
+                r = outbox_acknowledge(d->config.outbox, record.place);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int tell_status(struct device *d, const struct update_status *status)
+{
+        uint8_t json[512];
+        struct writer w;
+
+        writer_init(&w, json, sizeof(json));
+        json_open(&w);
+        json_string(&w, "state", span_of_string(update_state_name(status->state)));
+        json_hex(&w, "manifest", SPAN_OF(status->manifest));
+        json_string(&w, "version", span_of_string(status->version));
+        json_uint(&w, "progress", status->progress);
+        json_string(&w, "reason", span_of_string(reason_name(status->reason)));
+        json_close(&w);
+        if (status->state == UPDATE_REFUSED)
+                device_log(d, PORT_LOG_WARNING, "update refused: ", reason_name(status->reason));
+        else
+                device_log(d, PORT_LOG_INFO, "update: ", update_state_name(status->state));
+        return publish(d, "updates/status", false, writer_span(&w), &d->status_packet);
+}
+
+static void send_updates(struct device *d)
+{
+        struct update *u = d->config.update;
+        struct update_action action;
+        int r = RELAY_OK;
+
+        while (r == RELAY_OK && has_room(d, 512 + TOPIC_MAX) && update_next(u, &action)) {
+                switch (action.type) {
+                case UPDATE_SUBSCRIBE:
+                        r = subscribe(client(d), action.topic, action.piece == UPDATE_WINDOW ? 1 : 0);
+                        break;
+                case UPDATE_UNSUBSCRIBE:
+                        r = unsubscribe(client(d), action.topic);
+                        break;
+                case UPDATE_TELL:
+                        r = tell_status(d, &action.status);
+                        break;
+                case UPDATE_RESET:
+                        d->resetting = true;
+                        return;
+                case UPDATE_NOTHING:
+                        return;
+                }
+                if (r == RELAY_OK)
+                        update_done(u, &action, device_now(d));
+        }
+}
+
+int device_send(struct device *d)
+{
+        if (client(d)->state != MQTT_CLIENT_CONNECTED)
+                return 0;
+        send_greeting(d);
+        watch_relays(d);
+        if (d->config.update)
+                send_updates(d);
+        return send_events(d);
+}
+
+/* ---- receiving */
+
+/* reasons that may pass: the broker is busy, or over a quota for now */
+static bool is_temporary(uint8_t reason)
+{
+        switch (reason) {
+        case MQTT_UNSPECIFIED_ERROR:
+        case MQTT_IMPLEMENTATION_ERROR:
+        case MQTT_SERVER_UNAVAILABLE:
+        case MQTT_SERVER_BUSY:
+        case MQTT_RATE_TOO_HIGH:
+        case MQTT_QUOTA_EXCEEDED:
+                return true;
+        }
+        return false;
+}
+
+static int finish_flight(struct device *d, struct device_flight *flight, uint8_t reason)
+{
+        struct device_flight done = *flight;
+
+        flight->packet_id = 0;
+        if (reason >= 0x80 && is_temporary(reason)) {
+                d->hold_ms = device_now(d) + BROKER_HOLD_MS;
+                d->sent = (struct outbox_place){ 0 }; /* again from the oldest, in order */
+                return 0;
+        }
+        if (reason >= 0x80) {
+                device_log(d, PORT_LOG_ERROR, "event refused by the broker: ", mqtt_reason_string(reason));
+                d->counters.refused++;
+        } else {
+                d->counters.acknowledged++;
+        }
+        int r = outbox_acknowledge(d->config.outbox, done.place);
+        if (r == 0 && reason < 0x80 && d->config.acknowledged)
+                d->config.acknowledged(d->config.context, done.boot, done.seq);
+        return r;
+}
+
+static int on_puback(struct device *d, uint16_t packet_id, uint8_t reason)
+{
+        if (packet_id == d->state_packet) {
+                d->state_packet = 0;
+                d->online = reason < 0x80;
+                return 0;
+        }
+        if (packet_id == d->status_packet) {
+                d->status_packet = 0;
+                return 0;
+        }
+        for (unsigned i = 0; i < DEVICE_WINDOW; i++)
+                if (d->flights[i].packet_id == packet_id)
+                        return finish_flight(d, &d->flights[i], reason);
+        return 0;
+}
+
+static bool span_contains(struct span where, struct span what)
+{
+        for (size_t i = 0; i + what.size <= where.size; i++)
+                if (memcmp(where.data + i, what.data, what.size) == 0)
+                        return true;
+        return false;
+}
+
+static bool starts_with(struct span text, struct span prefix)
+{
+        return text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
+}
+
+static void on_relay_state(struct device *d, unsigned link, struct span payload)
+{
+        bool down = span_contains(payload, SPAN_LITERAL("\"uplink\":\"down\""));
+
+        if (d->links[link].endpoint->kind == ENDPOINT_RELAY)
+                failover_uplink(&d->failover, link, down, device_now(d));
+}
+
+/* Commands need keys this firmware does not know yet: refused and said so, never ignored. */
+static void on_command(struct device *d)
+{
+        uint8_t json[64];
+        struct writer w;
+
+        writer_init(&w, json, sizeof(json));
+        json_open(&w);
+        json_string(&w, "result", SPAN_LITERAL("refused"));
+        json_string(&w, "reason", span_of_string(reason_name(REASON_NOT_AUTHORISED)));
+        json_close(&w);
+        device_log(d, PORT_LOG_WARNING, "command refused: ", reason_name(REASON_NOT_AUTHORISED));
+        if (has_room(d, sizeof(json) + TOPIC_MAX))
+                (void)publish(d, "commands/result", false, writer_span(&w), NULL);
+}
+
+static int on_device_message(struct device *d, const struct topic_parts *parts, struct span payload)
+{
+        if (!span_equal_string(parts->device, d->config.identity))
+                return 0;
+        if (span_equal_string(parts->rest, "commands"))
+                on_command(d);
+        else if (span_equal_string(parts->rest, "updates/offer") && d->config.update)
+                update_offer(d->config.update, payload, device_now(d));
+        return 0;
+}
+
+static int on_message(struct device *d, unsigned link, const struct mqtt_publish *message)
+{
+        struct topic_parts parts;
+        enum topic_kind kind = topic_parse(message->topic, &parts);
+
+        if ((kind == TOPIC_DEVICE || kind == TOPIC_SITE) && !span_equal_string(parts.site, d->config.policy->site))
+                return 0;
+        if (kind == TOPIC_SITE && span_equal_string(parts.rest, "relay/state"))
+                on_relay_state(d, link, message->payload);
+        if (link != d->active)
+                return 0;
+        if (kind == TOPIC_DEVICE)
+                return on_device_message(d, &parts, message->payload);
+        if (!d->config.update)
+                return 0;
+        if (kind == TOPIC_SITE && starts_with(parts.rest, SPAN_LITERAL("approvals/")))
+                update_approval(d->config.update, message->payload);
+        if (kind == TOPIC_IMAGE_BLOCK || kind == TOPIC_IMAGE_LIST)
+                return update_image(d->config.update, &parts, message->payload, device_now(d));
+        return 0;
+}
+
+int device_receive(struct device *d, unsigned link, const struct mqtt_client_event *event)
+{
+        switch (event->type) {
+        case MQTT_CLIENT_EVENT_PUBLISH: {
+                const struct mqtt_publish *message = &event->packet.publish;
+                int r = on_message(d, link, message);
+                if (message->qos == 1)
+                        (void)mqtt_client_puback(&d->links[link].client, message->packet_id, MQTT_SUCCESS);
+                return r;
+        }
+        case MQTT_CLIENT_EVENT_PUBACK:
+                return link == d->active ? on_puback(d, event->packet.ack.packet_id, event->reason) : 0;
+        case MQTT_CLIENT_EVENT_CONNACK:
+        case MQTT_CLIENT_EVENT_SUBACK:
+        case MQTT_CLIENT_EVENT_UNSUBACK:
+        case MQTT_CLIENT_EVENT_CLOSED:
+                return 0;
+        }
+        return 0;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Files, clock, entropy and log of a Linux process that plays a device. */
+
+#include "ports/posix/posix.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+
+#define KEY_FILE_MAX 4096
+
+int posix_read_file(const char *path, size_t max, uint8_t **data, size_t *size)
+{
+        FILE *file = fopen(path, "rbe");
+        if (!file)
+                return -errno;
+        uint8_t *bytes = malloc(max + 1);
+        size_t n = bytes ? fread(bytes, 1, max + 1, file) : 0;
+        int r = !bytes ? -ENOMEM : ferror(file) ? -EIO : n > max ? -EFBIG : 0;
+        fclose(file);
+        if (r < 0) {
+                free(bytes);
+                return r;
+        }
+        *data = bytes;
+        *size = n;
+        return 0;
+}
+
+static int base64_value(char c)
+{
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const char *at = c != '\0' ? strchr(alphabet, c) : NULL;
+        return at ? (int)(at - alphabet) : -1;
+}
+
+/* decodes up to size bytes, skipping line ends; returns how many */
+static size_t base64_decode(const char *text, uint8_t *out, size_t size)
+{
+        uint32_t bits = 0;
+        unsigned count = 0;
+        size_t n = 0;
+
+        for (; *text != '\0' && *text != '-' && *text != '=' && n < size; text++) {
+                int value = base64_value(*text);
+                if (value < 0)
+                        continue;
+                bits = bits << 6 | (uint32_t)value;
+                count += 6;
+                if (count >= 8) {
+                        count -= 8;
+                        out[n++] = (uint8_t)(bits >> count);
+                }
+        }
+        return n;
+}
+
+int posix_read_key(const char *path, uint8_t seed[ED25519_SEED_SIZE])
+{
+        static const uint8_t head[] = { 0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06,
+                                        0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20 };
+        static const char begin[] = "-----BEGIN PRIVATE KEY-----";
+        uint8_t der[sizeof(head) + ED25519_SEED_SIZE], *data;
+        size_t size;
+
+        int r = posix_read_file(path, KEY_FILE_MAX, &data, &size);
+        if (r < 0)
+                return r;
+        data[size] = '\0'; /* the buffer has one byte more than the largest file */
+        const char *start = strstr((const char *)data, begin);
+        size_t n = start ? base64_decode(start + strlen(begin), der, sizeof(der)) : 0;
+        r = n == sizeof(der) && memcmp(der, head, sizeof(head)) == 0 ? 0 : -EINVAL;
+        if (r == 0)
+                memcpy(seed, der + sizeof(head), ED25519_SEED_SIZE);
+        crypto_wipe(der, sizeof(der));
+        crypto_wipe(data, size);
+        free(data);
+        return r;
+}
+
+static uint64_t now_ms(void *context)
+{
+        struct timespec ts;
+
+        (void)context;
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+struct port_clock posix_clock(void)
+{
+        return (struct port_clock){ .now_ms = now_ms };
+}
+
+static int fill(void *context, void *out, size_t size)
+{
+        (void)context;
+        return getrandom(out, size, 0) == (ssize_t)size ? 0 : PORT_E_IO;
+}
+
+struct port_entropy posix_entropy(void)
+{
+        return (struct port_entropy){ .fill = fill };
+}
+
+static void line(void *context, enum port_log_level level, const char *text)
+{
+        static const int priorities[] = { 3, 4, 6, 7 };
+
+        fprintf(stderr, "<%d>%s: %s\n", priorities[level], (const char *)context, text);
+}
+
+struct port_log posix_log(const char *name)
+{
+        return (struct port_log){ .line = line, .context = (void *)name };
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the posix programs share: files, clock, entropy, log. */
+
+#include "port/clock.h"
+#include "port/entropy.h"
+#include "port/log.h"
+#include "relay/crypto.h"
+
+/* the exit status of a process whose power was cut (--cut-after) */
+#define POSIX_EXIT_CUT 86
+
+/* Reads a whole file of at most max bytes; *data is malloc()ed and the caller's. 0 or -errno (-EFBIG). */
+int posix_read_file(const char *path, size_t max, uint8_t **data, size_t *size);
+/* The 32-byte seed of an unencrypted Ed25519 private key in PKCS#8 PEM (RFC 8410). 0, -EINVAL, -errno. */
+int posix_read_key(const char *path, uint8_t seed[ED25519_SEED_SIZE]);
+
+struct port_clock posix_clock(void);     /* CLOCK_MONOTONIC */
+struct port_entropy posix_entropy(void); /* getrandom() */
+/* lines to stderr: "<6>NAME: text" with journald's level prefixes; name must stay */
+struct port_log posix_log(const char *name);
