@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/* What the files of the bus share: bus.c is the connection, *_object.c are the objects. */
+
+#include <systemd/sd-bus.h>
+
+#include "bus/bus.h"
+#include "bus/names.h"
+
+#define BUS_PATH_SIZE 256
+
+struct bus {
+        sd_event *event;
+        sd_bus *bus;
+        char *address;
+        struct manager *manager;
+        sd_event_source *retry;
+        char **known; /* object paths that were told, sorted */
+        size_t known_count, known_room;
+};
+
+extern const sd_bus_vtable manager_vtable[], device_vtable[], update_vtable[];
+/* fallback finders: 1 and *found, 0 if there is no such object */
+int device_find(sd_bus *connection, const char *path, const char *interface, void *context, void **found,
+                sd_bus_error *error);
+int update_find(sd_bus *connection, const char *path, const char *interface, void *context, void **found,
+                sd_bus_error *error);
+int device_enumerate(sd_bus *connection, const char *prefix, void *context, char ***nodes, sd_bus_error *error);
+int update_enumerate(sd_bus *connection, const char *prefix, void *context, char ***nodes, sd_bus_error *error);
+/* into a string of BUS_PATH_SIZE bytes; false if it does not fit */
+bool device_path(char *out, const char *identity);
+bool update_path(char *out, const char *digest_hex);
+/* names for PropertiesChanged; NULL-terminated */
+extern const char *const manager_changing[], *const device_changing[], *const update_changing[];
+
+/* May the sender change anything? 0 and caller ("uid 1000"), else an error is set and returned. */
+#define BUS_CALLER_SIZE 32
+int bus_authorise(struct bus *bus, sd_bus_message *message, char caller[BUS_CALLER_SIZE], sd_bus_error *error);
+/* From an action's answer (hub/manager.h): 0, or the error for the caller is set and returned. */
+int bus_answer(int result, const struct refusal *refusal, sd_bus_error *error);
+
+/* ---- properties from views */
+enum property_kind {
+        PROPERTY_TEXT,         /* const char * */
+        PROPERTY_CHARS,        /* char[] */
+        PROPERTY_SPAN,         /* struct span of text */
+        PROPERTY_U32,          /* uint32_t */
+        PROPERTY_U64,          /* uint64_t */
+        PROPERTY_BOOL,         /* bool */
+        PROPERTY_DIGEST,       /* uint8_t[32] as bytes */
+        PROPERTY_DIGEST_HEX,   /* uint8_t[32] as text */
+        PROPERTY_REGISTRATION, /* enum registration */
+        PROPERTY_UPLINK,       /* enum uplink_view_state */
+        PROPERTY_GATE,         /* bool: "open", "closed" */
+};
+struct property {
+        const char *name;
+        enum property_kind kind;
+        size_t offset; /* in the view */
+};
+/* properties: ends with a NULL name. -ENOENT if the name is not in the table */
+int property_append(sd_bus_message *reply, const struct property *properties, const char *name, const void *view);
