@@ -43,8 +43,9 @@ def variables(archive):
     """objects in a section that stays writable (.data.rel.ro is constant: it only holds addresses the linker fills)"""
     text = subprocess.run(["objdump", "-t", archive], capture_output=True, text=True, check=True).stdout
     for line in text.splitlines():
-        match = re.match(r"[0-9a-f]+ .{5}.O (\.t?(?:data|bss)\S*|\*COM\*)\s+[0-9a-f]+ (?:\.hidden )?(\S+)$", line)
-        if match and not match[1].startswith(".data.rel.ro") and not COMPILER.match(match[2]):
+        match = re.match(r"[0-9a-f]+ .{5}.[O ] (\.t?(?:data|bss)\S*|\*COM\*)\s+[0-9a-f]+ (?:\.hidden )?(\S+)$", line)
+        if match and not match[1].startswith(".data.rel.ro") and match[2][0] != "." \
+                and not COMPILER.match(match[2]):
             yield f"variable {match[2]} in {match[1]}"
 
 

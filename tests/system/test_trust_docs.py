@@ -1,0 +1,119 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""docs/trust.md is normative: its examples are read out of it and checked, by Python and by librelay.
+
+Run as a program it writes the examples into the document anew.
+"""
+import hashlib
+import pathlib
+import re
+import sys
+import textwrap
+
+import pytest
+
+import relayobjects as ro
+from test_objects import Tool
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+DOCUMENT = TOP / "docs/trust.md"
+BLOCK = re.compile(r"^```hex ([a-z0-9-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples():
+    return {name: bytes.fromhex("".join(text.split())) for name, text in BLOCK.findall(DOCUMENT.read_text())}
+
+
+def written():
+    sample = ro.Sample()
+    return {"vendor-set": sample.vendor_set, "site-policy-set": sample.policy_set, "manifest": sample.envelope,
+            "manifest-digest": sample.digest, "approval-1": sample.approvals[0], "approval-2": sample.approvals[1],
+            "factory-list": sample.factory}
+
+
+@pytest.fixture(scope="module")
+def shown():
+    return examples()
+
+
+@pytest.fixture(scope="module")
+def tool():
+    tool = Tool()
+    yield tool
+    tool.process.stdin.close()
+    assert tool.process.wait() == 0
+
+
+def test_every_example_is_there(shown):
+    assert set(shown) == set(written())
+
+
+def test_examples_by_python(shown):
+    vendor = ro.accept_vendor_keys(shown["vendor-set"])
+    assert vendor[1] == ro.ids("acme.example", "plant-care")[0]
+    policy = ro.accept_site_policy(shown["site-policy-set"])
+    assert policy[1] == "site-1" and len(policy[4]) == 3 and policy[5] == 2
+    fields = ro.verify_manifest(shown["manifest"], vendor)
+    assert (fields["version"], fields["sequence"]) == ("1.1.0", 7)
+    assert fields["class"] == ro.ids("acme.example", "plant-care")[1]
+    assert fields["digest"] == shown["manifest-digest"]
+    image = bytes(range(256)) * 20
+    assert fields["image"] == hashlib.sha256(image).digest() and fields["size"] == len(image)
+    assert fields["list"] == hashlib.sha256(ro.block_list(image)).digest()
+    places = []
+    for name in ("approval-1", "approval-2"):
+        place, approval = ro.verify_approval(shown[name], policy)
+        assert approval[2] == shown["manifest-digest"] and approval[3] == [0]
+        places.append(place)
+    assert places == [0, 1]
+    devices = ro.decode(shown["factory-list"])[2]
+    assert [device[0] for device in devices] == ["device-1", "device-2"]
+
+
+def test_examples_by_librelay(shown, tool):
+    assert tool.ask("vendor", shown["vendor-set"])[0] == "ok"
+    assert tool.ask("policy", shown["site-policy-set"])[0] == "ok"
+    answer, fields = tool.ask("manifest", shown["manifest"], shown["vendor-set"])
+    assert answer == "ok" and bytes.fromhex(fields["digest"]) == shown["manifest-digest"]
+    question = ("decide", shown["site-policy-set"], shown["manifest-digest"], "device-1", bytes(16), 1, "-")
+    assert tool.ask(*question, shown["approval-1"], shown["approval-2"])[0] == "ok"
+    assert tool.ask(*question, shown["approval-1"], shown["approval-1"])[0] == "refused not-approved"
+    assert tool.ask("factory", shown["factory-list"])[0] == "ok"
+
+
+def test_examples_are_of_the_stated_keys(shown):
+    assert shown == written()
+
+
+def header(name):
+    return (TOP / "librelay/include/relay" / name).read_text()
+
+
+@pytest.mark.parametrize("file, macro", [("vendor.h", "VENDOR_KEYS"), ("sitepolicy.h", "SITE_POLICY"),
+                                         ("approval.h", "APPROVAL")])
+def test_stated_names_and_sizes(file, macro):
+    """the table of signatures against the headers"""
+    aad = re.search(rf'#define {macro}_AAD\s+"([^"]+)"', header(file))[1]
+    largest = re.search(rf"#define {macro}(?:_SET)?_MAX\s+(\d{{4}})", header(file))[1]
+    row = next(line for line in DOCUMENT.read_text().splitlines() if f"`{aad}`" in line)
+    assert row.endswith(f"| {largest} bytes |")
+
+
+def test_stated_reasons_exist():
+    known = set(re.findall(r'X\([A-Z_0-9]+, "([a-z-]+)"', header("reason.h")))
+    stated = [word for part in re.findall(r"Reasons? of a refusal: ([^.]*)\.|the\s+reason is ([^.]*)\.",
+                                          DOCUMENT.read_text()) for text in part for word in re.findall(r"`([a-z-]+)`", text)]
+    assert len(stated) > 15 and set(stated) <= known
+
+
+def write_examples():
+    made = written()
+
+    def block(match):
+        return f"```hex {match[1]}\n" + "\n".join(textwrap.wrap(made[match[1]].hex(), 112)) + "\n```"
+
+    DOCUMENT.write_text(BLOCK.sub(block, DOCUMENT.read_text()))
+
+
+if __name__ == "__main__":
+    sys.exit(write_examples())
