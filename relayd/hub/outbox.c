@@ -10,6 +10,7 @@
 struct slot {
         uint64_t number;
         struct message *message; /* NULL: done */
+        bool under_way;
 };
 
 struct outbox {
@@ -45,7 +46,7 @@ static bool window_has_room(const struct outbox *o)
 
 static void push(struct outbox *o, uint64_t number, struct message *m)
 {
-        *slot_at(o, o->count++) = (struct slot){ number, m };
+        *slot_at(o, o->count++) = (struct slot){ number, m, false };
         o->window_bytes += m->stored.size;
         o->loaded_through = number;
 }
@@ -174,8 +175,8 @@ static int drop_oldest(struct outbox *o, uint64_t durable)
                 load(o, durable);
         for (int any = 0; any < 2; any++)
                 for (size_t i = o->unsent; i < o->count; i++) {
-                        const struct message *m = slot_at(o, i)->message;
-                        if (m && (any || is_event(m))) {
+                        const struct slot *slot = slot_at(o, i);
+                        if (slot->message && !slot->under_way && (any || is_event(slot->message))) {
                                 o->figures.dropped_full++;
                                 return delete_at(o, i);
                         }
@@ -212,18 +213,12 @@ bool outbox_next(struct outbox *o, uint64_t durable, struct outbox_entry *out)
         /* read back in large pieces: a walk costs a transaction */
         if (o->count - o->unsent < o->options.window_count / 4)
                 load(o, durable);
-        while (o->unsent < o->count && !slot_at(o, o->unsent)->message)
+        while (o->unsent < o->count && (!slot_at(o, o->unsent)->message || slot_at(o, o->unsent)->under_way))
                 o->unsent++;
         if (o->unsent >= o->count)
                 return false;
         *out = (struct outbox_entry){ slot_at(o, o->unsent)->number, slot_at(o, o->unsent)->message };
         return true;
-}
-
-void outbox_sent(struct outbox *o)
-{
-        if (o->unsent < o->count)
-                o->unsent++;
 }
 
 /* Offset of the number in the ring, or count. */
@@ -239,6 +234,25 @@ static size_t find(const struct outbox *o, uint64_t number)
                         high = middle;
         }
         return low < o->count && slot_at(o, low)->number == number ? low : o->count;
+}
+
+void outbox_sent(struct outbox *o)
+{
+        if (o->unsent < o->count)
+                slot_at(o, o->unsent++)->under_way = true;
+}
+
+void outbox_again(struct outbox *o, uint64_t number)
+{
+        size_t offset = find(o, number);
+
+        if (offset < o->count)
+                slot_at(o, offset)->under_way = false;
+}
+
+void outbox_resume(struct outbox *o)
+{
+        o->unsent = 0;
 }
 
 const struct message *outbox_find(const struct outbox *o, uint64_t number)
@@ -267,6 +281,8 @@ int outbox_done(struct outbox *o, uint64_t number, bool delivered)
 
 void outbox_rewind(struct outbox *o)
 {
+        for (size_t i = 0; i < o->count; i++)
+                slot_at(o, i)->under_way = false;
         o->unsent = 0;
 }
 

@@ -45,6 +45,9 @@ void outbox_sent(struct outbox *outbox); /* what outbox_next() gave is under way
 /* The cloud's answer (or the decision to give up): deleted. delivered = false counts as refused. */
 int outbox_done(struct outbox *outbox, uint64_t number, bool delivered);
 void outbox_rewind(struct outbox *outbox);
+/* The cloud could not take it now: outbox_next() gives it again after outbox_resume(). */
+void outbox_again(struct outbox *outbox, uint64_t number);
+void outbox_resume(struct outbox *outbox);
 /* a message under way or in the window, borrowed; NULL if unknown */
 const struct message *outbox_find(const struct outbox *outbox, uint64_t number);
 /* Drops what is older than age_max; gives how many were dropped. */

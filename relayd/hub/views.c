@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Names of what the hub shows. */
+
+#include "hub/views.h"
+
+const char *registration_name(enum registration registration)
+{
+        switch (registration) {
+        case REGISTRATION_PENDING:
+                return "pending";
+        case REGISTRATION_REGISTERED:
+                return "registered";
+        case REGISTRATION_REVOKED:
+                return "revoked";
+        }
+        return "pending";
+}
+
+const char *uplink_view_name(enum uplink_view_state state)
+{
+        switch (state) {
+        case UPLINK_VIEW_NONE:
+                return "none";
+        case UPLINK_VIEW_DOWN:
+                return "down";
+        case UPLINK_VIEW_UP:
+                return "up";
+        }
+        return "none";
+}
