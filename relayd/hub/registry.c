@@ -2,6 +2,7 @@
 /* The site's devices; see registry.h. */
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,10 +192,15 @@ static int put(struct registry *registry, const struct device *d)
         return result < 0 ? result : add(registry, d);
 }
 
-static int refuse(struct refusal *refusal, enum reason reason, const char *format, const char *what)
+static int __attribute__((format(printf, 3, 4)))
+refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
 {
+        va_list arguments;
+
         refusal->reason = reason;
-        snprintf(refusal->text, sizeof(refusal->text), format, what);
+        va_start(arguments, format);
+        vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
+        va_end(arguments);
         return 1;
 }
 
@@ -236,7 +242,7 @@ int registry_import(struct registry *registry, struct span bytes, uint64_t now, 
 
         *added = *known = 0;
         if (factory_list_decode(bytes, &list) != RELAY_OK)
-                return refuse(refusal, REASON_MALFORMED, "%s is no factory list; make one with fwtool", "the file");
+                return refuse(refusal, REASON_MALFORMED, "the file is no factory list; make one with fwtool");
         while (result == 0 && factory_list_next(&list, &device))
                 result = import_one(registry, &list, &device, now, added, known);
         return result;

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The hub's side of the uplink; see cloud.h. */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hub/cloud.h"
+#include "hub/views.h"
+#include "policy/access.h"
+
+#define HELD_MAX 4096 /* messages of the cloud between receipt and disk */
+
+struct held {
+        uint64_t token, commit;
+};
+
+struct cloud {
+        struct uplink *uplink;
+        struct broker *broker;
+        struct cloud_host host;
+        const char *site;
+        uint64_t resume_ms; /* 0: not paused */
+        struct held held[HELD_MAX];
+        size_t held_first, held_count, held_unsealed;
+};
+
+/* what is subscribed to below sites/<site>/ */
+static const char *const filters[] = {
+        "devices/+/updates/offer", "devices/+/commands", "approvals/+/+", "policy/+", "revocations", "vendor/+",
+};
+#define FILTER_COUNT (sizeof(filters) / sizeof(filters[0]))
+
+/* ---- up */
+/* 0, or an answer of uplink_publish() */
+static int send_entry(struct cloud *c, const struct outbox_entry *entry)
+{
+        struct message_delivery delivery = { .qos = 1, .retain = entry->message->retain, .packet_id = 1 };
+        struct mqtt_packet packet;
+        struct writer w;
+        size_t consumed;
+        uint8_t reason;
+
+        /* the codec's form of the stored properties, and what is left of the expiry interval */
+        writer_init(&w, c->broker->packet, sizeof(c->broker->packet));
+        message_write_publish(&w, entry->message, &delivery, c->broker->time);
+        if (writer_finish(&w) != RELAY_OK ||
+            mqtt_decode(writer_span(&w), MQTT_V5, BROKER_PACKET_MAX, &packet, &consumed, &reason) != RELAY_OK)
+                return UPLINK_RANGE;
+        return uplink_publish(c->uplink, &packet.publish, &packet.props, entry->number);
+}
+
+static void give_up(struct cloud *c, uint64_t number, const struct message *m, const char *why)
+{
+        char detail[VIEW_TEXT_MAX];
+
+        snprintf(detail, sizeof(detail), "the cloud does not take a message on \"%.*s\": %s; it was dropped",
+                 (int)(m->topic.size > 120 ? 120 : m->topic.size), (const char *)m->topic.data, why);
+        c->host.alert(c->host.context, "", REASON_TOPIC, detail);
+        if (outbox_done(c->broker->outbox, number, false) < 0)
+                c->broker->error = -EIO;
+}
+
+void cloud_pump(struct cloud *c)
+{
+        struct broker *b = c->broker;
+        struct outbox_entry entry;
+
+        b->work_for_cloud = false;
+        while (!c->resume_ms && uplink_state(c->uplink) == UPLINK_UP && outbox_next(b->outbox, b->durable, &entry)) {
+                int result = send_entry(c, &entry);
+                if (result == UPLINK_RANGE)
+                        give_up(c, entry.number, entry.message, "it is too large for it");
+                else if (result != 0)
+                        return;
+                else
+                        outbox_sent(b->outbox);
+        }
+}
+
+static bool is_passing(uint8_t reason)
+{
+        return reason == MQTT_QUOTA_EXCEEDED || reason == MQTT_SERVER_BUSY || reason == MQTT_SERVER_UNAVAILABLE ||
+               reason == MQTT_RATE_TOO_HIGH;
+}
+
+static void on_acked(void *context, uint64_t cookie, uint8_t reason)
+{
+        struct cloud *c = context;
+        const struct message *m = outbox_find(c->broker->outbox, cookie);
+
+        c->host.before(c->host.context);
+        if (!m)
+                return;
+        if (reason < 0x80) {
+                if (outbox_done(c->broker->outbox, cookie, true) < 0)
+                        c->broker->error = -EIO;
+        } else if (is_passing(reason)) {
+                outbox_again(c->broker->outbox, cookie);
+                c->resume_ms = c->broker->now_ms + CLOUD_PAUSE_MS;
+        } else {
+                give_up(c, cookie, m, mqtt_reason_string(reason));
+        }
+        c->broker->work_for_cloud = true;
+}
+
+static void on_ready(void *context)
+{
+        struct cloud *c = context;
+
+        c->host.before(c->host.context);
+        cloud_pump(c);
+}
+
+/* ---- down */
+static uint8_t hold(struct cloud *c, uint64_t token)
+{
+        if (c->held_count == HELD_MAX)
+                return MQTT_QUOTA_EXCEEDED;
+        c->held[(c->held_first + c->held_count++) % HELD_MAX] = (struct held){ token, 0 };
+        c->held_unsealed++;
+        return UPLINK_HOLD;
+}
+
+/* A command goes to its device's topic, with its expiry; the device checks the signature and keeps the counters. */
+static enum reason pass_command(struct cloud *c, const struct uplink_message *message, const struct topic_parts *parts)
+{
+        struct mqtt_publish publish = *message->publish;
+        struct message *m;
+
+        if (!c->host.is_registered(c->host.context, parts->device))
+                return REASON_UNKNOWN_DEVICE;
+        publish.retain = false;
+        publish.qos = 1;
+        if (message_from_publish(&m, &publish, message->props, c->broker->time) < 0)
+                return REASON_MALFORMED;
+        router_distribute(c->broker, NULL, m);
+        message_unref(m);
+        return REASON_NONE;
+}
+
+static uint8_t on_message(void *context, const struct uplink_message *message)
+{
+        struct cloud *c = context;
+        const struct mqtt_publish *publish = message->publish;
+        enum reason reason = REASON_TOPIC;
+        enum access_uplink kind;
+        struct topic_parts parts;
+
+        c->host.before(c->host.context);
+        kind = access_uplink(c->site, publish->topic, publish->payload.size, &parts);
+        switch (kind) {
+        case ACCESS_UPLINK_REFUSED:
+                return publish->payload.size == 0 ? MQTT_SUCCESS : MQTT_NOT_AUTHORIZED;
+        case ACCESS_UPLINK_COMMAND:
+                reason = pass_command(c, message, &parts);
+                break;
+        case ACCESS_UPLINK_OFFER:
+        case ACCESS_UPLINK_APPROVAL:
+        case ACCESS_UPLINK_POLICY:
+        case ACCESS_UPLINK_REVOCATION:
+        case ACCESS_UPLINK_VENDOR:
+        case ACCESS_UPLINK_IMAGE_BLOCK:
+        case ACCESS_UPLINK_IMAGE_LIST:
+                reason = c->host.message(c->host.context, &parts, publish->payload);
+                break;
+        }
+        if (publish->qos == 0)
+                return MQTT_SUCCESS;
+        /* what is refused is refused for good: another try would bring the same */
+        return reason == REASON_STORE_FULL || reason == REASON_STORE_FAILED ? MQTT_QUOTA_EXCEEDED
+                                                                            : hold(c, message->token);
+}
+
+void cloud_commit(struct cloud *c)
+{
+        for (; c->held_unsealed > 0; c->held_unsealed--)
+                c->held[(c->held_first + c->held_count - c->held_unsealed) % HELD_MAX].commit = c->broker->commit;
+        cloud_durable(c);
+}
+
+void cloud_durable(struct cloud *c)
+{
+        while (c->held_count > c->held_unsealed && c->held[c->held_first].commit <= c->broker->durable) {
+                uplink_ack(c->uplink, c->held[c->held_first].token, MQTT_SUCCESS);
+                c->held_first = (c->held_first + 1) % HELD_MAX;
+                c->held_count--;
+        }
+        cloud_pump(c);
+}
+
+/* ---- state */
+static void on_state(void *context, enum uplink_state state, const char *error)
+{
+        struct cloud *c = context;
+
+        c->host.before(c->host.context);
+        if (state == UPLINK_CONNECTING)
+                return;
+        outbox_rewind(c->broker->outbox);
+        c->held_first = c->held_count = c->held_unsealed = 0;
+        c->resume_ms = 0;
+        c->host.state(c->host.context, state == UPLINK_UP, error ? error : "");
+        cloud_pump(c);
+}
+
+void cloud_tick(struct cloud *c)
+{
+        if (c->resume_ms && c->broker->now_ms >= c->resume_ms) {
+                c->resume_ms = 0;
+                outbox_resume(c->broker->outbox);
+        }
+        cloud_pump(c);
+}
+
+struct uplink *cloud_uplink(struct cloud *c)
+{
+        return c->uplink;
+}
+
+static int make_uplink(struct cloud *c, sd_event *event, const struct conf *conf,
+                       const struct uplink_transport *transport)
+{
+        struct uplink_options options = {
+                .identity = conf->identity,
+                .host = conf->uplink_host,
+                .port = conf->uplink_port,
+                .certificate_file = conf->uplink_certificate,
+                .key_file = conf->uplink_key,
+                .ca_file = conf->uplink_ca && *conf->uplink_ca ? conf->uplink_ca : NULL,
+                .keep_alive_s = conf->uplink_keep_alive_s,
+                .handler = { c, on_state, on_acked, on_ready, on_message },
+                .transport = transport,
+        };
+        char topics[FILTER_COUNT][TOPIC_MAX];
+        const char *list[FILTER_COUNT];
+
+        for (size_t i = 0; i < FILTER_COUNT; i++)
+                list[i] = topic_site(topics[i], conf->site, filters[i]);
+        options.filters = list;
+        options.filter_count = FILTER_COUNT;
+        if (conf->uplink_pin && *conf->uplink_pin) {
+                if (!span_from_hex(span_of_string(conf->uplink_pin), options.pins[0], SHA256_SIZE))
+                        return -EINVAL;
+                options.pin_count = 1;
+        }
+        return uplink_new(&c->uplink, event, &options);
+}
+
+int cloud_new(struct cloud **ret, sd_event *event, const struct conf *conf, struct broker *broker,
+              const struct cloud_host *host, const struct uplink_transport *transport)
+{
+        struct cloud *c = calloc(1, sizeof(*c));
+        int result;
+
+        if (!c)
+                return -ENOMEM;
+        c->broker = broker;
+        c->host = *host;
+        c->site = conf->site;
+        result = make_uplink(c, event, conf, transport);
+        if (result < 0) {
+                free(c);
+                return result;
+        }
+        *ret = c;
+        return 0;
+}
+
+struct cloud *cloud_free(struct cloud *c)
+{
+        if (!c)
+                return NULL;
+        uplink_free(c->uplink);
+        free(c);
+        return NULL;
+}
+
+int cloud_start(struct cloud *c)
+{
+        return uplink_start(c->uplink);
+}
+
+void cloud_stop(struct cloud *c)
+{
+        uplink_stop(c->uplink);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The hub's side of the uplink: feeds it from the outbox, judges what comes, acknowledges it once it is durable.
+ */
+
+#include <systemd/sd-event.h>
+
+#include "conf/conf.h"
+#include "hub/broker.h"
+#include "uplink/uplink.h"
+
+#define CLOUD_PAUSE_MS 5000 /* after the cloud said it cannot take more now */
+
+struct cloud;
+
+struct cloud_host {
+        void *context;
+        /* allowed by access_uplink(), not a command; REASON_NONE: taken (staged) */
+        enum reason (*message)(void *context, const struct topic_parts *parts, struct span payload);
+        bool (*is_registered)(void *context, struct span device);
+        void (*state)(void *context, bool up, const char *error);
+        void (*alert)(void *context, const char *device, enum reason reason, const char *detail);
+        void (*before)(void *context); /* ahead of each event: time may have passed */
+};
+int cloud_new(struct cloud **ret, sd_event *event, const struct conf *conf, struct broker *broker,
+              const struct cloud_host *host, const struct uplink_transport *transport);
+struct cloud *cloud_free(struct cloud *cloud);
+int cloud_start(struct cloud *cloud);
+void cloud_stop(struct cloud *cloud); /* DISCONNECT */
+/* Sends what the outbox has and the cloud takes. */
+void cloud_pump(struct cloud *cloud);
+void cloud_commit(struct cloud *cloud);  /* what came this turn is in the broker's last commit */
+void cloud_durable(struct cloud *cloud); /* acknowledges what the disk has now */
+void cloud_tick(struct cloud *cloud);
+struct uplink *cloud_uplink(struct cloud *cloud);

@@ -1,0 +1,566 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The composition root: makes the parts, gives them time and events, and passes what one says to those it concerns. */
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hub/manager_internal.h"
+#include "util/cleanup.h"
+#include "util/time.h"
+
+#define TICK_US        UINT64_C(1000000)
+#define TIME_PLAUSIBLE UINT64_C(1750000000) /* earlier than this release: the clock was never set */
+
+/* ---- time */
+void manager_refresh(void *context)
+{
+        struct manager *m = context;
+        uint64_t monotonic, real;
+
+        if (sd_event_now(m->event, CLOCK_MONOTONIC, &monotonic) < 0 ||
+            sd_event_now(m->event, CLOCK_REALTIME, &real) < 0)
+                return;
+        broker_time(m->broker, monotonic / TIME_US_PER_MS, real / TIME_US_PER_MS / TIME_MS_PER_S);
+}
+
+bool manager_time_is_trusted(void *context)
+{
+        return ((struct manager *)context)->broker->time >= TIME_PLAUSIBLE;
+}
+
+/* ---- telling */
+static void tell_changes(struct manager *m)
+{
+        for (size_t i = 0; i < m->change_count; i++)
+                if (m->listener.changed)
+                        m->listener.changed(m->listener.context, m->changes[i].what, m->changes[i].key);
+        m->change_count = 0;
+}
+
+void manager_changed(struct manager *m, enum manager_change what, const char *key)
+{
+        for (size_t i = 0; i < m->change_count; i++)
+                if (m->changes[i].what == what && strcmp(m->changes[i].key, key) == 0)
+                        return;
+        if (m->change_count == CHANGES_MAX)
+                tell_changes(m);
+        m->changes[m->change_count].what = what;
+        snprintf(m->changes[m->change_count++].key, sizeof(m->changes[0].key), "%s", key);
+}
+
+void manager_alert(void *context, const char *device, enum reason reason, const char *detail)
+{
+        struct manager *m = context;
+
+        alerts_raise(&m->alerts, device, reason, detail, m->broker ? m->broker->time : time_real_ms() / TIME_MS_PER_S,
+                     m->broker ? m->broker->now_ms : time_monotonic_ms());
+}
+
+void manager_audit(void *context, const char *actor, const char *action, const char *object, const char *detail)
+{
+        struct manager *m = context;
+        uint64_t now = m->broker ? m->broker->time : time_real_ms() / TIME_MS_PER_S;
+        int result = audit_log_append(&m->audit, now, actor, action, object, detail);
+
+        if (result < 0)
+                log_error("the audit log lost \"%s %s %s\": %s", actor, action, object ? object : "",
+                          errno_string(result));
+}
+
+static void tell_alerts(struct manager *m)
+{
+        const struct alert *alert;
+
+        while ((alert = alerts_next_untold(&m->alerts))) {
+                char topic[TOPIC_MAX], json[ALERT_JSON_MAX];
+                struct span payload = span_of(json, alert_json(alert, json));
+                struct alert_view view;
+
+                log_warning("alert %" PRIu64 ": %s %s: %s", alert->number, *alert->device ? alert->device : "relay",
+                            alert->reason, alert->detail);
+                topic_site(topic, m->conf->site, "alerts");
+                broker_publish(m->broker, topic, payload, false);
+                broker_send_up(m->broker, topic, payload, false);
+                alert_view(alert, &view);
+                if (m->listener.alert)
+                        m->listener.alert(m->listener.context, &view);
+        }
+}
+
+static enum uplink_view_state uplink_view(const struct manager *m)
+{
+        return !m->cloud ? UPLINK_VIEW_NONE : m->uplink_up ? UPLINK_VIEW_UP : UPLINK_VIEW_DOWN;
+}
+
+static void publish_state(struct manager *m)
+{
+        char topic[TOPIC_MAX], json[256];
+        int size = snprintf(json, sizeof(json), "{\"relay\":\"%s\",\"uplink\":\"%s\",\"since\":%" PRIu64 "}",
+                            m->conf->identity, uplink_view_name(uplink_view(m)), m->uplink_since);
+        struct span payload = span_of(json, (size_t)size);
+
+        topic_site(topic, m->conf->site, "relay/state");
+        if (broker_publish(m->broker, topic, payload, true) < 0)
+                log_warning("relay/state was not stored");
+        if (m->uplink_up)
+                broker_send_up(m->broker, topic, payload, true);
+}
+
+/* ---- what the broker says */
+static void on_send(void *context, struct link *link, struct span packet)
+{
+        (void)context;
+        frontends_send(link, packet);
+}
+
+static void on_close(void *context, struct link *link, uint8_t mqtt_reason)
+{
+        (void)context;
+        frontends_close(link, mqtt_reason);
+}
+
+static bool on_writable(void *context, const struct link *link)
+{
+        (void)context;
+        return frontends_writable(link);
+}
+
+static void on_release(void *context, struct link *link)
+{
+        (void)context;
+        frontends_release(link);
+}
+
+static void on_published(void *context, const struct link *link, const struct message *message)
+{
+        struct manager *m = context;
+        struct span identity = span_of_string(link->identity);
+        struct topic_parts parts;
+
+        if (!link->is_device || topic_parse(message->topic, &parts) != TOPIC_DEVICE)
+                return;
+        if (registry_told(&m->registry, identity, parts.rest, message->payload))
+                manager_changed(m, MANAGER_CHANGE_DEVICE, link->identity);
+        updater_from_device(m->updater, link->identity, parts.rest, message->payload);
+}
+
+static int on_image(void *context, const struct topic_parts *parts, uint8_t **ret, size_t *ret_size)
+{
+        return updater_image(((struct manager *)context)->updater, parts, ret, ret_size);
+}
+
+static void on_online(void *context, const struct link *link, bool online)
+{
+        struct manager *m = context;
+        const struct front_session *session = container_of(link, const struct front_session, link);
+        struct device *d;
+
+        if (!link->is_device)
+                return;
+        d = registry_find(&m->registry, span_of_string(link->identity));
+        if (!d)
+                return;
+        d->sessions += online ? 1 : (uint32_t)-1;
+        d->since = m->broker->time;
+        if (online)
+                snprintf(d->peer, sizeof(d->peer), "%s", session->peer);
+        manager_changed(m, MANAGER_CHANGE_DEVICE, d->identity);
+        if (m->updater)
+                updater_device_changed(m->updater, d->identity);
+}
+
+/* ---- what the updater asks */
+static uint64_t now_s(void *context)
+{
+        return ((struct manager *)context)->broker->time;
+}
+
+static uint64_t now_ms(void *context)
+{
+        return ((struct manager *)context)->broker->now_ms;
+}
+
+static bool device_of(void *context, const char *device, uint8_t class_id[CLASS_ID_SIZE], bool *online)
+{
+        const struct manager *m = context;
+        const struct device *d = registry_find(&m->registry, span_of_string(device));
+
+        if (!d || d->registration != REGISTRATION_REGISTERED)
+                return false;
+        memcpy(class_id, d->class_id, CLASS_ID_SIZE);
+        *online = d->sessions > 0;
+        return true;
+}
+
+static int publish_local(void *context, const char *topic, struct span payload)
+{
+        return broker_publish(((struct manager *)context)->broker, topic, payload, true);
+}
+
+static int publish_cloud(void *context, const char *topic, struct span payload)
+{
+        return broker_send_up(((struct manager *)context)->broker, topic, payload, true);
+}
+
+static int watch(void *context, const char *topic)
+{
+        struct manager *m = context;
+
+        return m->cloud ? uplink_watch(cloud_uplink(m->cloud), topic) : UPLINK_NOT_UP;
+}
+
+static void unwatch(void *context, const char *topic)
+{
+        struct manager *m = context;
+
+        if (m->cloud)
+                uplink_unwatch(cloud_uplink(m->cloud), topic);
+}
+
+static void update_changed(void *context, const char *digest)
+{
+        manager_changed(context, digest ? MANAGER_CHANGE_UPDATE : MANAGER_CHANGE_MANAGER, digest ? digest : "");
+}
+
+/* ---- what the cloud says */
+static enum reason from_cloud(void *context, const struct topic_parts *parts, struct span payload)
+{
+        return updater_from_cloud(((struct manager *)context)->updater, parts, payload);
+}
+
+static bool is_registered(void *context, struct span device)
+{
+        const struct manager *m = context;
+        const struct device *d = registry_find(&m->registry, device);
+
+        return d && d->registration == REGISTRATION_REGISTERED;
+}
+
+static void on_uplink(void *context, bool up, const char *error)
+{
+        struct manager *m = context;
+        bool changed = up != m->uplink_up;
+
+        if (changed)
+                log_info("uplink is %s%s%s", up ? "up" : "down", *error ? ": " : "", error);
+        m->uplink_up = up;
+        snprintf(m->uplink_error, sizeof(m->uplink_error), "%s", up ? "" : error);
+        manager_changed(m, MANAGER_CHANGE_MANAGER, "");
+        if (!changed)
+                return;
+        m->uplink_since = m->broker->time;
+        publish_state(m);
+        updater_uplink(m->updater, up);
+}
+
+/* ---- the loop */
+static int fail(struct manager *m, int error)
+{
+        log_error("the store failed: %s; the hub ends, nothing acknowledged is lost", errno_string(error));
+        return sd_event_exit(m->event, error);
+}
+
+static int on_turn(sd_event_source *source, void *context)
+{
+        struct manager *m = context;
+        int result;
+
+        (void)source;
+        tell_alerts(m);
+        tell_changes(m);
+        result = broker_commit(m->broker);
+        if (result < 0)
+                return fail(m, result);
+        if (m->cloud)
+                cloud_commit(m->cloud);
+        return 0;
+}
+
+static int on_durable(sd_event_source *source, int fd, uint32_t events, void *context)
+{
+        struct manager *m = context;
+        int result;
+
+        (void)source, (void)fd, (void)events;
+        manager_refresh(m);
+        result = broker_durable(m->broker);
+        if (result < 0)
+                return fail(m, result);
+        updater_durable(m->updater, m->broker->durable);
+        if (m->cloud)
+                cloud_durable(m->cloud);
+        return 0;
+}
+
+static int on_tick(sd_event_source *source, uint64_t usec, void *context)
+{
+        struct manager *m = context;
+
+        manager_refresh(m);
+        broker_tick(m->broker);
+        updater_tick(m->updater);
+        if (m->cloud)
+                cloud_tick(m->cloud);
+        sd_event_source_set_time(source, usec + TICK_US);
+        return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int add_sources(struct manager *m)
+{
+        uint64_t now;
+        int result = sd_event_add_post(m->event, &m->turn, on_turn, m);
+
+        if (result >= 0)
+                result = sd_event_add_io(m->event, &m->durable, store_fd(m->store), EPOLLIN, on_durable, m);
+        if (result >= 0)
+                result = sd_event_now(m->event, CLOCK_MONOTONIC, &now);
+        if (result >= 0)
+                result = sd_event_add_time(m->event, &m->tick, CLOCK_MONOTONIC, now + TICK_US, 0, on_tick, m);
+        return result < 0 ? result : 0;
+}
+
+/* ---- making it */
+static int say(char *error, size_t error_size, int result, const char *what)
+{
+        snprintf(error, error_size, "%s: %s%s", what, errno_string(result),
+                 result == -EBADMSG ? " (a damaged record; restore a backup or start with relayd --new-store)" : "");
+        return result;
+}
+
+static int load_files(struct manager *m, char *error, size_t error_size)
+{
+        int result = conf_roles_load(m->conf->roles, &m->roles, error, error_size);
+
+        if (result < 0 || !m->conf->device_ca || !*m->conf->device_ca)
+                return result;
+        result = x509_trust_new(&m->trust);
+        if (result == 0)
+                result = x509_trust_add_file(m->trust, m->conf->device_ca);
+        return result < 0 ? say(error, error_size, result, m->conf->device_ca) : 0;
+}
+
+static int make_broker(struct manager *m)
+{
+        struct outbox_options outbox = { .store = m->store,
+                                         .bytes_max = m->conf->outbox_bytes_max,
+                                         .age_max_s = m->conf->outbox_age_max_s,
+                                         .drop_oldest = m->conf->when_full == CONF_FULL_DROP_OLDEST };
+        struct broker_options options = {
+                .site = m->conf->site,
+                .store = m->store,
+                .now_ms = time_monotonic_ms(),
+                .time = time_real_ms() / TIME_MS_PER_S,
+                .host = { m, on_send, on_close, on_writable, on_release, on_published, on_image, manager_alert,
+                          on_online },
+        };
+        int result = m->conf->uplink == CONF_UPLINK_NONE ? 0 : outbox_new(&options.outbox, &outbox);
+
+        if (result < 0)
+                return result;
+        result = broker_new(&m->broker, &options);
+        if (result < 0)
+                outbox_free(options.outbox);
+        return result;
+}
+
+static void learn_state(void *context, struct message *message)
+{
+        struct manager *m = context;
+        struct topic_parts parts;
+
+        if (topic_parse(message->topic, &parts) == TOPIC_DEVICE)
+                registry_told(&m->registry, parts.device, parts.rest, message->payload);
+}
+
+static int load_parts(struct manager *m, char *error, size_t error_size)
+{
+        char filter[TOPIC_MAX];
+        int result = audit_log_load(&m->audit, m->store);
+
+        if (result < 0)
+                return say(error, error_size, result, "the audit log");
+        result = registry_load(&m->registry, m->store);
+        if (result < 0)
+                return say(error, error_size, result, "the registry of devices");
+        result = alerts_load(&m->alerts, m->store, time_monotonic_ms());
+        if (result < 0)
+                return say(error, error_size, result, "the alerts");
+        result = make_broker(m);
+        if (result < 0)
+                return say(error, error_size, result, "sessions, retained messages or outbox");
+        retained_match(&m->broker->retained, span_of_string(topic_device(filter, m->conf->site, "+", "state/relay")),
+                       m->broker->time, learn_state, m);
+        return 0;
+}
+
+static int make_updater(struct manager *m)
+{
+        struct updater_host host = {
+                .context = m,
+                .now_s = now_s,
+                .now_ms = now_ms,
+                .time_trusted = manager_time_is_trusted,
+                .device = device_of,
+                .publish_local = publish_local,
+                .publish_cloud = publish_cloud,
+                .watch = watch,
+                .unwatch = unwatch,
+                .alert = manager_alert,
+                .audit = manager_audit,
+                .changed = update_changed,
+        };
+
+        return updater_new(&m->updater, m->store, m->conf->site, &host);
+}
+
+static int make_frontends(struct manager *m, bool listen, char *error, size_t error_size)
+{
+        _cleanup_free_ char *path = NULL;
+        struct frontends_options options = { .peer_uid = (uid_t)-1,
+                                             .group = (gid_t)-1,
+                                             .admit = manager_admit,
+                                             .before = manager_refresh,
+                                             .context = m };
+        int result;
+
+        if (listen && asprintf(&path, "%s/mqtt.channel", m->conf->runtime) < 0)
+                return -ENOMEM;
+        options.path = path;
+        result = frontends_new(&m->frontends, m->event, &options);
+        if (result < 0)
+                return say(error, error_size, result, path ? path : "front ends");
+        frontends_use(m->frontends, m->broker);
+        return 0;
+}
+
+static int make_cloud(struct manager *m, const struct uplink_transport *transport, char *error, size_t error_size)
+{
+        struct cloud_host host = { m, from_cloud, is_registered, on_uplink, manager_alert, manager_refresh };
+        int result;
+
+        if (m->conf->uplink == CONF_UPLINK_NONE)
+                return 0;
+        result = cloud_new(&m->cloud, m->event, m->conf, m->broker, &host, transport);
+        return result < 0 ? say(error, error_size, result, "the uplink (certificate, key, ca, pin of [uplink])") : 0;
+}
+
+static int build(struct manager *m, const struct manager_options *options, char *error, size_t error_size)
+{
+        int result = load_files(m, error, error_size);
+
+        if (result == 0)
+                result = load_parts(m, error, error_size);
+        if (result < 0)
+                return result;
+        result = make_updater(m);
+        if (result < 0)
+                return say(error, error_size, result, "updates, approvals, site policy or vendor keys");
+        result = make_frontends(m, options->listen, error, error_size);
+        if (result == 0)
+                result = make_cloud(m, options->transport, error, error_size);
+        if (result < 0)
+                return result;
+        result = add_sources(m);
+        return result < 0 ? say(error, error_size, result, "the event loop") : 0;
+}
+
+int manager_new(struct manager **ret, const struct manager_options *options, char *error, size_t error_size)
+{
+        struct manager *m = calloc(1, sizeof(*m));
+        int result;
+
+        if (!m)
+                return -ENOMEM;
+        m->conf = options->conf;
+        m->event = sd_event_ref(options->event);
+        m->store = options->store;
+        m->admit_rate = (struct log_rate){ .burst = 10, .interval_ms = 10000 };
+        m->uplink_since = time_real_ms() / TIME_MS_PER_S;
+        result = build(m, options, error, error_size);
+        if (result < 0) {
+                manager_free(m);
+                return result;
+        }
+        *ret = m;
+        return 0;
+}
+
+struct manager *manager_free(struct manager *m)
+{
+        if (!m)
+                return NULL;
+        sd_event_source_disable_unref(m->turn);
+        sd_event_source_disable_unref(m->durable);
+        sd_event_source_disable_unref(m->tick);
+        frontends_free(m->frontends);
+        cloud_free(m->cloud);
+        if (m->broker)
+                broker_commit(m->broker);
+        updater_free(m->updater);
+        broker_free(m->broker);
+        alerts_release(&m->alerts);
+        registry_release(&m->registry);
+        x509_trust_free(m->trust);
+        conf_roles_free(m->roles);
+        sd_event_unref(m->event);
+        free(m);
+        return NULL;
+}
+
+int manager_start(struct manager *m)
+{
+        manager_audit(m, "relay", audit_action_name(AUDIT_STARTED), m->conf->identity, RELAYD_VERSION);
+        updater_start(m->updater);
+        publish_state(m);
+        return m->cloud ? cloud_start(m->cloud) : 0;
+}
+
+void manager_stop(struct manager *m)
+{
+        manager_audit(m, "relay", audit_action_name(AUDIT_STOPPED), m->conf->identity, "");
+        frontends_stop(m->frontends);
+        if (m->cloud)
+                cloud_stop(m->cloud);
+}
+
+struct frontends *manager_frontends(struct manager *m)
+{
+        return m->frontends;
+}
+
+/* ---- roles again */
+static void recheck(void *context, struct front_session *session)
+{
+        struct manager *m = context;
+        const struct conf_role *role;
+
+        if (session->link.is_device)
+                return;
+        role = conf_roles_find(m->roles, session->link.identity);
+        if (!role || memcmp(role->fingerprint, session->fingerprint, SHA256_SIZE) != 0) {
+                broker_close(m->broker, &session->link, MQTT_NOT_AUTHORIZED, true);
+                return;
+        }
+        session->link.role = &role->access;
+        broker_recheck(m->broker, &session->link);
+}
+
+void manager_reload(struct manager *m)
+{
+        struct conf_roles *roles = NULL, *old = m->roles;
+        char error[VIEW_TEXT_MAX];
+
+        manager_refresh(m);
+        if (conf_roles_load(m->conf->roles, &roles, error, sizeof(error)) < 0) {
+                log_error("roles were not read again, the old ones stay: %s", error);
+                return;
+        }
+        m->roles = roles;
+        frontends_walk(m->frontends, recheck, m);
+        conf_roles_free(old);
+        log_info("roles: %zu site applications", roles->count);
+}

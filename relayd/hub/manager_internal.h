@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * The manager's inside, shared by manager.c (composition and events), manager_admit.c (who may have a session) and
+ * manager_actions.c (what the bus sees and asks).
+ */
+
+#include <systemd/sd-event.h>
+
+#include "conf/conf.h"
+#include "conf/roles.h"
+#include "hub/alerts.h"
+#include "hub/audit_log.h"
+#include "hub/broker.h"
+#include "hub/cloud.h"
+#include "hub/frontends.h"
+#include "hub/manager.h"
+#include "hub/manager_open.h"
+#include "hub/registry.h"
+#include "hub/updater.h"
+#include "tls/x509.h"
+#include "util/log.h"
+
+#define CHANGES_MAX 64 /* told at once at the latest */
+
+struct change {
+        enum manager_change what;
+        char key[2 * SHA256_SIZE + 1];
+};
+
+struct manager {
+        const struct conf *conf;
+        sd_event *event;
+        struct store *store;
+        struct conf_roles *roles;
+        struct x509_trust *trust; /* NULL: no factory CA */
+        struct registry registry;
+        struct alerts alerts;
+        struct audit_log audit;
+        struct broker *broker;
+        struct updater *updater;
+        struct frontends *frontends;
+        struct cloud *cloud; /* NULL: air-gapped */
+        sd_event_source *turn, *durable, *tick;
+        struct manager_listener listener;
+        struct change changes[CHANGES_MAX];
+        size_t change_count;
+        bool uplink_up;
+        uint64_t uplink_since;
+        char uplink_error[UPLINK_ERROR_SIZE];
+        struct log_rate admit_rate;
+        struct quota admit_alerts;
+};
+
+void manager_refresh(void *m); /* the broker's time is the loop's */
+void manager_changed(struct manager *m, enum manager_change what, const char *key);
+void manager_alert(void *m, const char *device, enum reason reason, const char *detail);
+void manager_audit(void *m, const char *actor, const char *action, const char *object, const char *detail);
+/* Is the clock set? A gateway without one starts near the epoch of its firmware. */
+bool manager_time_is_trusted(void *m);
+void manager_admit(void *m, const struct channel_open *open, struct admission *out);
