@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "bus/bus.h"
 #include "hub/manager.h"
 #include "hub/manager_open.h"
 #include "hub/new_store.h"
@@ -177,6 +178,7 @@ static int run(const struct conf *conf)
         _cleanup_(store_freep) struct store *store = NULL;
         _cleanup_(signer_stopp) struct signer *signer = NULL;
         _cleanup_(manager_freep) struct manager *m = NULL;
+        _cleanup_(bus_freep) struct bus *bus = NULL;
         struct manager_options options = { .conf = conf, .listen = true };
         char error[VIEW_TEXT_MAX] = "";
         int result = block_signals();
@@ -202,6 +204,11 @@ static int run(const struct conf *conf)
         result = manager_new(&m, &options, error, sizeof(error));
         if (result < 0) {
                 log_error("%s", *error ? error : errno_string(result));
+                return result;
+        }
+        result = bus_new(&bus, event, conf->bus_address, m);
+        if (result < 0) {
+                log_error("D-Bus at [bus] address = %s: %s", conf->bus_address, errno_string(result));
                 return result;
         }
         result = add_signals(event, m);
