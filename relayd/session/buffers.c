@@ -96,7 +96,7 @@ int session_give(struct session *s, const struct mqtt_packet *packet)
         writer_init(&w, NULL, 0);
         (void)mqtt_encode(&w, MQTT_V5, packet);
         size_t size = writer_needed(&w);
-        if (size > (size_t)s->limits.packet_max + SESSION_GROWTH)
+        if (size > s->limits.packet_max)
                 return -EMSGSIZE;
         uint8_t *normal = malloc(size);
         if (!normal)

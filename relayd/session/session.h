@@ -24,10 +24,8 @@
 
 #include "relay/mqtt.h"
 
-#define SESSION_GROWTH 128 /* a normalised packet has at most packet_max + SESSION_GROWTH bytes */
-
 struct session_limits {
-        uint32_t packet_max;          /* bytes of the largest packet accepted; announced in CONNACK */
+        uint32_t packet_max;          /* bytes of the largest packet accepted, as sent and normalised; announced */
         uint16_t receive_maximum;     /* unacknowledged QoS 1 and 2 publishes of the client */
         uint16_t topic_alias_maximum; /* 0 to 32 */
         uint16_t keep_alive_max_s;   /* a larger (or no) keep-alive is replaced by it: Server Keep Alive; 0: as asked. A

@@ -70,7 +70,7 @@ static void take_events(struct run *run)
                         run->closed = true;
                         continue;
                 }
-                require(event.packet.size <= PACKET_MAX + SESSION_GROWTH);
+                require(event.packet.size <= PACKET_MAX);
                 require(mqtt_decode(event.packet, MQTT_V5, SIZE_MAX, &packet, &consumed, &reason) == RELAY_OK);
                 require(consumed == event.packet.size);
                 require(!(packet.props.present & MQTT_PROP(MQTT_P_TOPIC_ALIAS)));

@@ -270,6 +270,21 @@ static void alias_memory_is_bounded(void **state)
         talk_end(&t);
 }
 
+/* What fits as it came may not fit the channel in MQTT 5 or with its topic. */
+static void a_packet_that_grows_too_large(void **state)
+{
+        (void)state;
+        struct talk t;
+        talk_open_5(&t);
+        t.s->limits.packet_max = 16;
+        from_client(&t, "30 ?? 0006'abcdef' (230001)");
+        to_hub(&t, "30 ?? 0006'abcdef' ()");
+        from_client(&t, "30 ?? 0000 (230001) '12345678'");
+        to_client(&t, "E0 01 95");
+        ends(&t, MQTT_PACKET_TOO_LARGE, true);
+        talk_end(&t);
+}
+
 static void client_packet_maximum(void **state)
 {
         (void)state;
@@ -427,6 +442,7 @@ int main(void)
                 cmocka_unit_test(a_refused_publish_ends_a_311_session),
                 cmocka_unit_test(aliases_are_resolved),
                 cmocka_unit_test(alias_memory_is_bounded),
+                cmocka_unit_test(a_packet_that_grows_too_large),
                 cmocka_unit_test(client_packet_maximum),
                 cmocka_unit_test(no_texts_if_not_wanted),
                 cmocka_unit_test(full_output),
