@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* TLS 1.3 client for devices: pins instead of CAs, the private key behind port/secret.h. */
+/* TLS 1.3 client for devices: pins instead of CAs, the private key behind port/secret.h, never in wolfSSL. */
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
@@ -10,13 +10,6 @@
 #include <string.h>
 
 #include "ports/common/spki.h"
-
-/* RFC 8410 PKCS#8 of a key of zeros: wolfSSL wants some key before it asks the signing callback, which has the real one
- */
-static const uint8_t placeholder_key[] = { 0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
-                                           0x04, 0x22, 0x04, 0x20, 0,    0,    0,    0,    0,    0,    0,    0,
-                                           0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,
-                                           0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0,    0 };
 
 static int receive_callback(WOLFSSL *ssl, char *out, int size, void *context)
 {
@@ -120,8 +113,6 @@ static int set_up(struct tls_wolfssl_link *link, const struct tls_target *target
         WOLFSSL *ssl = link->ssl;
 
         if (wolfSSL_use_certificate_chain_buffer(ssl, tls->certificates.data, (long)tls->certificates.size) !=
-                    WOLFSSL_SUCCESS ||
-            wolfSSL_use_PrivateKey_buffer(ssl, placeholder_key, sizeof(placeholder_key), WOLFSSL_FILETYPE_ASN1) !=
                     WOLFSSL_SUCCESS ||
             wolfSSL_UseKeyShare(ssl, WOLFSSL_ECC_X25519) != WOLFSSL_SUCCESS)
                 return RELAY_E_CRYPTO;

@@ -164,7 +164,7 @@ static int parse(struct provision *p, int argc, char **argv)
         static const struct option options[] = {
                 { "flash", required_argument, NULL, 'f' },       { "identity", required_argument, NULL, 'i' },
                 { "key", required_argument, NULL, 'k' },         { "certificate", required_argument, NULL, 'c' },
-                { "vendor-keys", required_argument, NULL, 'v' }, { "policy", required_argument, NULL, 'p' },
+                { "vendor-keys", required_argument, NULL, 'v' }, { "site-policy", required_argument, NULL, 'p' },
                 { "manifest", required_argument, NULL, 'm' },    { "image", required_argument, NULL, 'I' },
                 { "approval", required_argument, NULL, 'a' },    { 0 },
         };
@@ -195,7 +195,8 @@ int main(int argc, char **argv)
         if (parse(&p, argc, argv) < 0) {
                 fprintf(stderr,
                         "usage: device-provision --flash FILE --identity NAME --key KEY.pem --certificate CHAIN.pem "
-                        "--vendor-keys FILE --policy FILE --manifest ENVELOPE --image FILE [--approval FILE]...\n");
+                        "--vendor-keys FILE --site-policy FILE --manifest ENVELOPE --image FILE [--approval "
+                        "FILE]...\n");
                 return 2;
         }
         int r = flash_file_create(p.flash);
