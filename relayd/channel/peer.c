@@ -359,9 +359,6 @@ static int add_sources(struct channel_peer *peer)
                 r = sd_event_add_defer(peer->event, &peer->flush, on_flush, peer);
         if (r >= 0)
                 r = sd_event_source_set_enabled(peer->flush, SD_EVENT_OFF);
-        /* after all sources that may still add messages in this turn */
-        if (r >= 0)
-                r = sd_event_source_set_priority(peer->flush, SD_EVENT_PRIORITY_IDLE);
         if (r >= 0)
                 r = sd_event_add_time_relative(peer->event, &peer->deadline, CLOCK_MONOTONIC, HELLO_TIMEOUT_US, 0,
                                                on_deadline, peer);
