@@ -168,7 +168,7 @@ static void on_hub_closed(struct channel_peer *peer, int error, void *context)
         front->hub_ready = false;
         if (log_rate_allow(&front->hub_rate, time_monotonic_ms(), &dropped))
                 log_warning("lost the hub: %s; closing all sessions", errno_string(error));
-        end_all(front, MQTT_SERVER_UNAVAILABLE);
+        end_all(front, MQTT_SHUTTING_DOWN); /* 0x88 is for CONNACK only */
         retry_later(front);
 }
 

@@ -1,41 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tls: client and server over a socket pair, in turns; who is refused and how */
-#include "scratch.h"
+#include "identities.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "tls/keyfile.h"
 #include "tls/tls.h"
-#include "tls/x509.h"
 
 static uint8_t pin_right[SHA256_SIZE], pin_wrong[SHA256_SIZE];
-
-static void make_identity(const char *name, uint8_t number, const char *issuer, struct x509_request request)
-{
-        uint8_t seed[ED25519_SEED_SIZE] = { number }, issuer_seed[ED25519_SEED_SIZE], out[2048], *issuer_der = NULL;
-        size_t issuer_size = 0;
-        char path[64];
-        struct writer w;
-
-        memcpy(issuer_seed, seed, sizeof(seed));
-        if (issuer) {
-                snprintf(path, sizeof(path), "%s.key", issuer);
-                assert_int_equal(keyfile_load(path, NULL, issuer_seed), 0);
-                snprintf(path, sizeof(path), "%s.crt", issuer);
-                assert_int_equal(x509_load_pem(path, &issuer_der, &issuer_size), 0);
-        }
-        request.days = request.days ? request.days : 100;
-        assert_int_equal(crypto_ed25519_public(seed, &request.key), 0);
-        writer_init(&w, out, sizeof(out));
-        assert_int_equal(x509_make(&w, &request, span_of(issuer_der, issuer_size), issuer_seed), 0);
-        free(issuer_der);
-        snprintf(path, sizeof(path), "%s.crt", name);
-        assert_int_equal(x509_save_pem(path, writer_span(&w), 0644), 0);
-        snprintf(path, sizeof(path), "%s.key", name);
-        assert_int_equal(keyfile_save(path, seed, NULL), 0);
-}
 
 static int setup(void **state)
 {
