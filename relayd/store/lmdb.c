@@ -187,15 +187,30 @@ static const struct store_ops lmdb_ops = {
         .usage = lmdb_usage,
 };
 
+static char *path_in(const char *folder, const char *name)
+{
+        char *path;
+        return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+/* Whole pages; see "Space" in the header. A database that is larger than a lowered size_max must still take deletes. */
+static size_t map_size(const struct store_options *options)
+{
+        size_t size = options->size_max;
+        _cleanup_free_ char *data = path_in(options->path, LMDB_DATA_FILE);
+        struct stat info;
+        if (data && stat(data, &info) == 0 && (uint64_t)info.st_size > size)
+                size = (size_t)info.st_size;
+        return (size + size / 4 + 4095) / 4096 * 4096;
+}
+
 static int open_env(const struct store_options *options, MDB_env **ret)
 {
         MDB_env *env;
         int result = mdb_env_create(&env);
         if (result != 0)
                 return result;
-        /* whole pages; see "Space" in the header */
-        size_t map = (options->size_max + options->size_max / 4 + 4095) / 4096 * 4096;
-        result = mdb_env_set_mapsize(env, map);
+        result = mdb_env_set_mapsize(env, map_size(options));
         if (result == 0)
                 result = mdb_env_set_maxdbs(env, STORE_TABLE_COUNT);
         if (result == 0)
@@ -246,12 +261,6 @@ static int fill_new(const struct store_options *options)
         }
         mdb_env_close(env);
         return lmdb_result(result);
-}
-
-static char *path_in(const char *folder, const char *name)
-{
-        char *path;
-        return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
 enum marker { MARKER_IS_NONE, MARKER_IS_CREATING, MARKER_IS_READY, MARKER_IS_FOREIGN };

@@ -318,6 +318,66 @@ static void test_disk_full(void **state)
         store_free(store);
 }
 
+/* LMDB's descriptors of the database become read-only: every commit fails, and not for lack of space */
+static void break_descriptors(const struct fixture *f)
+{
+        for (int fd = 3; fd < 64; fd++) {
+                char link[64], target[256] = "";
+                snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+                if (readlink(link, target, sizeof(target) - 1) < 0 || strcmp(target, f->data) != 0)
+                        continue;
+                _cleanup_close_ int read_only = open(f->data, O_RDONLY);
+                assert_true(read_only >= 0);
+                assert_int_equal(dup2(read_only, fd), fd);
+        }
+}
+
+static void test_disk_broken(void **state)
+{
+        struct fixture *f = *state;
+        struct store *store;
+        assert_int_equal(open_store(f, &store), 0);
+        break_descriptors(f);
+        assert_int_equal(store_put(store, STORE_META, SPAN_LITERAL("a"), SPAN_LITERAL("b")), 0);
+        int error = 0, sync_error = store_sync(store);
+        assert_true(sync_error < 0 && sync_error != -ENOSPC);
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(store_durable(store, &error), 0);
+                assert_int_equal(error, sync_error);
+        }
+        assert_int_equal(store_put(store, STORE_META, SPAN_LITERAL("c"), SPAN_LITERAL("d")), -EIO);
+        assert_int_equal(store_delete(store, STORE_META, SPAN_LITERAL("c")), -EIO);
+        expect_whole(store); /* reading goes on */
+        store_free(store);
+        assert_int_equal(open_store(f, &store), 0);
+        expect_whole(store);
+        store_free(store);
+}
+
+/* a smaller size_max than what is there: no puts, but deletes, and then puts again */
+static void test_size_lowered(void **state)
+{
+        struct fixture *f = *state;
+        struct store *store;
+        static uint8_t value[4000];
+        f->options.size_max = (size_t)16 << 20;
+        assert_int_equal(open_store(f, &store), 0);
+        for (uint32_t i = 0; i < 1000; i++)
+                assert_int_equal(store_put(store, STORE_ALERTS, span_of(&i, sizeof(i)), SPAN_OF(value)), 0);
+        assert_int_equal(store_sync(store), 0);
+        store_free(store);
+
+        f->options.size_max = (size_t)1 << 20;
+        assert_int_equal(open_store(f, &store), 0);
+        assert_int_equal(store_put(store, STORE_META, SPAN_LITERAL("a"), SPAN_LITERAL("b")), -ENOSPC);
+        for (uint32_t i = 0; i < 1000; i++)
+                assert_int_equal(store_delete(store, STORE_ALERTS, span_of(&i, sizeof(i))), 0);
+        assert_int_equal(store_sync(store), 0);
+        assert_int_equal(store_put(store, STORE_META, SPAN_LITERAL("a"), SPAN_LITERAL("b")), 0);
+        assert_int_equal(store_sync(store), 0);
+        store_free(store);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -334,6 +394,8 @@ int main(void)
                 TEST(test_flipped_byte_while_open),
                 TEST(test_random_bytes),
                 TEST(test_disk_full),
+                TEST(test_disk_broken),
+                TEST(test_size_lowered),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
