@@ -13,7 +13,7 @@
 #include "relay/span.h"
 
 #define COLUMNS_MAX 12
-#define WIDTH_LEAST 8 /* no column is cut below it */
+#define WIDTH_LEAST 5 /* no column is cut below it */
 
 static const struct {
         const char *word, *colour;

@@ -101,6 +101,7 @@ int ctl_alerts(struct cli *cli)
                 return ctl_failure(cli, r, &SD_BUS_ERROR_NULL);
         if ((r = list(cli, bus, from)) != CLI_OK || !cli_flag(cli, "follow"))
                 return r;
+        fflush(stdout);
         return follow(cli, bus);
 }
 

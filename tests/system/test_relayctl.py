@@ -1,0 +1,566 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""relayctl against a relay that is only a D-Bus interface, and may lie; signed objects checked with cbor2 and cryptography."""
+
+import copy
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import pty
+import re
+import struct
+import subprocess
+import termios
+import time
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from lab.process import Process, wait_until
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = pathlib.Path(os.environ.get("RELAYD_BUILD", ROOT / "build"))
+RELAYCTL, FWTOOL = BUILD / "relayd" / "ctl" / "relayctl", BUILD / "tools" / "fwtool"
+
+
+def run(program, *arguments, code=0, env=None):
+    done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                          timeout=60, env={**os.environ, **(env or {})})
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def on_terminal(*arguments, typed="", columns=80, env=None):
+    """Runs relayctl on a terminal of its own; gives its exit code and all that was shown."""
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(RELAYCTL, [str(RELAYCTL), *map(str, arguments)], {**os.environ, "TERM": "xterm", **(env or {})})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    os.write(terminal, typed.encode())
+    shown = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:
+            break
+        if not part:
+            break
+        shown += part
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode().replace("\r\n", "\n")
+
+
+def public(path):
+    return serialization.load_pem_public_key(pathlib.Path(path).read_bytes())
+
+
+def spki(key):
+    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def raw(key):
+    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
+def verify_sign1(sign1, key, aad, payload=None):
+    assert sign1.tag == 18
+    protected, unprotected, carried, signature = sign1.value
+    assert cbor2.loads(protected) == {1: -8, 4: hashlib.sha256(spki(key)).digest()[:8]} and unprotected == {}
+    assert (carried is None) == (payload is not None)
+    payload = carried if payload is None else payload
+    key.verify(signature, cbor2.dumps(["Signature1", protected, aad, payload]))
+    return cbor2.loads(payload)
+
+
+# ---- a site, its vendor, and a relay on a bus
+
+SETUP = ["--site", "s1", "--listen", "127.0.0.1:8883", "--yes"]
+
+
+def run_setup(folder, *more, people=("anna", "bertil", "cecilia"), code=0):
+    approvers = [part for name in people for part in ("--approver", folder / f"{name}.key.pub")]
+    return run(RELAYCTL, "setup", "--root", folder / "gw", *SETUP, *approvers, *more, code=code)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Approvers anna, bertil, cecilia (2 of 3), mallory who is none, vendor keys, a signed manifest."""
+    folder = tmp_path_factory.mktemp("home")
+    for name in ("anna", "bertil", "cecilia", "mallory"):
+        run(RELAYCTL, "keys", "create", folder / f"{name}.key")
+    for name in ("organisation", "developer"):
+        run(FWTOOL, "keys", "create", folder / f"{name}.key")
+    make_vendor(folder, "vendor.cbor", "organisation", "developer")
+    make_vendor(folder, "mallory.cbor", "mallory", "developer")
+    run_setup(folder, "--threshold", "2", "--cloud", "127.0.0.1:18883", "--cloud-pin", "ab" * 32, "--endpoint-devices",
+          "device-1,device-2")
+    folder.joinpath("policy.cbor").write_bytes((folder / "gw/etc/relayd/site-policy.cbor").read_bytes())
+    for name in ("anna", "bertil"):
+        run(RELAYCTL, "approvers", "sign", folder / "policy.cbor", "--key", folder / f"{name}.key", "--yes")
+    (folder / "image").write_bytes(b"firmware" * 1000)
+    make_manifest(folder, "manifest", "organisation", "developer")
+    return folder
+
+
+def make_vendor(folder, name, organisation, developer):
+    run(FWTOOL, "vendor-keys", "create", "--domain", "acme.example", "--organisation", folder / f"{organisation}.key.pub",
+        "--developer", folder / f"{developer}.key.pub", "-o", folder / name)
+    for signer in (organisation, developer):
+        run(FWTOOL, "vendor-keys", "sign", folder / name, "--key", folder / f"{signer}.key", "--yes")
+
+
+def make_manifest(folder, name, *signers, version="1.1.0", description="closes a hole"):
+    run(FWTOOL, "manifest", "build", "--image", folder / "image", "--domain", "acme.example", "--class", "plant-care",
+        "--version", version, "--sequence", "2", "--urgency", "security", "--description", description, "-o", folder / name)
+    for signer in signers:
+        role = "developer" if signer == "developer" else "organisation"
+        run(FWTOOL, "manifest", "sign", folder / name, "--key", folder / f"{signer}.key", "--role", role, "--yes")
+    return digest_of(folder / name)
+
+
+def digest_of(manifest):
+    return json.loads(run(FWTOOL, "manifest", "show", manifest, "--json").stdout)["digest"]
+
+
+def update_of(manifest, **more):
+    shown = json.loads(run(FWTOOL, "manifest", "show", manifest, "--json").stdout)
+    return {"Digest": shown["digest"], "Version": shown["version"], "Urgency": shown["urgency"], "Sequence": 2,
+            "Description": shown["description"], "ImageDigest": shown["image_digest"], "ImageSize": shown["image_size"],
+            "State": "pending", "Received": 1763800000, "Approvals": [], "Needed": 2, "BlocksCached": 0, "Blocks": 2,
+            "Devices": [["device-1", "approval"], ["device-2", "approval"]],
+            "envelope": manifest.read_bytes().hex(), **more}
+
+
+def device(identity, **more):
+    return {"Identity": identity, "Registration": "registered", "Online": True, "Since": 1763800000,
+            "Peer": "127.0.0.1:40112", "FirmwareVersion": "1.0.0", "ImageDigest": "ab" * 32, "Boot": 3,
+            "Fingerprint": "cd" * 32, "Trust": "claimed", "UpdateState": "idle", "UpdateProgress": 0, "UpdateReason": "none",
+            **more}
+
+
+def audit_chain(count):
+    records, previous = [], bytes(32)
+    for number in range(1, count + 1):
+        encoded = cbor2.dumps({0: 1, 1: number, 2: 1763800000 + number, 3: previous, 4: "uid:0", 5: "gate-opened", 6: "gate",
+                               7: ""})
+        records.append([number, encoded.hex()])
+        previous = hashlib.sha256(encoded).digest()
+    return records
+
+
+class FakeRelay:
+    def __init__(self, folder, home):
+        self.folder, self.bus = folder, f"unix:path={folder}/bus"
+        self.file, self.calls_file = folder / "state.json", folder / "calls.jsonl"
+        self.env = {"XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
+        self.state = {
+            "manager": {"Version": "0.1.0", "Site": "s1", "Identity": "relay.s1", "UplinkState": "up",
+                        "UplinkSince": 1763800000, "UplinkError": "", "GateState": "closed", "GateUntil": 0, "PolicyEpoch": 1,
+                        "PolicyDigest": "ee" * 32, "Threshold": 2, "Sessions": 2, "OutboxEvents": 5, "OutboxBytes": 81920},
+            "devices": [device("device-10"), device("device-2", Online=False), device("device-1")],
+            "updates": [update_of(home / "manifest")],
+            "policy": (home / "policy.cbor").read_bytes().hex(), "vendor": (home / "vendor.cbor").read_bytes().hex(),
+            "alerts": [[1, 1763800000, "device-1", "developer-signature", "an offer without it"]],
+            "audit": audit_chain(450)}
+        self.original = copy.deepcopy(self.state)
+        self.write()
+        self.daemon = Process("dbus", ["dbus-daemon", "--session", f"--address={self.bus}", "--nofork", "--nopidfile",
+                                       "--print-address"], folder / "dbus.log")
+        self.daemon.wait_for("unix:path=")
+        self.relay = Process("relay", ["/usr/bin/python3", ROOT / "tests/lab/fakerelay.py", self.bus, self.file,
+                                       self.calls_file], folder / "relay.log")
+        self.relay.wait_for("ready")
+
+    def write(self):
+        temporary = self.folder / "state.new"
+        temporary.write_text(json.dumps(self.state))
+        temporary.rename(self.file)
+
+    def show(self, **changes):
+        self.state.update(changes)
+        self.write()
+
+    def reset(self):
+        self.state = copy.deepcopy(self.original)
+        self.write()
+        self.calls_file.write_text("")
+
+    def calls(self):
+        return [json.loads(line) for line in self.calls_file.read_text().splitlines()]
+
+    def ctl(self, *arguments, code=0):
+        return run(RELAYCTL, "--bus", self.bus, *arguments, code=code, env=self.env)
+
+    def json(self, *arguments):
+        return json.loads(self.ctl("--json", *arguments).stdout)
+
+    def close(self):
+        self.relay.kill()
+        self.daemon.kill()
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, home):
+    relay = FakeRelay(tmp_path_factory.mktemp("relay"), home)
+    yield relay
+    relay.close()
+
+
+@pytest.fixture
+def relay(shared):
+    shared.reset()
+    return shared
+
+
+# ---- showing
+
+def test_lists_are_what_the_bus_says(relay):
+    devices = relay.json("devices")
+    assert [d["Identity"] for d in devices] == ["device-1", "device-2", "device-10"]
+    assert {key: value for key, value in devices[1].items() if key != "Path"} == device("device-2", Online=False)
+    assert relay.json("devices", "show", "device-10")["Boot"] == 3
+    table = relay.ctl("devices").stdout.splitlines()
+    assert table[0].split()[:3] == ["DEVICE", "REGISTRATION", "PRESENCE"]
+    assert table[2].split()[:3] == ["device-2", "registered", "offline"]
+    status = relay.json("status")
+    assert status["OutboxEvents"] == 5 and status["PolicyDigest"] == "ee" * 32
+    assert "80.0 KiB" in relay.ctl("status").stdout
+    assert "Uplink: up" in relay.ctl("uplink").stdout
+    relay.show(devices=[])
+    assert "devices import" in relay.ctl("devices").stdout
+
+
+def test_updates_by_version_or_digest(relay, home):
+    digest = digest_of(home / "manifest")
+    assert [u["Digest"] for u in relay.json("updates")] == [digest]
+    for name in ("1.1.0", digest, digest[:4], digest[:9].upper()):
+        assert relay.json("updates", "show", name)["Digest"] == digest
+    for name in (digest[:3], "1.1", "zzzz", digest + "0"):
+        assert "unknown-update" in relay.ctl("updates", "show", name, code=3).stderr
+    relay.show(updates=[update_of(home / "manifest"), update_of(home / "manifest", Digest="ff" * 32)])
+    assert "fits 2 updates" in relay.ctl("updates", "show", "1.1.0", code=2).stderr
+    shown = relay.ctl("updates", "show", digest).stdout
+    assert "0 of 2" in shown and re.search(r"device-2 +approval", shown)
+    for name in ("anna", "bertil", "cecilia"):
+        assert hashlib.sha256(spki(public(home / f"{name}.key.pub"))).hexdigest()[:16] in shown
+
+
+def test_alerts_and_following_them(relay):
+    assert relay.json("alerts") == [{"number": 1, "time": 1763800000, "device": "device-1", "reason": "developer-signature",
+                                     "detail": "an offer without it"}]
+    assert relay.json("alerts", "--from", "2") == []
+    follower = Process("follow", [RELAYCTL, "--bus", relay.bus, "alerts", "--follow"], relay.folder / "follow.log")
+    follower.wait_for("an offer without it")
+    relay.ctl("devices", "admit", "device-2")
+    follower.wait_for("was admitted")
+    follower.kill()
+
+
+def test_what_comes_from_outside_cannot_write_on_the_terminal(relay, home):
+    relay.show(updates=[update_of(home / "manifest", Description="a\x1b[2Jb\u202ec\x07d\u0085e")])
+    shown = relay.ctl("updates").stdout
+    assert "a?[2Jb?c?d?e" in shown and "\x1b" not in shown
+    relay.show(devices=[device("device-1", FirmwareVersion="1\n2")])
+    assert len(relay.ctl("devices").stdout.splitlines()) == 2
+
+
+def test_tables_fit_the_terminal(relay):
+    environment = {"NO_COLOR": ""}
+    environment.pop("COLUMNS", None)
+    code, shown = on_terminal("--bus", relay.bus, "updates", columns=70, env={**environment, "COLUMNS": "70"})
+    assert code == 0 and "\x1b[" in shown and "…" in shown
+    for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines():
+        assert len(line) <= 70
+    assert "\x1b[" not in on_terminal("--bus", relay.bus, "updates", env={"NO_COLOR": "1"})[1]
+
+
+# ---- acting
+
+def test_actions_reach_the_relay(relay, home, tmp_path):
+    run(FWTOOL, "factory", "add", "--list", tmp_path / "list", "--domain", "acme.example", "--class", "plant-care",
+        "--identity", "device-1", "--certificate", home / "anna.key.pub")
+    assert relay.json("devices", "import", tmp_path / "list") == {"added": 2, "known": 1}
+    relay.ctl("devices", "revoke", "device-1", "--why", "stolen")
+    relay.ctl("updates", "deny", "1.1.0", "--why", "no")
+    relay.ctl("policy", "import", home / "policy.cbor")
+    relay.ctl("setup", "--import-policy", home / "policy.cbor", "--import-vendor", home / "vendor.cbor")
+    assert relay.calls() == [
+        ["ImportDevices", (tmp_path / "list").read_bytes().hex()], ["RevokeDevice", "device-1", "stolen"],
+        ["DenyUpdate", digest_of(home / "manifest"), "no"], ["ImportSitePolicy", (home / "policy.cbor").read_bytes().hex()],
+        ["ImportSitePolicy", (home / "policy.cbor").read_bytes().hex()],
+        ["ImportVendorKeys", (home / "vendor.cbor").read_bytes().hex()]]
+
+
+def test_what_cannot_be_valid_is_not_sent(relay, home, tmp_path):
+    (tmp_path / "broken").write_bytes(b"\x00\x01\x02")
+    relay.ctl("devices", "import", tmp_path / "broken", code=1)
+    relay.ctl("policy", "import", tmp_path / "broken", code=3)
+    relay.ctl("vendor", "import", home / "policy.cbor", code=3)
+    unsigned = home / "gw/etc/relayd/site-policy.cbor"
+    assert "refused: " in relay.ctl("policy", "import", unsigned, code=3).stderr
+    assert relay.calls() == []
+
+
+def test_gate(relay):
+    before = int(time.time())
+    relay.ctl("gate", "open", "--for", "10m")
+    relay.ctl("gate", "open")
+    relay.ctl("gate", "close")
+    (_, until), forever, close = relay.calls()
+    assert before + 600 <= until <= int(time.time()) + 600
+    assert forever == ["OpenGate", 0] and close == ["CloseGate"]
+    assert relay.json("gate")["GateState"] == "closed"
+    for duration in ("", "0", "-1", "10x", "1.5h", "99999999999d", "m"):
+        assert "--for" in relay.ctl("gate", "open", "--for", duration, code=2).stderr
+
+
+def test_refusals_carry_their_reason(relay):
+    done = relay.ctl("devices", "admit", "device-7", code=3)
+    assert "refused: unknown-device: there is no device 'device-7'" in done.stderr
+    assert "unknown-device" in relay.ctl("devices", "show", "device-7", code=3).stderr
+
+
+def test_no_relay_no_bus(relay, tmp_path):
+    assert "cannot reach the bus" in run(RELAYCTL, "--bus", f"unix:path={tmp_path}/none", "status", code=4).stderr
+    daemon = Process("dbus", ["dbus-daemon", "--session", f"--address=unix:path={tmp_path}/bus", "--nofork", "--nopidfile",
+                              "--print-address"], tmp_path / "log")
+    daemon.wait_for("unix:path=")
+    assert "relayd does not answer" in run(RELAYCTL, "--bus", f"unix:path={tmp_path}/bus", "status", code=4).stderr
+    daemon.kill()
+
+
+# ---- approving
+
+def trust(home):
+    return ("--policy", home / "policy.cbor", "--vendor-keys", home / "vendor.cbor")
+
+
+def test_an_approval_by_the_book(relay, home):
+    done = relay.ctl("updates", "approve", "1.1.0", "--key", home / "anna.key", *trust(home), "--yes")
+    assert digest_of(home / "manifest") in done.stdout and "closes a hole" in done.stdout
+    assert "Approved: 1 of 2" in done.stdout and "relayctl gate open --for 10m" in done.stdout
+    (_, sent), = relay.calls()
+    body = verify_sign1(cbor2.loads(bytes.fromhex(sent)), public(home / "anna.key.pub"), b"relayd/approval/1")
+    assert body == {0: 1, 1: "s1", 2: bytes.fromhex(digest_of(home / "manifest")), 3: [0], 6: 0}
+
+
+def test_scope_and_life_of_an_approval(relay, home):
+    relay.ctl("updates", "approve", "1.1.0", "--key", home / "anna.key", *trust(home), "--yes", "--device", "device-1",
+              "--valid-for", "2h")
+    body = verify_sign1(cbor2.loads(bytes.fromhex(relay.calls()[0][1])), public(home / "anna.key.pub"), b"relayd/approval/1")
+    assert body[3] == [2, ["device-1"]] and abs(body[5] - time.time() - 7200) < 60
+
+
+def refused(relay, home, reason, *arguments, key="anna", code=3):
+    done = relay.ctl("updates", "approve", "1.1.0", "--key", home / f"{key}.key", *(arguments or trust(home)), "--yes",
+                     code=code)
+    assert reason in done.stderr and relay.calls() == []
+    return done
+
+
+def test_only_approvers_approve(relay, home):
+    refused(relay, home, "not-an-approver", key="mallory")
+
+
+def test_a_relay_with_another_vendor_is_noticed(relay, home):
+    relay.show(vendor=(home / "mallory.cbor").read_bytes().hex())
+    refused(relay, home, "vendor-keys-invalid")
+
+
+def test_a_relay_with_another_policy_is_noticed(relay, home, tmp_path):
+    for name in ("anna", "bertil", "cecilia"):
+        (tmp_path / f"{name}.key.pub").write_bytes((home / f"{name}.key.pub").read_bytes())
+    (tmp_path / "mallory.key.pub").write_bytes((home / "mallory.key.pub").read_bytes())
+    run_setup(tmp_path, people=("mallory",))
+    policy = tmp_path / "gw/etc/relayd/site-policy.cbor"
+    run(RELAYCTL, "approvers", "sign", policy, "--key", home / "mallory.key", "--yes")
+    relay.show(policy=policy.read_bytes().hex())
+    refused(relay, home, "policy-invalid")
+    refused(relay, home, "policy-invalid", "--policy-digest", "00" * 32, "--vendor-keys", home / "vendor.cbor")
+
+
+def test_missing_vendor_signatures_are_noticed(relay, home, tmp_path):
+    (tmp_path / "image").write_bytes((home / "image").read_bytes())
+    for name in ("organisation", "developer", "mallory"):
+        (tmp_path / f"{name}.key").write_bytes((home / f"{name}.key").read_bytes())
+    make_manifest(tmp_path, "one", "organisation")
+    relay.show(updates=[update_of(tmp_path / "one")])
+    # this update's object is unknown to the fake, which knows the signed one: the digest is the same
+    refused(relay, home, "developer-signature")
+    make_manifest(tmp_path, "other", "mallory", "developer")
+    relay.show(updates=[update_of(tmp_path / "other")])
+    refused(relay, home, "organisation-signature")
+
+
+def test_another_manifest_behind_the_digest_is_noticed(relay, home, tmp_path):
+    (tmp_path / "image").write_bytes(b"other")
+    for name in ("organisation", "developer"):
+        (tmp_path / f"{name}.key").write_bytes((home / f"{name}.key").read_bytes())
+    make_manifest(tmp_path, "other", "organisation", "developer")
+    relay.show(updates=[update_of(home / "manifest", envelope=(tmp_path / "other").read_bytes().hex())])
+    refused(relay, home, "unknown-update")
+    relay.show(updates=[update_of(home / "manifest", envelope="d86b00")])
+    refused(relay, home, "malformed")
+
+
+def test_trust_at_first_use(relay, home):
+    approve = ("--bus", relay.bus, "updates", "approve", "1.1.0", "--key", home / "anna.key")
+    assert "never compared" in run(RELAYCTL, *approve, "--yes", code=2, env=relay.env).stderr
+    code, shown = on_terminal(*approve, typed="n\n", env=relay.env)
+    assert code == 1 and "not confirmed" in shown and relay.calls() == []
+    policy = hashlib.sha256(cbor2.loads((home / "policy.cbor").read_bytes())[0]).hexdigest()
+    code, shown = on_terminal(*approve, typed="y\ny\nn\n", env=relay.env)
+    assert code == 1 and policy in shown and relay.calls() == []
+    remembered = relay.folder / "config/relayd/trust/s1"
+    assert (remembered / "site-policy.cbor").read_bytes() == (home / "policy.cbor").read_bytes()
+    assert remembered.stat().st_mode & 0o777 == 0o700
+    code, shown = on_terminal(*approve, typed="y\n", env=relay.env)
+    assert code == 0 and "does not know" not in shown and len(relay.calls()) == 1
+    run(RELAYCTL, *approve, "--yes", env=relay.env)
+    relay.reset()
+    relay.show(vendor=(home / "mallory.cbor").read_bytes().hex())
+    assert "vendor-keys-invalid" in run(RELAYCTL, *approve, "--yes", code=3, env=relay.env).stderr
+    assert relay.calls() == []
+
+
+def test_nothing_is_signed_without_a_yes(relay, home):
+    approve = ("updates", "approve", "1.1.0", "--key", home / "anna.key", *trust(home))
+    assert "nobody to ask" in relay.ctl(*approve, code=2).stderr
+    assert on_terminal("--bus", relay.bus, *approve, typed="\n", env=relay.env)[0] == 1
+    assert relay.calls() == []
+
+
+# ---- audit
+
+def test_audit_log_and_its_chain(relay, tmp_path):
+    assert [row["number"] for row in relay.json("audit", "log", "--from", "449")] == [449, 450]
+    assert len(relay.json("audit")) == 450
+    verify = ("audit", "verify", "--trust", tmp_path)
+    assert relay.json(*verify)["records"] == 450
+    relay.show(audit=audit_chain(460))
+    assert relay.json(*verify) == {"intact": True, "records": 460, "seen_before": 450,
+                                   "head": hashlib.sha256(bytes.fromhex(audit_chain(460)[-1][1])).hexdigest()}
+    relay.show(audit=audit_chain(459))
+    assert "broken" in relay.ctl(*verify, code=1).stderr
+    for damage in (lambda chain: chain.pop(100), lambda chain: chain.pop(0),
+                   lambda chain: chain.__setitem__(7, [8, chain[7][1].replace("6761", "6762", 1)])):
+        chain = audit_chain(460)
+        damage(chain)
+        relay.show(audit=chain)
+        assert "broken at record" in relay.ctl(*verify, code=1).stderr
+
+
+# ---- setup and policies
+
+def test_setup_makes_what_the_hub_needs(home):
+    etc = home / "gw/etc/relayd"
+    conf = (etc / "relayd.conf").read_text()
+    assert "site = s1" in conf and f"key = {etc}/keys/relay.key" in conf and "host = 127.0.0.1" in conf
+    for name in ("relay", "gate", "uplink"):
+        assert (etc / f"keys/{name}.key").stat().st_mode & 0o777 == 0o600
+    assert (etc / "keys").stat().st_mode & 0o777 == 0o700
+    certificate = subprocess.run(["openssl", "x509", "-in", etc / "relay.crt", "-noout", "-text"], check=True,
+                                 capture_output=True, text=True).stdout
+    assert "CN = relay.s1" in certificate and "IP Address:127.0.0.1" in certificate
+    payload, signatures = cbor2.loads((etc / "site-policy.cbor").read_bytes())
+    body = cbor2.loads(payload)
+    assert signatures == [] and cbor2.dumps(body, canonical=True) == payload
+    assert body[1] == "s1" and body[2] == 1 and body[5] == 2 and body[9] is False
+    assert [key[-2] for key in body[4]] == [raw(public(home / f"{n}.key.pub")) for n in ("anna", "bertil", "cecilia")]
+    assert body[6] == [{1: 1, -1: 6, -2: raw(public(etc / "keys/gate.key.pub"))}]
+    pin = hashlib.sha256(spki(public(etc / "keys/relay.key.pub"))).digest()
+    assert body[7] == [{0: 0, 1: "127.0.0.1", 2: 8883, 3: pin, 5: ["device-1", "device-2"]},
+                       {0: 1, 1: "127.0.0.1", 2: 18883, 3: bytes.fromhex("ab" * 32)}]
+
+
+def test_setup_never_overwrites(home):
+    before = {path: path.read_bytes() for path in (home / "gw/etc").rglob("*") if path.is_file()}
+    assert "set up already" in run_setup(home, code=1).stderr
+    assert before == {path: path.read_bytes() for path in (home / "gw/etc").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--site", "S 1"], "--site 'S 1'"), (["--listen", "0.0.0.0:8883"], "--address"), (["--listen", "a:b"], "--listen 'a:b'"),
+    (["--threshold", "1"], "2 to 3 are allowed"), (["--threshold", "4"], "2 to 3 are allowed"),
+    (["--cloud", "127.0.0.1:1"], "--cloud-pin HEX is missing"),
+    (["--cloud", "127.0.0.1:1", "--cloud-pin", "abc"], "--cloud-pin 'abc'"),
+    (["--endpoint-devices", "device-1,Device"], "'Device' is no device"), (["--patience", "soon"], "--patience 'soon'"),
+    (["--uplink-key", "k"], "belong together")])
+def test_setup_says_what_is_wrong(home, tmp_path, arguments, message):
+    people = [part for name in ("anna", "bertil", "cecilia") for part in ("--approver", home / f"{name}.key.pub")]
+    done = run(RELAYCTL, "setup", "--root", tmp_path / "gw", *SETUP, *people, *arguments, code=2)
+    assert message in done.stderr
+    assert not (tmp_path / "gw/etc/relayd/relayd.conf").exists()
+
+
+def test_setup_warns_of_one_and_of_all(home, tmp_path):
+    for name in ("anna", "bertil"):
+        (tmp_path / f"{name}.key.pub").write_bytes((home / f"{name}.key.pub").read_bytes())
+    assert "one approver alone" in run_setup(tmp_path, people=("anna",)).stderr
+    (tmp_path / "two").mkdir()
+    for name in ("anna", "bertil"):
+        (tmp_path / "two" / f"{name}.key.pub").write_bytes((home / f"{name}.key.pub").read_bytes())
+    assert "all 2 approvers" in run_setup(tmp_path / "two", people=("anna", "bertil")).stderr
+    assert "one key was given twice" in run_setup(tmp_path / "two", people=("anna", "anna"), code=2).stderr
+
+
+def test_site_policy_signatures_by_the_book(home):
+    payload, signatures = cbor2.loads((home / "policy.cbor").read_bytes())
+    assert len(signatures) == 2
+    for sign1, name in zip(signatures, ("anna", "bertil")):
+        verify_sign1(cbor2.loads(sign1) if isinstance(sign1, bytes) else sign1, public(home / f"{name}.key.pub"),
+                     b"relayd/site-policy/1", payload)
+    shown = json.loads(run(RELAYCTL, "approvers", "show", home / "policy.cbor", "--json").stdout)
+    assert shown["digest"] == hashlib.sha256(payload).hexdigest() and len(shown["signed_by"]) == 2
+
+
+def test_signing_a_policy_twice_or_as_a_stranger(home, tmp_path):
+    policy = tmp_path / "policy"
+    policy.write_bytes((home / "policy.cbor").read_bytes())
+    assert "already signed" in run(RELAYCTL, "approvers", "sign", policy, "--key", home / "anna.key", "--yes", code=1).stderr
+    assert "would not count" in run(RELAYCTL, "approvers", "sign", policy, "--key", home / "mallory.key", "--yes", code=1).stderr
+    assert policy.read_bytes() == (home / "policy.cbor").read_bytes()
+    assert "complete" in run(RELAYCTL, "approvers", "sign", policy, "--key", home / "cecilia.key", "--yes").stdout
+
+
+def test_proposing_a_successor(home, tmp_path):
+    propose = ("approvers", "propose", "--site", "s1", "--approver", home / "anna.key.pub", "--approver",
+               home / "bertil.key.pub", "--approver", home / "mallory.key.pub", "--address", "10.0.0.1:8883",
+               "--relay-certificate", home / "gw/etc/relayd/relay.crt", "-o", tmp_path / "next")
+    run(RELAYCTL, *propose, "--after", home / "policy.cbor")
+    body = cbor2.loads(cbor2.loads((tmp_path / "next").read_bytes())[0])
+    assert body[2] == 2 and body[3] == hashlib.sha256(cbor2.loads((home / "policy.cbor").read_bytes())[0]).digest()
+    assert "exists" in run(RELAYCTL, *propose, code=1).stderr
+
+
+def test_approvers_list(relay, home):
+    assert [a["signed"] for a in relay.json("approvers")] == [True, True, False]
+    assert "2 of 3 are needed" in relay.ctl("approvers").stdout
+    relay.show(policy="")
+    assert "policy import" in relay.ctl("approvers", code=1).stderr
+
+
+# ---- the command line
+
+def test_manual_names_every_command():
+    manual = (ROOT / "docs" / "man" / "relayctl.1.rst").read_text()
+    overview = run(RELAYCTL, "--help").stdout
+    for noun in run(RELAYCTL, "__complete", "").stdout.split():
+        for verb in run(RELAYCTL, "__complete", noun, "").stdout.split() or [""]:
+            words = [noun] + ([verb] if verb else [])
+            assert " ".join(words) in manual and " ".join(words) in overview
+            for option in run(RELAYCTL, "__complete", *words, "--").stdout.split():
+                assert option in manual, f"{' '.join(words)} {option}"
+
+
+def test_bash_completes(tmp_path):
+    script = tmp_path / "complete.bash"
+    script.write_text(f"""
+PATH={RELAYCTL.parent}:$PATH
+. {RELAYCTL.parent}/relayctl.bash
+COMP_WORDS=(relayctl updates app); COMP_CWORD=2; _relayctl; echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(relayctl gate open --f); COMP_CWORD=3; _relayctl; echo "${{COMPREPLY[@]}}"
+""")
+    assert subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout.split() == ["approve", "--for"]
