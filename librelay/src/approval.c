@@ -283,26 +283,28 @@ static enum reason approval_holds(const struct approval *approval, const struct 
 
 /* one row per approver: has he a counting approval, and if not, what kept one from counting */
 struct tally {
+        size_t counted; /* different approvers */
         bool counts[SITE_APPROVERS_MAX];
         enum reason kept[SITE_APPROVERS_MAX]; /* REASON_NONE: no approval of his seen */
 };
 
 static void tally_add(struct tally *tally, size_t approver, enum reason reason)
 {
-        if (reason == REASON_NONE)
+        if (reason == REASON_NONE) {
+                tally->counted += !tally->counts[approver];
                 tally->counts[approver] = true;
-        else if (tally->kept[approver] == REASON_NONE || reason < tally->kept[approver])
+        } else if (tally->kept[approver] == REASON_NONE || reason < tally->kept[approver]) {
                 tally->kept[approver] = reason; /* the order of arrival must not change the answer */
+        }
 }
 
 static struct decision tally_decide(const struct tally *tally, const struct site_policy *policy)
 {
-        size_t missing = policy->threshold;
+        size_t missing;
 
-        for (size_t i = 0; i < policy->approver_count && missing > 0; i++)
-                missing -= tally->counts[i];
-        if (missing == 0)
+        if (tally->counted >= policy->threshold)
                 return DECISION_ALLOW;
+        missing = policy->threshold - tally->counted;
         for (size_t i = 0; i < policy->approver_count; i++)
                 if (!tally->counts[i] && tally->kept[i] != REASON_NONE && --missing == 0)
                         return DECISION_DENY(tally->kept[i]);
@@ -316,7 +318,8 @@ struct decision approval_decide(const struct span *approvals, size_t count, cons
 
         if (policy->threshold == 0 || policy->approver_count > SITE_APPROVERS_MAX)
                 return DECISION_DENY(REASON_POLICY_INVALID);
-        for (size_t i = 0; i < count; i++) {
+        /* verifying is what costs: stop at k, as nothing that comes later can take an approval back */
+        for (size_t i = 0; i < count && tally.counted < policy->threshold; i++) {
                 struct approval approval;
                 struct cose_sign1 sign1;
                 size_t approver;
