@@ -134,9 +134,21 @@ static size_t utf8_character(const uint8_t *s, size_t left)
         return size;
 }
 
+/* most strings are ASCII: eight bytes at once, none of them 0 */
+static bool is_ascii_8(const uint8_t *p)
+{
+        uint64_t word;
+        memcpy(&word, p, sizeof(word));
+        return ((word | (word - UINT64_C(0x0101010101010101))) & UINT64_C(0x8080808080808080)) == 0;
+}
+
 bool span_is_utf8(struct span s)
 {
         for (size_t at = 0; at < s.size;) {
+                if (s.size - at >= 8 && is_ascii_8(s.data + at)) {
+                        at += 8;
+                        continue;
+                }
                 size_t size = utf8_character(s.data + at, s.size - at);
                 if (size == 0)
                         return false;

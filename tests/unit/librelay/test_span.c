@@ -57,6 +57,25 @@ static void test_hexadecimal(void **state)
         assert_false(span_from_hex(SPAN_LITERAL("0aFf00"), bytes, 2));
 }
 
+/* wherever the odd byte stands: eight bytes are looked at together */
+static void test_utf8_at_every_place(void **state)
+{
+        (void)state;
+        static const uint8_t bad[] = { 0x00, 0x80, 0xC3, 0xFF };
+        uint8_t text[20];
+        for (size_t at = 0; at + 1 < sizeof(text); at++) {
+                for (size_t i = 0; i < sizeof(bad); i++) {
+                        memset(text, 'a', sizeof(text));
+                        text[at] = bad[i];
+                        assert_false(span_is_utf8(SPAN_OF(text)));
+                }
+                memcpy(text + at, "\xC3\xA9", 2);
+                assert_true(span_is_utf8(SPAN_OF(text)));
+                memset(text, 0x01, sizeof(text));
+                assert_true(span_is_utf8(SPAN_OF(text)));
+        }
+}
+
 static void test_utf8(void **state)
 {
         static const struct {
@@ -141,6 +160,7 @@ int main(void)
                 cmocka_unit_test(test_strings),
                 cmocka_unit_test(test_hexadecimal),
                 cmocka_unit_test(test_utf8),
+                cmocka_unit_test(test_utf8_at_every_place),
                 cmocka_unit_test(test_reader_error_sticks),
                 cmocka_unit_test(test_writer_measures_and_stops),
         };
