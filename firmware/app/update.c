@@ -39,6 +39,15 @@ static int store_journal(struct update *u, const uint8_t digest[SHA256_SIZE])
         return journal_store(&u->journal, record);
 }
 
+static void tell_running(struct update *u, enum update_state state)
+{
+        struct update_target running = { 0 };
+
+        memcpy(running.digest, u->boot.manifest, SHA256_SIZE);
+        (void)span_to_string(span_of_string(u->config.version), running.version, sizeof(running.version));
+        update_tell(u, state, REASON_NONE, &running);
+}
+
 int update_init(struct update *u, const struct update_config *config, uint64_t now_ms)
 {
         uint8_t digest[SHA256_SIZE];
@@ -51,10 +60,8 @@ int update_init(struct update *u, const struct update_config *config, uint64_t n
                 r = load_journal(u, digest);
         if (r < 0)
                 return r;
-        struct update_target running = { 0 };
-        memcpy(running.digest, u->boot.manifest, SHA256_SIZE);
         if (!u->boot.confirmed)
-                update_tell(u, UPDATE_TRYING, REASON_NONE, &running);
+                tell_running(u, UPDATE_TRYING);
         return 0;
 }
 
@@ -76,15 +83,11 @@ void update_session(struct update *u, uint64_t now_ms)
 
 void update_confirmed(struct update *u)
 {
-        struct update_target running = { 0 };
-
         if (u->boot.confirmed)
                 return;
         u->boot.confirmed = true;
         u->boot.floor = u->boot.sequence > u->boot.floor ? u->boot.sequence : u->boot.floor;
-        memcpy(running.digest, u->boot.manifest, SHA256_SIZE);
-        memcpy(running.version, u->status.version, sizeof(running.version));
-        update_tell(u, UPDATE_CONFIRMED, REASON_NONE, &running);
+        tell_running(u, UPDATE_CONFIRMED);
 }
 
 /* ---- blocks in the spare slot */

@@ -39,6 +39,7 @@ extern const struct update_timing update_timing_default;
 
 struct update_config {
         const char *device;
+        const char *version; /* of the running image */
         uint8_t class_id[CLASS_ID_SIZE];
         const struct vendor_keys *vendor;
         const struct site_policy *policy;

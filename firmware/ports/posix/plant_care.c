@@ -86,6 +86,7 @@ static int open_update(struct application *a)
         const struct port_flash *flash = &a->flash.port;
         struct update_config config = {
                 .device = a->boot.identity.name,
+                .version = FIRMWARE_VERSION,
                 .vendor = &a->vendor,
                 .policy = &a->policy,
                 .boot = &a->boot.boot,
