@@ -121,12 +121,19 @@ struct span write_policy_set(uint8_t *out, size_t size, const struct site_policy
 
 struct span write_manifest(uint8_t *out, size_t size, const enum who *signers, size_t count)
 {
-        uint8_t buffers[2][MANIFEST_MAX];
         struct manifest_fields fields = sample_manifest();
+
+        return write_manifest_of(out, size, &fields, signers, count);
+}
+
+struct span write_manifest_of(uint8_t *out, size_t size, const struct manifest_fields *fields, const enum who *signers,
+                              size_t count)
+{
+        uint8_t buffers[2][MANIFEST_MAX];
         struct writer w;
 
         writer_init(&w, buffers[0], MANIFEST_MAX);
-        assert_int_equal(manifest_encode(&w, &fields), RELAY_OK);
+        assert_int_equal(manifest_encode(&w, fields), RELAY_OK);
         for (size_t i = 0; i < count; i++) {
                 struct signer signer = who(signers[i]);
                 struct span before = writer_span(&w);

@@ -35,5 +35,7 @@ struct span write_vendor_set(uint8_t *out, size_t size);
 struct span write_policy_set(uint8_t *out, size_t size, const struct site_policy *policy, const enum who *signers,
                              size_t count);
 struct span write_manifest(uint8_t *out, size_t size, const enum who *signers, size_t count);
+struct span write_manifest_of(uint8_t *out, size_t size, const struct manifest_fields *fields, const enum who *signers,
+                              size_t count);
 struct span write_approval(uint8_t *out, size_t size, const struct approval *approval, enum who signer);
 struct span write_factory(uint8_t *out, size_t size);
