@@ -7,7 +7,8 @@
 
 #include "hub/broker.h"
 
-#define SWEEP_MAX 100 /* expired retained messages removed per tick */
+#define CLOCK_JUMP_S 60
+#define SWEEP_MAX    100 /* expired retained messages removed per tick */
 
 static int load(struct broker *b)
 {
@@ -66,8 +67,23 @@ void broker_time(struct broker *b, uint64_t now_ms, uint64_t time)
         b->time = time;
 }
 
+/* By how much Unix time jumped since the last tick, beside what passed. */
+static int64_t clock_jump(struct broker *b)
+{
+        int64_t jump = (int64_t)(b->time - b->tick_time) - (int64_t)((b->now_ms - b->tick_ms) / 1000);
+        bool first = b->tick_ms == 0;
+
+        b->tick_ms = b->now_ms;
+        b->tick_time = b->time;
+        return first || (jump > -CLOCK_JUMP_S && jump < CLOCK_JUMP_S) ? 0 : jump;
+}
+
 void broker_tick(struct broker *b)
 {
+        int64_t jump = clock_jump(b);
+
+        if (jump != 0)
+                session_shift(b, jump);
         session_tick(b);
         retained_sweep(&b->retained, b->time, SWEEP_MAX);
         if (b->outbox && outbox_expire(b->outbox, b->time, b->durable) > 0)

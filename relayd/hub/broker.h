@@ -59,8 +59,9 @@ struct broker {
         struct repeats repeats;
         struct acks acks;
         struct broker_counters counters;
-        uint64_t now_ms, time;    /* monotonic ms; Unix seconds */
-        uint64_t commit, durable; /* last commit handed over, last durable one */
+        uint64_t now_ms, time;       /* monotonic ms; Unix seconds */
+        uint64_t tick_ms, tick_time; /* of the last tick: to see the clock jump */
+        uint64_t commit, durable;    /* last commit handed over, last durable one */
         uint64_t match_serial;
         struct client **matched; /* of the publish that is being routed */
         size_t matched_count, matched_size;
@@ -115,6 +116,7 @@ struct access_subject link_subject(const struct broker *b, const struct link *li
 void session_connect(struct broker *b, struct link *link, const struct mqtt_packet *packet);
 void session_detach(struct broker *b, struct link *link, bool with_will);
 void session_tick(struct broker *b);
+void session_shift(struct broker *b, int64_t seconds); /* the clock was set: absent sessions keep their time left */
 /* subscribe.c */
 void session_subscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);
 void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);

@@ -285,7 +285,9 @@ static int read_subscriptions(struct broker *b, struct client *c, struct reader 
 /* Whoever was there when the relay ended has this long to come back before it counts as absent. */
 static void set_absent(struct broker *b, struct client *c, uint64_t expires)
 {
-        c->expires = expires ? expires : b->time + c->expiry_s;
+        bool comparable = message_time_is_comparable(expires, b->time);
+
+        c->expires = expires && comparable ? expires : b->time + c->expiry_s;
         if (c->will)
                 c->will_due = b->time + (c->will_delay_s > BROKER_RETURN_S ? c->will_delay_s : BROKER_RETURN_S);
 }

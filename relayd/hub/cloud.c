@@ -53,11 +53,14 @@ static int send_entry(struct cloud *c, const struct outbox_entry *entry)
 
 static void give_up(struct cloud *c, uint64_t number, const struct message *m, const char *why)
 {
-        char detail[VIEW_TEXT_MAX];
+        char detail[VIEW_TEXT_MAX], device[IDENTITY_SIZE];
+        struct topic_parts parts;
 
+        if (topic_parse(m->topic, &parts) != TOPIC_DEVICE || !span_to_string(parts.device, device, sizeof(device)))
+                device[0] = 0;
         snprintf(detail, sizeof(detail), "the cloud does not take a message on \"%.*s\": %s; it was dropped",
                  (int)(m->topic.size > 120 ? 120 : m->topic.size), (const char *)m->topic.data, why);
-        c->host.alert(c->host.context, "", REASON_TOPIC, detail);
+        c->host.alert(c->host.context, device, REASON_TOPIC, detail);
         if (outbox_done(c->broker->outbox, number, false) < 0)
                 c->broker->error = -EIO;
 }
@@ -140,6 +143,20 @@ static enum reason pass_command(struct cloud *c, const struct uplink_message *me
         return REASON_NONE;
 }
 
+/* An empty payload is how a retained message is taken back: nothing to do, what was verified stays. */
+static uint8_t refused(struct cloud *c, const struct mqtt_publish *publish)
+{
+        struct span topic = span_slice(publish->topic, 0, 120);
+        char detail[VIEW_TEXT_MAX];
+
+        if (publish->payload.size == 0)
+                return MQTT_SUCCESS;
+        snprintf(detail, sizeof(detail), "the cloud sent %zu bytes on \"%.*s\": not a topic or not a size it may use",
+                 publish->payload.size, (int)topic.size, (const char *)topic.data);
+        c->host.alert(c->host.context, "", REASON_TOPIC, detail);
+        return MQTT_NOT_AUTHORIZED;
+}
+
 static uint8_t on_message(void *context, const struct uplink_message *message)
 {
         struct cloud *c = context;
@@ -152,7 +169,7 @@ static uint8_t on_message(void *context, const struct uplink_message *message)
         kind = access_uplink(c->site, publish->topic, publish->payload.size, &parts);
         switch (kind) {
         case ACCESS_UPLINK_REFUSED:
-                return publish->payload.size == 0 ? MQTT_SUCCESS : MQTT_NOT_AUTHORIZED;
+                return refused(c, publish);
         case ACCESS_UPLINK_COMMAND:
                 reason = pass_command(c, message, &parts);
                 break;

@@ -13,6 +13,7 @@ struct front_end {
         struct channel_peer *peer;
         struct front_session *sessions;
         struct front_end *next, *previous;
+        bool cut; /* a message for it was lost */
 };
 
 struct frontends {
@@ -80,10 +81,9 @@ static void send_message(struct front_end *front, const struct channel_message *
 {
         int result = channel_send(front->peer, message);
 
-        /* the hard limit: a front end that does not read for so long is of no use to its sessions */
-        if (result == -ENOBUFS)
-                log_warning("front end %d does not read: a message of session %u is lost",
-                            (int)channel_peer_pid(front->peer), message->session);
+        /* the hard limit: without this message its sessions are broken, and they come again */
+        if (result < 0 && result != -ENOTCONN)
+                front->cut = true;
 }
 
 void frontends_send(struct link *link, struct span packet)
@@ -359,6 +359,19 @@ int frontends_adopt(struct frontends *f, int fd)
         if (result < 0)
                 free_front(front);
         return result;
+}
+
+void frontends_reap(struct frontends *f)
+{
+        for (struct front_end *front = f->fronts, *next; front; front = next) {
+                next = front->next;
+                if (!front->cut)
+                        continue;
+                log_warning("front end %d does not read what the hub sends: cut off",
+                            (int)channel_peer_pid(front->peer));
+                end_sessions(front, true);
+                free_front(front);
+        }
 }
 
 uint32_t frontends_sessions(const struct frontends *f)

@@ -47,6 +47,8 @@ struct frontends *frontends_free(struct frontends *frontends); /* before the bro
 void frontends_use(struct frontends *frontends, struct broker *broker);
 int frontends_adopt(struct frontends *frontends, int fd); /* a connected socket: tests */
 uint32_t frontends_sessions(const struct frontends *frontends);
+/* Cuts off front ends that do not read; at the end of a turn. */
+void frontends_reap(struct frontends *frontends);
 /* STOP to all of them, no wills */
 void frontends_stop(struct frontends *frontends);
 void frontends_walk(struct frontends *frontends, void (*fn)(void *context, struct front_session *session),

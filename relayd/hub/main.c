@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,8 @@
 #include "util/files.h"
 #include "util/log.h"
 
-#define EXIT_USAGE 2
+#define EXIT_USAGE     2
+#define FRONT_END_USER "relay-mqttd"
 
 CLEANUP_DEFINE(struct conf, conf_free)
 CLEANUP_DEFINE(struct store, store_free)
@@ -99,9 +101,17 @@ static int open_store(const struct conf *conf, struct store **ret)
         return result;
 }
 
+/* relay-mqttd runs under a user of its own, if it was installed by the package. */
+static uid_t front_end_uid(void)
+{
+        const struct passwd *user = getpwnam(FRONT_END_USER);
+
+        return user ? user->pw_uid : (uid_t)-1;
+}
+
 static int start_signer(const struct conf *conf, struct signer **ret)
 {
-        struct signer_options options = { .key_file = conf->key, .peer_uid = (uid_t)-1, .group = (gid_t)-1 };
+        struct signer_options options = { .key_file = conf->key, .peer_uid = front_end_uid(), .group = (gid_t)-1 };
         _cleanup_free_ char *path = NULL;
         int result;
 
@@ -179,7 +189,7 @@ static int run(const struct conf *conf)
         _cleanup_(signer_stopp) struct signer *signer = NULL;
         _cleanup_(manager_freep) struct manager *m = NULL;
         _cleanup_(bus_freep) struct bus *bus = NULL;
-        struct manager_options options = { .conf = conf, .listen = true };
+        struct manager_options options = { .conf = conf, .listen = true, .front_uid = front_end_uid() };
         char error[VIEW_TEXT_MAX] = "";
         int result = block_signals();
 

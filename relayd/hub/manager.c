@@ -12,8 +12,7 @@
 #include "util/cleanup.h"
 #include "util/time.h"
 
-#define TICK_US        UINT64_C(1000000)
-#define TIME_PLAUSIBLE UINT64_C(1750000000) /* earlier than this release: the clock was never set */
+#define TICK_US UINT64_C(1000000)
 
 /* ---- time */
 void manager_refresh(void *context)
@@ -29,7 +28,7 @@ void manager_refresh(void *context)
 
 bool manager_time_is_trusted(void *context)
 {
-        return ((struct manager *)context)->broker->time >= TIME_PLAUSIBLE;
+        return ((struct manager *)context)->broker->time >= MESSAGE_TIME_PLAUSIBLE;
 }
 
 /* ---- telling */
@@ -272,6 +271,7 @@ static int on_turn(sd_event_source *source, void *context)
         (void)source;
         tell_alerts(m);
         tell_changes(m);
+        frontends_reap(m->frontends);
         result = broker_commit(m->broker);
         if (result < 0)
                 return fail(m, result);
@@ -417,17 +417,17 @@ static int make_updater(struct manager *m)
         return updater_new(&m->updater, m->store, m->conf->site, &host);
 }
 
-static int make_frontends(struct manager *m, bool listen, char *error, size_t error_size)
+static int make_frontends(struct manager *m, const struct manager_options *from, char *error, size_t error_size)
 {
         _cleanup_free_ char *path = NULL;
-        struct frontends_options options = { .peer_uid = (uid_t)-1,
+        struct frontends_options options = { .peer_uid = from->front_uid,
                                              .group = (gid_t)-1,
                                              .admit = manager_admit,
                                              .before = manager_refresh,
                                              .context = m };
         int result;
 
-        if (listen && asprintf(&path, "%s/mqtt.channel", m->conf->runtime) < 0)
+        if (from->listen && asprintf(&path, "%s/mqtt.channel", m->conf->runtime) < 0)
                 return -ENOMEM;
         options.path = path;
         result = frontends_new(&m->frontends, m->event, &options);
@@ -459,7 +459,7 @@ static int build(struct manager *m, const struct manager_options *options, char 
         result = make_updater(m);
         if (result < 0)
                 return say(error, error_size, result, "updates, approvals, site policy or vendor keys");
-        result = make_frontends(m, options->listen, error, error_size);
+        result = make_frontends(m, options, error, error_size);
         if (result == 0)
                 result = make_cloud(m, options->transport, error, error_size);
         if (result < 0)

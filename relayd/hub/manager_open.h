@@ -16,6 +16,7 @@ struct manager_options {
         sd_event *event;
         struct store *store;                      /* open; stays the caller's */
         bool listen;                              /* the channel's socket in the runtime folder */
+        uid_t front_uid;                          /* who may connect besides our own uid; (uid_t)-1: nobody else */
         const struct uplink_transport *transport; /* NULL: TCP and TLS */
 };
 /* 0 or -errno; error: a sentence for people */

@@ -43,9 +43,17 @@ int message_from_stored(struct message **ret, struct span stored);
 struct message *message_ref(struct message *m);
 struct message *message_unref(struct message *m); /* NULL-safe, returns NULL */
 
+/* A gateway without a clock starts near 1970 and jumps later: times from before this one say nothing. */
+#define MESSAGE_TIME_PLAUSIBLE UINT64_C(1750000000)
+
+static inline bool message_time_is_comparable(uint64_t then, uint64_t now)
+{
+        return then >= MESSAGE_TIME_PLAUSIBLE || now < MESSAGE_TIME_PLAUSIBLE;
+}
+
 static inline bool message_is_expired(const struct message *m, uint64_t now)
 {
-        return m->expires && m->expires <= now;
+        return m->expires && m->expires <= now && message_time_is_comparable(m->received, now);
 }
 
 /* what is particular to one delivery */

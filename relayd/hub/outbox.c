@@ -297,7 +297,8 @@ size_t outbox_expire(struct outbox *o, uint64_t now, uint64_t durable)
                 if (!o->count)
                         break;
                 m = slot_at(o, 0)->message;
-                if (m->received + o->options.age_max_s >= now || delete_at(o, 0) < 0)
+                if (m->received + o->options.age_max_s >= now || !message_time_is_comparable(m->received, now) ||
+                    delete_at(o, 0) < 0)
                         break;
                 o->figures.dropped_age++;
                 dropped++;

@@ -122,6 +122,9 @@ int router_publish_will(struct broker *b, struct client *c)
         client_mark_changed(b, c);
         topic_parse(m->topic, &parts);
         result = route(b, NULL, c, m, goes_up(identity_is_device(span_of_string(c->identity)), &parts));
+        /* whoever is here has to know, also when the outbox is full */
+        if (result == -ENOSPC)
+                result = route(b, NULL, c, m, false);
         message_unref(m);
         return result;
 }

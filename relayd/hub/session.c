@@ -250,6 +250,19 @@ void session_detach(struct broker *b, struct link *link, bool with_will)
         client_mark_changed(b, c);
 }
 
+void session_shift(struct broker *b, int64_t seconds)
+{
+        for (struct table_entry *e = table_next(&b->clients.by_id, NULL); e; e = table_next(&b->clients.by_id, e)) {
+                struct client *c = container_of(e, struct client, entry);
+                if (c->link)
+                        continue;
+                c->expires += (uint64_t)seconds;
+                if (c->will_due)
+                        c->will_due += (uint64_t)seconds;
+                client_mark_changed(b, c);
+        }
+}
+
 static void tick_absent(struct broker *b, struct client *c)
 {
         bool over = c->expires <= b->time;
