@@ -296,10 +296,9 @@ static int make_tls(struct front *front, const struct front_options *options)
         struct tls_server_options tls = { .certificate_file = options->certificate, .sign = sign_client_sign };
 
         int r = sign_client_new(&front->signer, options->sign);
-        if (r < 0)
-                return r;
         tls.sign_context = front->signer;
-        r = tls_server_context_new(&front->tls, &tls);
+        if (r == 0)
+                r = tls_server_context_new(&front->tls, &tls);
         if (r < 0)
                 log_error("%s: %s; expected a PEM certificate chain, leaf first", options->certificate,
                           errno_string(r));
@@ -332,6 +331,7 @@ int front_new(struct front **ret, sd_event *event, const struct front_options *o
         front->refused_rate = front->hub_rate = front->accept_rate = (struct log_rate){
                 .burst = LOG_BURST, .interval_ms = LOG_INTERVAL_MS
         };
+        front->hub_rate.burst = 2;
         front->limits = (struct session_limits){
                 .packet_max = CHANNEL_PACKET_MAX,
                 .receive_maximum = 256,
@@ -342,9 +342,11 @@ int front_new(struct front **ret, sd_event *event, const struct front_options *o
         front->channel_path = strdup(options->channel);
         int r = front->channel_path ? make_slots(front, options->connections_max) : -ENOMEM;
         if (r == 0)
-                r = make_tls(front, options);
-        if (r == 0)
                 r = make_sources(front, options);
+        if (r < 0)
+                log_error("cannot start: %s", errno_string(r));
+        else
+                r = make_tls(front, options);
         if (r < 0) {
                 front_free(front);
                 return r;

@@ -2,6 +2,7 @@
 /*
  * relay-mqttd: the front end for MQTT over TLS.
  */
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -141,6 +142,9 @@ static int open_sockets(const struct arguments *arguments, int *fds, size_t *cou
                         log_error("descriptor %d of systemd is no listening stream socket; check the .socket unit", fd);
                         return -EINVAL;
                 }
+                int flags = fcntl(fd, F_GETFL); /* systemd's sockets block unless the unit says otherwise */
+                if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                        return -errno;
                 fds[(*count)++] = fd;
         }
         for (size_t i = 0; i < arguments->listen_count && *count < LISTEN_MAX; i++) {
@@ -201,12 +205,13 @@ static int run(struct arguments *arguments)
         r = sd_event_new(&event);
         if (r >= 0)
                 r = block_signals(event);
-        if (r >= 0)
-                r = front_new(&front, event, &arguments->front);
         if (r < 0) {
                 log_error("cannot start: %s", errno_string(r));
                 return r;
         }
+        r = front_new(&front, event, &arguments->front);
+        if (r < 0)
+                return r;
         sd_event_set_watchdog(event, true);
         sd_notify(0, "READY=1");
         r = sd_event_loop(event);
