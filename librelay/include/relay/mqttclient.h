@@ -49,8 +49,9 @@ struct mqtt_client_config {
         struct span user_properties; /* encoded, see mqtt_user_put(); may be empty */
 };
 
-#define MQTT_CLIENT_FLIGHTS 128 /* packets of ours waiting for an answer; publishes leave some places for subscribes \
-                                 */
+#define MQTT_CLIENT_FLIGHTS                                                                      \
+        128 /* packets of ours waiting for an answer; publishes leave some places for subscribes \
+             */
 #define MQTT_CLIENT_PUBLISHES_MAX 112
 
 struct mqtt_client {
