@@ -4,12 +4,14 @@
 import json
 import pathlib
 import shutil
+import signal
 import time
 
 from lab.cloud import event_keys
 from lab.process import LabError, wait_until
 
 DIRECT = "device-5"
+SETTLE = 3  # seconds to watch that nobody flaps
 
 
 def expect(condition, complaint):
@@ -159,33 +161,38 @@ def stop_relay(world):
 
 
 def failover(world, say):
-    """6: the relay's processes are killed."""
-    keys = event_keys(world.watcher.messages())
-    last = {name: max((k[1:] for k in keys if k[0] == name), default=(0, 0)) for name in world.devices}
+    """6: the relay's processes are killed while it holds events that the cloud does not have yet."""
+    say.say("the cloud stalls for a moment, so the relay stores; then hub and front end get SIGKILL; nobody tells the devices")
+    world.cloud.process.popen.send_signal(signal.SIGSTOP)
+    world.stored = wait_until("events in the relay's outbox", lambda: waiting_events(world, 12))
     stop_relay(world)
-    killed = time.monotonic()
+    killed, seen = time.monotonic(), len(world.watcher.messages("state/direct"))
+    world.cloud.process.popen.send_signal(signal.SIGCONT)
     took = {}
 
     def all_direct():
-        for name in relay_devices(world):
-            if name in took:
-                continue
-            for message in reversed(world.watcher.messages(f"devices/{name}/state/direct")):
-                if json.loads(message["payload"])["online"]:
-                    took[name] = time.monotonic() - killed
-                break
-        return len(took) == len(relay_devices(world))
-    say.say("hub and front end get SIGKILL; nobody tells the devices")
+        for message in world.watcher.messages("state/direct")[seen:]:
+            if json.loads(message["payload"])["online"]:
+                took.setdefault(message["topic"].split("/")[3], time.monotonic() - killed)
+        return set(relay_devices(world)) <= set(took)
     wait_until("every device at the cloud", all_direct, 40)
+    newest = dict((device, (boot, seq)) for device, boot, seq in sorted(event_keys(world.watcher.messages())))
     for name in world.devices:
         world.watcher.wait_for(f"an event of {name} sent directly", lambda messages: any(
-            k[0] == name and k[1:] > (last[name][0], last[name][1] + 2) for k in event_keys(messages)))
-    check_events(world)
-    world.publish(*world.attack)
+            device == name and (boot, seq) > newest.get(name, (0, 0)) for device, boot, seq in event_keys(messages)))
+    say.say("the attacker now has both vendor keys and offers 1.2.0, properly signed, directly to every device")
+    unapproved = world.make_image("1.2.0", 3, world.program("plant-care-1.1.0"), name="unapproved")
+    world.publish(*unapproved)
     for name in world.devices:
-        wait_until(f"{name} to refuse on the direct way", lambda: status_of(world, name, "refused", "developer-signature"))
-    slowest = max(took.values())
-    return f"devices publish at the cloud within {slowest:.2f} s; no event missing so far; the update gate holds there, too"
+        wait_until(f"{name} to refuse on the direct way", lambda: status_of(world, name, "refused", "not-approved", "1.2.0"))
+        say.show(f"{name}: refused, not-approved")
+    return (f"in session at the cloud after {max(took.values()):.2f} s at most and publishing; the update gate holds there, too;"
+            f" {world.stored} events wait in the dead relay")
+
+
+def waiting_events(world, least):
+    waiting = world.relayctl_json("status")["OutboxEvents"]
+    return waiting if waiting >= least else None
 
 
 def gaps(keys):
@@ -193,28 +200,26 @@ def gaps(keys):
     seen = {}
     for device, boot, seq in keys:
         seen.setdefault((device, boot), set()).add(seq)
-    return {who: sorted(set(range(min(numbers), max(numbers))) - numbers)[:5]
-            for who, numbers in seen.items() if set(range(min(numbers), max(numbers))) - numbers}
-
-
-def check_events(world, patience=20):
-    """No event of a device is missing at the cloud below its newest one (what the dead relay stored comes later)."""
-    return gaps(event_keys(world.watcher.messages()))
+    missing = {who: set(range(min(numbers), max(numbers))) - numbers for who, numbers in seen.items()}
+    return {who: numbers for who, numbers in missing.items() if numbers}
 
 
 def come_back(world, say):
     """7: the relay comes back."""
-    say.say("the hub and the front end start again; what the store kept goes to the cloud; devices come home after a dwell")
+    missing = sum(map(len, gaps(event_keys(world.watcher.messages())).values()))
+    say.say(f"{missing} events are missing at the cloud; hub and front end start again, and what the store kept goes up")
+    seen = len(world.watcher.messages("state/relay"))
     world.start_relay()
     for name in relay_devices(world):
         world.wait_device(name, "comes back", lambda device: device["Online"])
     status = wait_until("the outbox to empty", lambda: empty_outbox(world))
-    wait_until("every event at the cloud", lambda: not check_events(world))
+    wait_until("every event at the cloud", lambda: not gaps(event_keys(world.watcher.messages())))
+    time.sleep(SETTLE)
     keys = event_keys(world.watcher.messages())
-    sessions = [m for m in world.watcher.messages("state/relay") if json.loads(m["payload"])["online"]]
-    repeats = len(keys) - len(set(keys))
-    return (f"{len(set(keys))} events at the cloud, none missing, {repeats} repeated with the same key;"
-            f" outbox {status['OutboxEvents']}; {len(sessions)} relay sessions in all")
+    sessions = [m["topic"] for m in world.watcher.messages("state/relay")[seen:] if json.loads(m["payload"])["online"]]
+    expect(len(sessions) == len(set(sessions)), f"devices flapped: {sessions}")
+    return (f"{len(set(keys))} events at the cloud, none missing, {len(keys) - len(set(keys))} repeated with the same key;"
+            f" outbox {status['OutboxEvents']}; each of the {len(set(sessions))} devices came home once")
 
 
 def empty_outbox(world):
