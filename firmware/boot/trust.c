@@ -68,7 +68,8 @@ enum reason trust_read_objects(const struct port_flash *flash, struct vendor_key
         scratch_size -= LAYOUT_TRUST_BUFFER;
         if (vendor_keys_accept_first(parts[0], vendor, scratch, scratch_size) != REASON_NONE)
                 return REASON_VENDOR_KEYS_INVALID;
-        if (site_policy_accept_first(parts[1], policy, scratch, scratch_size) != REASON_NONE)
+        if (site_policy_accept_first(parts[1], policy, scratch, scratch_size) != REASON_NONE ||
+            site_policy_shares_key(policy, vendor))
                 return REASON_POLICY_INVALID;
         return REASON_NONE;
 }

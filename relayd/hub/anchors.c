@@ -88,6 +88,8 @@ enum reason anchors_import_policy(struct anchors *anchors, struct store *store, 
         if (anchors->policy_set)
                 return REASON_POLICY_INVALID;
         enum reason reason = accept_policy(signed_set, site, &policy);
+        if (reason == REASON_NONE && site_policy_shares_key(&policy, &anchors->vendor))
+                reason = REASON_POLICY_INVALID; /* nobody of the vendor approves for the site */
         if (reason == REASON_NONE)
                 reason = keep(store, POLICY_KEY, signed_set, &anchors->policy_set, &anchors->policy_set_size);
         if (reason == REASON_NONE)
@@ -102,6 +104,8 @@ enum reason anchors_import_vendor(struct anchors *anchors, struct store *store, 
         if (anchors->vendor_set)
                 return REASON_VENDOR_KEYS_INVALID;
         enum reason reason = accept_vendor(signed_set, &keys);
+        if (reason == REASON_NONE && site_policy_shares_key(&anchors->policy, &keys))
+                reason = REASON_VENDOR_KEYS_INVALID;
         if (reason == REASON_NONE)
                 reason = keep(store, VENDOR_KEY, signed_set, &anchors->vendor_set, &anchors->vendor_set_size);
         if (reason == REASON_NONE)
