@@ -19,6 +19,9 @@
 #define READS_PER_TURN 4
 #define NO_DEADLINE    UINT64_MAX
 
+/* A flood of handshakes must not hold up the sessions that are open. */
+#define PRIORITY_HANDSHAKE (SD_EVENT_PRIORITY_NORMAL + 10)
+
 enum state {
         STATE_HANDSHAKE, /* TLS */
         STATE_ASKING,    /* OPEN sent; nothing is read until the hub answers */
@@ -353,6 +356,7 @@ static void ask_hub(struct connection *c)
         tls_forget_peer_chain(c->tls);
         c->hub_knows = true;
         c->state = STATE_ASKING;
+        sd_event_source_set_priority(c->io, SD_EVENT_PRIORITY_NORMAL);
         c->want_write = false;
         watch(c);
 }
@@ -408,9 +412,8 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
 static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
 {
         struct connection *c = context;
-        uint64_t now = now_us / TIME_US_PER_MS;
 
-        (void)source;
+        (void)source, (void)now_us;
         switch (c->state) {
         case STATE_HANDSHAKE:
                 log_refusal(c, "no TLS handshake in time");
@@ -422,7 +425,7 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
                 break;
         case STATE_TALKING:
                 c->armed_ms = NO_DEADLINE;
-                session_tick(c->session, now);
+                session_tick(c->session, time_monotonic_ms());
                 connection_settle(c);
                 break;
         case STATE_CLOSING:
@@ -464,6 +467,8 @@ int connection_new(struct front *front, int fd, const char *peer)
         int r = c->number ? tls_new(&c->tls, front->tls, fd, NULL) : -EUSERS;
         if (r == 0)
                 r = sd_event_add_io(front->event, &c->io, fd, EPOLLIN, on_io, c);
+        if (r >= 0)
+                r = sd_event_source_set_priority(c->io, PRIORITY_HANDSHAKE);
         if (r >= 0)
                 r = sd_event_add_time(front->event, &c->timer, CLOCK_MONOTONIC, 0, 0, on_timer, c);
         if (r < 0) {

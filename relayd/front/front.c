@@ -17,6 +17,7 @@
 #define HUB_RETRY_MAX_MS   2000
 #define ACCEPT_BACK_OFF_US (500 * 1000)
 #define ACCEPTS_PER_TURN   16
+#define PRIORITY_ACCEPT    (SD_EVENT_PRIORITY_NORMAL + 20) /* after handshakes, which come after open sessions */
 #define LOG_BURST          10
 #define LOG_INTERVAL_MS    10000
 
@@ -266,6 +267,8 @@ static int add_acceptor(struct front *front, int fd)
         acceptor->front = front;
         acceptor->fd = fd;
         int r = sd_event_add_io(front->event, &acceptor->io, fd, EPOLLIN, on_accept, acceptor);
+        if (r >= 0)
+                r = sd_event_source_set_priority(acceptor->io, PRIORITY_ACCEPT);
         if (r >= 0)
                 r = sd_event_add_time_relative(front->event, &acceptor->back_off, CLOCK_MONOTONIC, 0, 0,
                                                on_back_off_over, acceptor);

@@ -8,13 +8,16 @@
 #include "channel/message.h"
 #include "channel/socket.h"
 #include "util/cleanup.h"
+#include "util/time.h"
 
 #define DEADLINE_S 2
+#define PAUSE_MS   1000 /* after a missed deadline: sessions that are open must not wait again at once */
 
 struct sign_client {
         char *path;
         int fd;
         uint32_t token;
+        uint64_t paused_until_ms;
 };
 
 int sign_client_new(struct sign_client **ret, const char *path)
@@ -84,20 +87,29 @@ static int ask(struct sign_client *client, struct span hash, uint8_t signature[S
         return 0;
 }
 
+static void drop_connection(struct sign_client *client, int error)
+{
+        /* a late answer must not be taken for the next one */
+        client->fd = close_safe(client->fd);
+        if (error == -ETIMEDOUT || error == -EAGAIN)
+                client->paused_until_ms = time_monotonic_ms() + PAUSE_MS;
+}
+
 int sign_client_sign(void *context, struct span transcript_hash, uint8_t signature[SIGNATURE_SIZE])
 {
         struct sign_client *client = context;
-        bool fresh = client->fd < 0;
+        bool had_connection = client->fd >= 0;
 
+        if (time_monotonic_ms() < client->paused_until_ms)
+                return -ETIMEDOUT;
         int r = ask(client, transcript_hash, signature);
         if (r == 0 || r == -EACCES)
                 return r;
-        /* a late answer must not be taken for the next one; and a restarted hub has a new socket */
-        client->fd = close_safe(client->fd);
-        if (fresh || r == -ETIMEDOUT)
+        drop_connection(client, r);
+        if (!had_connection || time_monotonic_ms() < client->paused_until_ms)
                 return r;
-        r = ask(client, transcript_hash, signature);
+        r = ask(client, transcript_hash, signature); /* a restarted hub has a new socket */
         if (r < 0 && r != -EACCES)
-                client->fd = close_safe(client->fd);
+                drop_connection(client, r);
         return r;
 }
