@@ -368,3 +368,57 @@ def test_cbor_that_both_refuse(tool, item):
     if not item.startswith("8181"):  # depth is our own limit
         with pytest.raises(ro.Refused):
             ro.decode(data)
+
+
+def test_example_of_the_suit_specification(tool, sample):
+    """Appendix B.1 of the SUIT manifest specification: same digest, its published signature verifies, and the profile
+    refuses it, because it invokes."""
+    unhex = bytes.fromhex
+    image = ro.encode([-16, unhex("00112233445566778899aabbccddeeff0123456789abcdeffedcba9876543210")])
+    manifest = ro.close_manifest({
+        1: 1, 2: 0,
+        3: {2: [[b"\0"]], 4: [20, {1: unhex("fa6b4a53d5ad5fdfbe9de663e4d41ffe"),
+                                   2: unhex("1492af1425695e48bf429b2d51f2ab45"), 3: image, 14: 34768}, 1, 15, 2, 15]},
+        7: [3, 15], 9: ro.encode([23, 2])})
+    digest = ro.suit_digest(ro.encode(manifest))
+    assert digest[4:].hex() == "6658ea560262696dd1f13b782239a064da7c6c5cbaf52fded428a6fc83c7e5af"
+    key = {1: 2, -1: 1, -2: unhex("8496811aae0baaabd26157189eecda26beaa8bf11b6f3fe6e2b5659c85dbc0ad"),
+           -3: unhex("3b1f2a4b6c098131c0a36dacd1d78bd381dcdfb09c052db33991db7338b4a896")}
+    signature = unhex("01d9cbf51b1ccadf839ec867da85735118ba4c1b513f5df60583e8dd7f8ce427"
+                      "4cd2e2a0f70f8832bfea63983172e77a951e9a36e74cada19321b903a097e4e7")
+    signed = ro.encode(cbor2.CBORTag(18, [ro.encode({1: -7}), {}, None, signature]))
+    assert tool.ask("cose", signed, b"", ro.encode(key), digest)[0] == "ok"
+    assert ro.verify1(signed, key, b"", digest) == digest
+    whole = ro.encode(cbor2.CBORTag(107, {2: ro.encode([digest, signed]), 3: manifest}))
+    assert tool.ask("manifest", whole, sample.vendor_set)[0] == "refused unsupported-manifest"
+
+
+FOREIGN_FIELDS = [
+    ("endpoint of kind 2", {0: 2}), ("port 0", {2: 0}), ("port 65536", {2: 65536}), ("short pin", {3: bytes(31)}),
+    ("no pin", {3: None}), ("empty host", {1: ""}), ("host of 254", {1: "h" * 254}), ("host with a slash", {1: "a/b"}),
+    ("host with an escape", {1: "a\x1b"}), ("no device", {5: []}), ("65 devices", {5: ["d"] * 65}),
+    ("foreign device", {5: ["relay.s1"]}), ("unknown label", {6: 0}), ("text port", {2: "8883"}),
+]
+
+
+@pytest.mark.parametrize("name, changes", FOREIGN_FIELDS, ids=[row[0] for row in FOREIGN_FIELDS])
+def test_endpoints_refused(tool, sample, name, changes):
+    bent = {**sample.endpoints[1], **changes}
+    bent = {label: value for label, value in bent.items() if value is not None}
+    payload = ro.encode({**sample.policy, 7: [bent]})
+    data = ro.sign_set(ro.SITE_POLICY_AAD, payload, sample.approvers)
+    assert tool.ask("policy", data)[0] in ("refused policy-invalid", "refused malformed")
+
+
+@pytest.mark.parametrize("changes", [{0: 2}, {1: "Site"}, {1: ""}, {4: []}, {5: 17}, {6: [{1: 1, -1: 6, -2: bytes(31)}]},
+                                     {7: []}, {8: 2}, {9: 1}, {10: 1 << 32}, {11: 0}, {-1: 0}])
+def test_policy_fields_refused(tool, sample, changes):
+    data = ro.sign_set(ro.SITE_POLICY_AAD, ro.encode({**sample.policy, **changes}), sample.approvers)
+    assert tool.ask("policy", data)[0] in ("refused policy-invalid", "refused malformed")
+
+
+@pytest.mark.parametrize("label", [0, 1, 2, 4, 5, 6, 7, 8, 9, 10])
+def test_policy_fields_missing(tool, sample, label):
+    payload = ro.encode({key: value for key, value in sample.policy.items() if key != label})
+    data = ro.sign_set(ro.SITE_POLICY_AAD, payload, sample.approvers)
+    assert tool.ask("policy", data)[0] == "refused malformed"

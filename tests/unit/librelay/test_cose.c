@@ -239,6 +239,29 @@ static void test_bad_sets(void **state)
         }
 }
 
+/* RFC 9052 appendix C.2.1: single ECDSA signature; the key id "11" stands in the unprotected header */
+static void test_rfc_9052_example(void **state)
+{
+        struct public_key key = { .type = KEY_P256 };
+        uint8_t bytes[128];
+        struct cose_sign1 sign1;
+
+        (void)state;
+        unhex("bac5b11cad8f99f9c72b05cf4b9e26d244dc189f745228255a219a86d6a09eff"
+              "20138bf82dc1b6d562be0fa54ab7804a3a64b6d72ccfed6b6fb6ed28bbfc117e",
+              key.bytes, sizeof(key.bytes));
+        struct span in = unhex("d28443a10126a10442313154546869732069732074686520636f6e74656e742e5840"
+                               "8eb33e4ca31d1c465ab05aac34cc6b23d58fef5c083106c4d25a91aef0b0117e"
+                               "2af9a291aa32e14ab834dc56ed2a223444547e01f11d3b0916e5a4c345cacb36",
+                               bytes, sizeof(bytes));
+        assert_int_equal(cose_sign1_decode(in, &sign1), RELAY_OK);
+        assert_true(span_equal_string(sign1.payload, "This is the content."));
+        assert_int_equal(sign1.key_id.size, 0);
+        assert_int_equal(cose_sign1_verify(&sign1, &key, SPAN_EMPTY, SPAN_EMPTY, scratch, sizeof(scratch)), RELAY_OK);
+        assert_int_equal(cose_sign1_verify(&sign1, &key, SPAN_LITERAL("x"), SPAN_EMPTY, scratch, sizeof(scratch)),
+                         RELAY_E_SIGNATURE);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -249,6 +272,7 @@ int main(void)
                 cmocka_unit_test(test_sets_count_keys_not_signatures),
                 cmocka_unit_test(test_rubbish_in_a_set_does_no_harm),
                 cmocka_unit_test(test_bad_sets),
+                cmocka_unit_test(test_rfc_9052_example),
         };
         return cmocka_run_group_tests_name("cose", tests, NULL, NULL);
 }
