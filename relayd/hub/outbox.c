@@ -169,19 +169,50 @@ static bool is_event(const struct message *m)
         return !m->retain && memmem(m->topic.data, m->topic.size, "/events", 7);
 }
 
+/* Offset of the oldest one that may go, or count. */
+static size_t find_droppable(const struct outbox *o, bool any)
+{
+        size_t i = o->unsent;
+
+        for (; i < o->count; i++) {
+                const struct slot *slot = slot_at(o, i);
+                if (slot->message && !slot->under_way && (any || is_event(slot->message)))
+                        break;
+        }
+        return i;
+}
+
+/* Slots that are done leave the ring also behind one that is not, so that others can be read back. */
+static void compact(struct outbox *o)
+{
+        size_t kept = 0, unsent = 0;
+
+        for (size_t i = 0; i < o->count; i++) {
+                struct slot slot = *slot_at(o, i);
+                if (!slot.message)
+                        continue;
+                unsent += i < o->unsent;
+                *slot_at(o, kept++) = slot;
+        }
+        o->count = kept;
+        o->unsent = unsent;
+}
+
 static int drop_oldest(struct outbox *o, uint64_t durable)
 {
-        if (o->unsent >= o->count)
+        size_t i = find_droppable(o, false);
+
+        if (i == o->count) {
+                compact(o);
                 load(o, durable);
-        for (int any = 0; any < 2; any++)
-                for (size_t i = o->unsent; i < o->count; i++) {
-                        const struct slot *slot = slot_at(o, i);
-                        if (slot->message && !slot->under_way && (any || is_event(slot->message))) {
-                                o->figures.dropped_full++;
-                                return delete_at(o, i);
-                        }
-                }
-        return -ENOSPC;
+                i = find_droppable(o, false);
+        }
+        if (i == o->count)
+                i = find_droppable(o, true);
+        if (i == o->count)
+                return -ENOSPC;
+        o->figures.dropped_full++;
+        return delete_at(o, i);
 }
 
 int outbox_add(struct outbox *o, struct message *m, uint64_t commit, uint64_t durable)
