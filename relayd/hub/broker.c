@@ -78,6 +78,23 @@ static int64_t clock_jump(struct broker *b)
         return first || (jump > -CLOCK_JUMP_S && jump < CLOCK_JUMP_S) ? 0 : jump;
 }
 
+/* Nothing is dropped in silence. */
+static void tick_outbox(struct broker *b)
+{
+        struct outbox_figures figures;
+
+        if (outbox_expire(b->outbox, b->time, b->durable) > 0)
+                b->host.alert(b->host.context, "", REASON_QUOTA,
+                              "messages older than [outbox] age_max were dropped before the cloud took them");
+        outbox_figures(b->outbox, &figures);
+        if (figures.dropped_full > b->dropped_told)
+                b->host.alert(b->host.context, "", REASON_QUOTA,
+                              "the outbox is full: the oldest events are dropped, as [outbox] when_full says");
+        b->dropped_told = figures.dropped_full;
+        if (figures.failed && !b->error)
+                b->error = -EBADMSG;
+}
+
 void broker_tick(struct broker *b)
 {
         int64_t jump = clock_jump(b);
@@ -86,9 +103,8 @@ void broker_tick(struct broker *b)
                 session_shift(b, jump);
         session_tick(b);
         retained_sweep(&b->retained, b->time, SWEEP_MAX);
-        if (b->outbox && outbox_expire(b->outbox, b->time, b->durable) > 0)
-                b->host.alert(b->host.context, "", REASON_QUOTA,
-                              "messages older than [outbox] age_max were dropped before the cloud took them");
+        if (b->outbox)
+                tick_outbox(b);
 }
 
 int broker_commit(struct broker *b)
