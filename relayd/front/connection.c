@@ -217,10 +217,14 @@ static bool hold(struct connection *c, struct span rest)
         return true;
 }
 
-/* Input to the session and its events to the hub, in turns; what the hub does not take yet is kept. */
+/* Input to the session and its events to the hub, in turns; what hub or session do not take yet is kept. */
 static bool feed(struct connection *c, struct span input)
 {
         while (c->state == STATE_TALKING) {
+                if (!session_takes_input(c->session)) {
+                        block(c);
+                        return hold(c, input);
+                }
                 size_t taken = session_input(c->session, input, time_monotonic_ms());
                 input = span_slice(input, taken, input.size - taken);
                 if (!events_to_hub(c)) {
@@ -237,7 +241,7 @@ static void read_input(struct connection *c)
 {
         for (int i = 0; c->state == STATE_TALKING && (i < READS_PER_TURN || tls_pending(c->tls)); i++) {
                 size_t size = 0;
-                if (c->hub_knows && !hub_takes(c)) {
+                if (!session_takes_input(c->session) || (c->hub_knows && !hub_takes(c))) {
                         block(c);
                         break;
                 }
@@ -260,7 +264,7 @@ static void read_input(struct connection *c)
 void connection_unblock(struct connection *c)
 {
         list_remove(c, LIST_BLOCKED);
-        if (!c->blocked || !hub_takes(c))
+        if (!c->blocked || !hub_takes(c) || !session_takes_input(c->session))
                 return;
         uint8_t *held = steal_pointer(c->held);
         c->blocked = false;
@@ -314,10 +318,17 @@ void connection_settle(struct connection *c)
                 return;
         }
         list_remove(c, LIST_DIRTY); /* events_to_hub() may have put it there again */
-        if (c->state == STATE_CLOSING && session_output(c->session).size == 0)
+        if (c->state == STATE_CLOSING && session_output(c->session).size == 0) {
                 start_linger(c);
+                return;
+        }
+        arm_for_session(c);
+        if (c->state != STATE_TALKING || !c->blocked || !session_takes_input(c->session))
+                return;
+        if (hub_takes(c))
+                connection_unblock(c);
         else
-                arm_for_session(c);
+                block(c); /* the hub wakes it */
 }
 
 static void discard_input(struct connection *c)
@@ -391,7 +402,9 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
         case STATE_TALKING:
                 if (events & EPOLLOUT)
                         mark_dirty(c);
-                if (c->blocked && events & (EPOLLHUP | EPOLLERR))
+                if (c->blocked && events & (EPOLLHUP | EPOLLERR) && session_output_full(c->session))
+                        lose(c); /* it does not read, and now it never will */
+                else if (c->blocked && events & (EPOLLHUP | EPOLLERR))
                         sd_event_source_set_enabled(c->io, SD_EVENT_OFF); /* its last packets are worth the wait */
                 else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
                         read_input(c);

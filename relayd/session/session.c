@@ -108,6 +108,13 @@ static bool has_event(const struct session *s)
         return s->packet.size > 0 || s->ack_count > 0 || s->close_pending;
 }
 
+bool session_takes_input(const struct session *s)
+{
+        if (s->state == STATE_CLOSED)
+                return true;
+        return !session_output_full(s) && (interprets(s) || s->rx.fill - s->rx.at < s->limits.packet_max);
+}
+
 /* The last event's packet is not needed any more. */
 static void release(struct session *s)
 {

@@ -14,9 +14,8 @@
  * PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT. Pings, keep-alive, enhanced authentication and limits are the
  * engine's own.
  *
- *     on readable: at = 0; do { at += taken = session_input(rest of bytes); events = 0;
- *                               while (session_next() == 0) { handle; events++; } } while (taken || events);
- *                  keep what was not taken, and read no more before the output drained or the hub answered
+ *     on readable: while (bytes are left && session_takes_input()) { session_input(); while (session_next() == 0) ... }
+ *                  keep what was not taken, and read no more until session_takes_input() says so
  */
 
 #include <stddef.h>
@@ -62,12 +61,15 @@ void session_refuse(struct session *s, uint8_t mqtt_reason);
 void session_close(struct session *s, uint8_t mqtt_reason);
 
 /*
- * Takes bytes from the connection; gives how many were taken. Fewer than size: take the events, then offer the rest
- * again. An event's packet may lie in bytes itself. None taken and no event: the output is full or the hub's answer to
- * OPEN or CONNECT is missing; offer again after session_sent() or session_from_hub(). Offering counts as a sign of
- * life.
+ * Takes bytes from the connection; gives how many were taken. Fewer than size: take all events, then offer the rest
+ * again if session_takes_input(). An event's packet may lie in bytes itself. Offering counts as a sign of life.
  */
 size_t session_input(struct session *s, struct span bytes, uint64_t now_ms);
+/*
+ * false: no input can be taken even after all events were: the output is full, or too much is kept while the hub has
+ * not answered OPEN or CONNECT. Changes with session_sent(), session_from_hub(), session_admit(), session_refuse().
+ */
+bool session_takes_input(const struct session *s);
 /* 0 and an event, or 1 if there is none now. */
 int session_next(struct session *s, struct session_event *event);
 /*

@@ -64,7 +64,10 @@ static void kept_input_is_bounded(void **state)
         static uint8_t flood[10000];
         talk_new(&t);
         assert_int_equal(session_input(t.s, SPAN_OF(flood), t.now), talk_limits.packet_max);
+        assert_false(session_takes_input(t.s));
         assert_int_equal(session_input(t.s, SPAN_OF(flood), t.now), 0);
+        session_refuse(t.s, MQTT_NOT_AUTHORIZED);
+        assert_true(session_takes_input(t.s));
         talk_end(&t);
 }
 
@@ -344,11 +347,13 @@ static void full_output(void **state)
         from_hub(&t, "32 ?? 0001'a' 0002 () 'y'");
         static const uint8_t ping[] = { 0xC0, 0 };
         assert_int_equal(session_input(t.s, SPAN_OF(ping), t.now), 0);
+        assert_false(session_takes_input(t.s));
         struct span out = session_output(t.s);
         assert_int_equal(out.size, 18);
         session_sent(t.s, 9, t.now);
         session_sent(t.s, 9, t.now);
         assert_false(session_output_full(t.s));
+        assert_true(session_takes_input(t.s));
         assert_null(t.s->tx.data);
         assert_int_equal(session_input(t.s, SPAN_OF(ping), t.now), 2);
         to_client(&t, "D0 00");
