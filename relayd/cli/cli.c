@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/parse.h"
+
 const struct cli_option cli_common_options[] = {
         { "json", 0, NULL, "print JSON for programs" },
         { "help", 'h', NULL, "explain this command" },
@@ -171,12 +173,13 @@ static void look_at_terminal(struct cli *cli)
 {
         const char *no_colour = getenv("NO_COLOR"), *columns = getenv("COLUMNS"), *term = getenv("TERM");
         struct winsize size;
+        uint64_t asked;
 
         if (!isatty(STDOUT_FILENO))
                 return;
         cli->colour = !(no_colour && *no_colour) && !(term && strcmp(term, "dumb") == 0);
-        if (columns && atoi(columns) > 0)
-                cli->columns = (size_t)atoi(columns);
+        if (columns && parse_number(columns, 1, 10000, &asked))
+                cli->columns = (size_t)asked;
         else if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
                 cli->columns = size.ws_col;
         else

@@ -8,65 +8,46 @@
 #include <string.h>
 #include <time.h>
 
-#include "bus/names.h"
-#include "cli/describe.h"
+#include "cli/io.h"
 #include "cli/keys.h"
 #include "cli/output.h"
 #include "cli/parse.h"
 #include "cli/prompt.h"
 #include "ctl/bus.h"
-#include "ctl/trust.h"
+#include "ctl/request.h"
 #include "relay/approval.h"
 #include "util/cleanup.h"
 
-const struct cli_option ctl_updates_approve_options[] = {
-        { "key", 0, "FILE", "your approver key" },
-        { "passphrase-file", 0, "FILE", "the key's passphrase" },
-        TRUST_OPTIONS,
-        { "device", 0, "NAME", "approve for this device only (may be repeated; default: the whole site)" },
-        { "valid-for", 0, "DURATION", "the approval ends by itself (devices then need trusted time)" },
-        { "yes", 'y', NULL, "do not ask; needs trust that was given or remembered" },
-        { 0 },
-};
+#define SIGN_OPTIONS                                                                                                \
+        { "key", 0, "FILE", "your approver key" }, { "passphrase-file", 0, "FILE", "the key's passphrase" },        \
+                TRUST_OPTIONS,                                                                                      \
+                { "device", 0, "NAME", "approve for this device only (may be repeated; default: the whole site)" }, \
+                { "valid-for", 0, "DURATION", "the approval ends by itself (devices then need trusted time)" },     \
+        {                                                                                                           \
+                "yes", 'y', NULL, "do not ask; needs trust that was given or remembered"                            \
+        }
 
-/* what is approved, and in whose name */
-struct request {
-        json_t *update; /* as the relay shows it */
-        uint8_t *envelope;
-        size_t envelope_size;
-        struct trust trust;
-        struct manifest_verified manifest;
-        struct cli_key key;
-        struct approval approval;
-};
+const struct cli_option ctl_updates_approve_options[] = { SIGN_OPTIONS, { 0 } };
+const struct cli_option ctl_sign_options[] = { SIGN_OPTIONS,
+                                               { "output", 'o', "FILE", "where the approval goes" },
+                                               { 0 } };
 
-static void request_done(struct request *request)
+/* Both vendor signatures; and, if the relay was asked, that it hands out the update it lists. */
+static int verify_manifest(struct cli *cli, struct request *request)
 {
-        json_decref(request->update);
-        free(request->envelope);
-        cli_key_wipe(&request->key);
-}
-
-/* The envelope the relay hands out must be the update that was asked for, with both vendor signatures. */
-static int verify_manifest(struct cli *cli, sd_bus *bus, struct request *request)
-{
-        const char *path = json_string_value(json_object_get(request->update, "Path"));
-        const char *digest = json_string_value(json_object_get(request->update, "Digest"));
+        const char *listed = json_string_value(json_object_get(request->update, "Digest"));
         struct manifest_unverified manifest;
         uint8_t wanted[SHA256_SIZE];
-        enum reason why;
-        int r = ctl_fetch_bytes(cli, bus, path, BUS_UPDATE, "GetManifest", &request->envelope, &request->envelope_size);
+        enum reason why = manifest_decode(request->parts.envelope, &manifest);
 
-        if (r != CLI_OK)
-                return r;
-        why = manifest_decode(span_of(request->envelope, request->envelope_size), &manifest);
         if (why == REASON_NONE)
                 why = manifest_verify(&manifest, &request->trust.vendor, &request->manifest);
         if (why != REASON_NONE)
-                return cli_refuse(cli, why, "update %.12s; checked on this machine", digest);
-        if (!parse_hex(digest, wanted, SHA256_SIZE) || memcmp(wanted, manifest.digest, SHA256_SIZE) != 0)
+                return cli_refuse(cli, why, "update %.12s; checked on this machine",
+                                  listed ? listed : "of this request");
+        if (listed && (!parse_hex(listed, wanted, SHA256_SIZE) || memcmp(wanted, manifest.digest, SHA256_SIZE) != 0))
                 return cli_refuse(cli, REASON_UNKNOWN_UPDATE, "the relay shows %.12s and hands out another manifest",
-                                  digest);
+                                  listed);
         return CLI_OK;
 }
 
@@ -125,12 +106,12 @@ static int make_approval(struct cli *cli, struct request *request)
 static json_t *describe(const struct request *request)
 {
         const struct manifest_fields *f = &request->manifest.fields;
-        json_t *devices = json_array(), *pair;
+        json_t *devices = request->update ? json_array() : NULL, *pair;
         size_t i;
 
         json_array_foreach(json_object_get(request->update, "Devices"), i, pair)
                 json_array_append(devices, json_array_get(pair, 0));
-        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:O?, s:o}", "site", request->trust.policy.site,
+        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o?, s:o, s:O?, s:o}", "site", request->trust.policy.site,
                          "version", json_text(f->version.data, f->version.size), "urgency",
                          json_text(f->urgency.data, f->urgency.size), "description",
                          json_text(f->description.data, f->description.size), "class_id",
@@ -161,11 +142,33 @@ static int show(struct cli *cli, const struct request *request)
                 return CLI_OK;
         r = output_record(cli, object, fields, sizeof(fields) / sizeof(*fields));
         puts("Both vendor signatures were verified on this machine.");
-        if (!cli_value(cli, "host") && !cli_value(cli, "bus"))
+        if (request->update && !cli_value(cli, "host") && !cli_value(cli, "bus"))
                 cli_error(cli,
                           "warning: this is the gateway itself; one who broke into it could show you something else "
                           "than what you sign (use -H GATEWAY from your own machine)");
         return r;
+}
+
+int request_sign(struct cli *cli, struct request *request, struct writer *w)
+{
+        const struct request_parts *parts = &request->parts;
+        struct approval checked;
+        struct signer signer;
+        enum reason why;
+        size_t approver;
+        int r;
+
+        if ((r = trust_establish(cli, parts->policy_set, parts->vendor_set, &request->trust)) != CLI_OK ||
+            (r = verify_manifest(cli, request)) != CLI_OK || (r = take_key(cli, request)) != CLI_OK ||
+            (r = make_approval(cli, request)) != CLI_OK || (r = show(cli, request)) != CLI_OK ||
+            (r = prompt_confirm(cli, "Approve this manifest digest with your key?")) != CLI_OK)
+                return r;
+        signer = cli_key_signer(&request->key);
+        r = approval_sign(w, &request->approval, &signer);
+        if (r != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "cannot sign: %s", relay_result_string(r));
+        why = approval_check(writer_span(w), &request->trust.policy, &checked, &approver);
+        return why == REASON_NONE ? CLI_OK : cli_refuse(cli, why, "the approval just made");
 }
 
 /* the gate's state in words; the approval stands whatever it says */
@@ -177,7 +180,7 @@ static void tell_gate(const json_t *manager)
                 puts("The gate is closed; devices wait. This opens it: relayctl gate open --for 10m");
 }
 
-static int send(struct cli *cli, sd_bus *bus, struct span sign1, const struct request *request)
+static int send(struct cli *cli, sd_bus *bus, struct span sign1)
 {
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_json_ json_t *object = NULL, *manager = NULL;
@@ -190,8 +193,7 @@ static int send(struct cli *cli, sd_bus *bus, struct span sign1, const struct re
                 return ctl_failure(cli, r, &SD_BUS_ERROR_NULL);
         if ((r = ctl_manager(cli, bus, &manager)) != CLI_OK)
                 return r;
-        object = json_pack("{s:o, s:I, s:I, s:O?}", "digest", json_hex(request->manifest.digest, SHA256_SIZE),
-                           "approved", (json_int_t)approved, "needed", (json_int_t)needed, "gate",
+        object = json_pack("{s:I, s:I, s:O?}", "approved", (json_int_t)approved, "needed", (json_int_t)needed, "gate",
                            json_object_get(manager, "GateState"));
         r = output_done(cli, object, "Approved: %u of %u.", approved, needed);
         if (r == CLI_OK && !cli->json)
@@ -199,38 +201,77 @@ static int send(struct cli *cli, sd_bus *bus, struct span sign1, const struct re
         return r;
 }
 
-static int sign_and_send(struct cli *cli, sd_bus *bus, struct request *request)
-{
-        struct signer signer = cli_key_signer(&request->key);
-        uint8_t sign1[APPROVAL_MAX];
-        struct approval checked;
-        enum reason why;
-        struct writer w;
-        size_t approver;
-        int r;
-
-        writer_init(&w, sign1, sizeof(sign1));
-        r = approval_sign(&w, &request->approval, &signer);
-        if (r != RELAY_OK)
-                return cli_fail(cli, CLI_FAILED, "cannot sign: %s", relay_result_string(r));
-        why = approval_check(writer_span(&w), &request->trust.policy, &checked, &approver);
-        if (why != REASON_NONE)
-                return cli_refuse(cli, why, "the approval just made");
-        return send(cli, bus, writer_span(&w), request);
-}
-
 int ctl_updates_approve(struct cli *cli)
 {
         _cleanup_(request_done) struct request request = { 0 };
         _cleanup_bus_ sd_bus *bus = NULL;
+        uint8_t sign1[APPROVAL_MAX];
+        struct writer w;
+        int r;
+
+        writer_init(&w, sign1, sizeof(sign1));
+        if ((r = ctl_connect(cli, &bus)) != CLI_OK ||
+            (r = request_fetch(cli, bus, cli_argument(cli, 0), &request)) != CLI_OK ||
+            (r = request_sign(cli, &request, &w)) != CLI_OK)
+                return r;
+        return send(cli, bus, writer_span(&w));
+}
+
+int ctl_updates_export_request(struct cli *cli)
+{
+        _cleanup_(request_done) struct request request = { 0 };
+        _cleanup_bus_ sd_bus *bus = NULL;
+        const char *path = cli_argument(cli, 1);
+        uint8_t out[REQUEST_MAX];
+        struct writer w;
         int r;
 
         if ((r = ctl_connect(cli, &bus)) != CLI_OK ||
-            (r = ctl_find_update(cli, bus, cli_argument(cli, 0), &request.update)) != CLI_OK ||
-            (r = trust_establish(cli, bus, &request.trust)) != CLI_OK ||
-            (r = verify_manifest(cli, bus, &request)) != CLI_OK || (r = take_key(cli, &request)) != CLI_OK ||
-            (r = make_approval(cli, &request)) != CLI_OK || (r = show(cli, &request)) != CLI_OK ||
-            (r = prompt_confirm(cli, "Approve this manifest digest with your key?")) != CLI_OK)
+            (r = request_fetch(cli, bus, cli_argument(cli, 0), &request)) != CLI_OK)
                 return r;
-        return sign_and_send(cli, bus, &request);
+        writer_init(&w, out, sizeof(out));
+        if (request_encode(&w, &request.parts) != RELAY_OK)
+                return cli_fail(cli, CLI_FAILED, "%s: what the relay hands out is larger than %u bytes", path,
+                                REQUEST_MAX);
+        if ((r = cli_create(cli, path, writer_span(&w), 0644)) != CLI_OK)
+                return r;
+        if (!cli->json)
+                printf("Where the key is: relayctl sign %s --key KEY -o APPROVAL\n", path);
+        return CLI_OK;
+}
+
+int ctl_sign(struct cli *cli)
+{
+        _cleanup_(request_done) struct request request = { 0 };
+        uint8_t sign1[APPROVAL_MAX];
+        const char *output;
+        struct writer w;
+        int r;
+
+        writer_init(&w, sign1, sizeof(sign1));
+        if ((r = cli_need(cli, "output", &output)) != CLI_OK ||
+            (r = request_load(cli, cli_argument(cli, 0), &request)) != CLI_OK ||
+            (r = request_sign(cli, &request, &w)) != CLI_OK ||
+            (r = cli_create(cli, output, writer_span(&w), 0644)) != CLI_OK)
+                return r;
+        if (!cli->json)
+                printf("Signed. At the relay: relayctl updates import-approval %s\n", output);
+        return CLI_OK;
+}
+
+int ctl_updates_import_approval(struct cli *cli)
+{
+        _cleanup_bus_ sd_bus *bus = NULL;
+        _cleanup_free_ uint8_t *bytes = NULL;
+        struct cose_sign1 sign1;
+        const char *path = cli_argument(cli, 0);
+        size_t size;
+        int r = cli_read(cli, path, APPROVAL_MAX, &bytes, &size);
+
+        if (r != CLI_OK)
+                return r;
+        if (cose_sign1_decode(span_of(bytes, size), &sign1) != RELAY_OK)
+                return cli_refuse(cli, REASON_MALFORMED, "%s is no approval", path);
+        r = ctl_connect(cli, &bus);
+        return r == CLI_OK ? send(cli, bus, span_of(bytes, size)) : r;
 }

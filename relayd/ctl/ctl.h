@@ -15,12 +15,15 @@ int ctl_devices_import(struct cli *cli);
 int ctl_devices_admit(struct cli *cli);
 int ctl_devices_revoke(struct cli *cli);
 
-extern const struct cli_option ctl_updates_deny_options[], ctl_updates_approve_options[];
+extern const struct cli_option ctl_updates_deny_options[], ctl_updates_approve_options[], ctl_sign_options[];
 int ctl_updates_list(struct cli *cli);
 int ctl_updates_show(struct cli *cli);
 int ctl_updates_deny(struct cli *cli);
 int ctl_updates_watch(struct cli *cli);
 int ctl_updates_approve(struct cli *cli);
+int ctl_updates_export_request(struct cli *cli);
+int ctl_updates_import_approval(struct cli *cli);
+int ctl_sign(struct cli *cli);
 
 extern const struct cli_option ctl_gate_open_options[];
 int ctl_gate_show(struct cli *cli);

@@ -75,7 +75,7 @@ static bool read_pair(sd_bus_message *m, json_t *object, unsigned depth)
                 return false;
         key = read_value(m, depth);
         value = read_value(m, depth);
-        good = key && value && json_is_string(key) && sd_bus_message_exit_container(m) >= 0;
+        good = json_is_string(key) && value && sd_bus_message_exit_container(m) >= 0;
         if (good)
                 json_object_set(object, json_string_value(key), value);
         json_decref(key);

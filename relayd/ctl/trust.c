@@ -8,23 +8,20 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bus/names.h"
 #include "cli/io.h"
 #include "cli/parse.h"
 #include "cli/prompt.h"
 #include "cli/signedset.h"
-#include "ctl/bus.h"
 #include "util/cleanup.h"
 #include "util/files.h"
 
 /* One of the two objects: how it is called, fetched, verified, remembered. */
 struct kind {
-        const char *name, *method, *file, *option;
+        const char *name, *file, *option;
         enum reason invalid;
 };
-static const struct kind policy_kind = { "site policy", "GetSitePolicy", "site-policy.cbor", "policy",
-                                         REASON_POLICY_INVALID };
-static const struct kind vendor_kind = { "vendor key set", "GetVendorKeys", "vendor-keys.cbor", "vendor-keys",
+static const struct kind policy_kind = { "site policy", "site-policy.cbor", "policy", REASON_POLICY_INVALID };
+static const struct kind vendor_kind = { "vendor key set", "vendor-keys.cbor", "vendor-keys",
                                          REASON_VENDOR_KEYS_INVALID };
 
 static enum reason verify(const struct kind *kind, struct span set, struct trust *out)
@@ -134,21 +131,17 @@ static int compare_digest(struct cli *cli, const struct trust *shown, const char
         return compare(cli, &policy_kind, digest, shown, "--policy-digest");
 }
 
-static int establish(struct cli *cli, sd_bus *bus, const struct kind *kind, struct trust *out)
+static int establish(struct cli *cli, const struct kind *kind, struct span set, struct trust *out)
 {
         const char *file = cli_value(cli, kind->option), *digest = cli_value(cli, "policy-digest");
-        _cleanup_free_ uint8_t *bytes = NULL;
         _cleanup_free_ char *path = NULL;
         enum reason why;
-        size_t size = 0;
-        int r = ctl_fetch_bytes(cli, bus, BUS_PATH, BUS_MANAGER, kind->method, &bytes, &size);
+        int r;
 
-        if (r != CLI_OK)
-                return r;
-        if (size == 0)
+        if (set.size == 0)
                 return cli_fail(cli, CLI_FAILED, "the relay has no %s yet: 'relayctl %s import FILE'", kind->name,
                                 kind == &policy_kind ? "policy" : "vendor");
-        why = verify(kind, span_of(bytes, size), out);
+        why = verify(kind, set, out);
         if (why != REASON_NONE)
                 return cli_refuse(cli, why, "the %s that the relay shows", kind->name);
         if (file)
@@ -157,13 +150,12 @@ static int establish(struct cli *cli, sd_bus *bus, const struct kind *kind, stru
                 return compare_digest(cli, out, digest);
         if ((r = trust_path(cli, out->policy.site, kind->file, &path)) != CLI_OK)
                 return r;
-        return access(path, F_OK) == 0 ? compare_file(cli, kind, path, out)
-                                       : first_use(cli, kind, out, path, span_of(bytes, size));
+        return access(path, F_OK) == 0 ? compare_file(cli, kind, path, out) : first_use(cli, kind, out, path, set);
 }
 
-int trust_establish(struct cli *cli, sd_bus *bus, struct trust *out)
+int trust_establish(struct cli *cli, struct span policy_set, struct span vendor_set, struct trust *out)
 {
-        int r = establish(cli, bus, &policy_kind, out);
+        int r = establish(cli, &policy_kind, policy_set, out);
 
-        return r == CLI_OK ? establish(cli, bus, &vendor_kind, out) : r;
+        return r == CLI_OK ? establish(cli, &vendor_kind, vendor_set, out) : r;
 }

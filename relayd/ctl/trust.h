@@ -6,8 +6,6 @@
  * ~/.config/relayd/trust/<site>/.
  */
 
-#include <systemd/sd-bus.h>
-
 #include "cli/cli.h"
 #include "relay/sitepolicy.h"
 #include "relay/vendor.h"
@@ -16,8 +14,8 @@ struct trust {
         struct site_policy policy;
         struct vendor_keys vendor;
 };
-/* Fetches both from the relay, verifies them, compares them, asks at first use. CLI_* with message. */
-int trust_establish(struct cli *cli, sd_bus *bus, struct trust *out);
+/* Verifies both signed sets that a relay shows, compares them with what is trusted, asks at first use. CLI_* */
+int trust_establish(struct cli *cli, struct span policy_set, struct span vendor_set, struct trust *out);
 
 /* Where something about a site is remembered: *path is malloc'ed. Refuses a name that is no site's. CLI_* */
 int trust_path(struct cli *cli, const char *site, const char *file, char **path);

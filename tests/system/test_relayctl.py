@@ -432,6 +432,38 @@ def test_nothing_is_signed_without_a_yes(relay, home):
     assert relay.calls() == []
 
 
+def test_approving_without_network(relay, home, tmp_path):
+    request, approval = tmp_path / "request", tmp_path / "approval"
+    relay.ctl("updates", "export-request", "1.1.0", request)
+    assert set(cbor2.loads(request.read_bytes())) == {0, 1, 2, 3}
+    sign = ("sign", request, "--key", home / "anna.key", "-o", approval, *trust(home))
+    assert "nobody to ask" in run(RELAYCTL, *sign, code=2).stderr
+    assert digest_of(home / "manifest") in run(RELAYCTL, *sign, "--yes").stdout
+    assert relay.calls() == []
+    relay.ctl("updates", "import-approval", approval)
+    body = verify_sign1(cbor2.loads(bytes.fromhex(relay.calls()[0][1])), public(home / "anna.key.pub"), b"relayd/approval/1")
+    assert body[2] == bytes.fromhex(digest_of(home / "manifest"))
+    assert "exists" in run(RELAYCTL, *sign, "--yes", code=1).stderr
+
+
+def test_hostile_requests_are_noticed(home, relay, tmp_path):
+    request = tmp_path / "request"
+    relay.ctl("updates", "export-request", "1.1.0", request)
+    parts = cbor2.loads(request.read_bytes())
+    sign = ("sign", request, "--key", home / "anna.key", "-o", tmp_path / "approval", *trust(home), "--yes")
+    for change, reason, code in (({3: (home / "mallory.cbor").read_bytes()}, "vendor-keys-invalid", 3),
+                                 ({1: b"\xd8\x6b\x00"}, "malformed", 3), ({2: b""}, "no site policy", 1),
+                                 ({4: b""}, "no approval request", 1), ({0: 2}, "no approval request", 1)):
+        request.write_bytes(cbor2.dumps({**parts, **change}))
+        assert reason in run(RELAYCTL, *sign, code=code).stderr
+    request.write_bytes(cbor2.dumps(parts) + b"\x00")
+    assert "no approval request" in run(RELAYCTL, *sign, code=1).stderr
+    assert not (tmp_path / "approval").exists()
+    (tmp_path / "approval").write_bytes(b"\x00")
+    assert "malformed" in relay.ctl("updates", "import-approval", tmp_path / "approval", code=3).stderr
+    assert relay.calls() == []
+
+
 # ---- audit
 
 def test_audit_log_and_its_chain(relay, tmp_path):
