@@ -107,6 +107,7 @@ static struct failover_action use(struct failover *f, uint8_t link, uint64_t now
 
         note_return(f, old == FAILOVER_NONE ? FAILOVER_NONE : f->links[old].endpoint, f->links[link].endpoint, now_ms);
         f->active = link;
+        f->links[link].since_ms = now_ms;
         f->leaving = old != FAILOVER_NONE;
         return (struct failover_action){ FAILOVER_USE, link, f->links[link].endpoint };
 }

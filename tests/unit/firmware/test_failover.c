@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Fail-over: tables of what must happen when, and ten thousand random weeks. */
+#include "unit.h"
+
+#include "app/failover.h"
+
+static const enum endpoint_kind relay_cloud[] = { ENDPOINT_RELAY, ENDPOINT_CLOUD };
+
+/* a world of endpoints that answer or do not; drives one state machine through simulated time */
+struct world {
+        struct failover f;
+        uint64_t now;
+        bool reachable[SITE_ENDPOINTS_MAX];
+        bool uplink_down[SITE_ENDPOINTS_MAX];
+        uint32_t answer_ms; /* how long a connect takes */
+        struct {
+                bool connecting, up;
+                uint8_t endpoint;
+                uint64_t answer_at;
+        } links[2];
+        unsigned connects[SITE_ENDPOINTS_MAX];
+        unsigned moves; /* USE actions */
+};
+
+static void begin(struct world *w, const enum endpoint_kind *kinds, size_t count, uint32_t patience_s, uint32_t seed)
+{
+        memset(w, 0, sizeof(*w));
+        w->now = 1000;
+        w->answer_ms = 20;
+        for (size_t i = 0; i < count; i++)
+                w->reachable[i] = true;
+        failover_init(&w->f, &failover_timing_default, kinds, count, patience_s, seed, w->now);
+}
+
+static void act(struct world *w)
+{
+        struct failover_action action;
+        unsigned guard = 0;
+
+        while ((action = failover_next(&w->f, w->now)).type != FAILOVER_NOTHING) {
+                assert_true(++guard < 20);
+                assert_true(action.link < 2);
+                switch (action.type) {
+                case FAILOVER_CONNECT:
+                        assert_false(w->links[action.link].connecting || w->links[action.link].up);
+                        w->links[action.link].connecting = true;
+                        w->links[action.link].endpoint = action.endpoint;
+                        w->links[action.link].answer_at = w->now + w->answer_ms;
+                        w->connects[action.endpoint]++;
+                        break;
+                case FAILOVER_CLOSE:
+                        w->links[action.link].connecting = w->links[action.link].up = false;
+                        break;
+                case FAILOVER_USE:
+                        assert_true(w->links[action.link].up);
+                        assert_int_equal(w->links[action.link].endpoint, action.endpoint);
+                        w->moves++;
+                        break;
+                case FAILOVER_NOTHING:
+                        break;
+                }
+        }
+}
+
+/* what the network does at this moment */
+static void network(struct world *w)
+{
+        for (unsigned i = 0; i < 2; i++) {
+                uint8_t endpoint = w->links[i].endpoint;
+                if (w->links[i].up && !w->reachable[endpoint]) {
+                        w->links[i].up = false;
+                        failover_down(&w->f, i, w->now);
+                }
+                if (!w->links[i].connecting || w->now < w->links[i].answer_at)
+                        continue;
+                w->links[i].connecting = false;
+                if (w->reachable[endpoint]) {
+                        w->links[i].up = true;
+                        failover_up(&w->f, i, w->now);
+                        failover_uplink(&w->f, i, w->uplink_down[endpoint], w->now);
+                } else {
+                        failover_down(&w->f, i, w->now);
+                }
+        }
+}
+
+static void pass(struct world *w, uint64_t ms)
+{
+        uint64_t end = w->now + ms;
+
+        act(w);
+        while (w->now < end) {
+                uint64_t next = failover_deadline(&w->f, w->now);
+                for (unsigned i = 0; i < 2; i++)
+                        if (w->links[i].connecting && w->links[i].answer_at < next)
+                                next = w->links[i].answer_at;
+                w->now = next < end ? (next > w->now ? next : w->now + 1) : end;
+                network(w);
+                act(w);
+        }
+}
+
+static int session(const struct world *w)
+{
+        return w->f.active == FAILOVER_NONE ? -1 : w->links[w->f.active].endpoint;
+}
+
+static void test_best_endpoint_first(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 1);
+        pass(&w, 100);
+        assert_int_equal(session(&w), 0);
+        assert_int_equal(w.connects[1], 0);
+        pass(&w, 600000);
+        assert_int_equal(w.connects[0], 1); /* a working best session is left alone */
+        assert_int_equal(w.connects[1], 0);
+}
+
+static void test_first_move_at_once(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 2);
+        pass(&w, 5000);
+        w.reachable[0] = false;
+        network(&w);
+        act(&w);
+        pass(&w, 21); /* one connect's time */
+        assert_int_equal(session(&w), 1);
+}
+
+static void test_silent_endpoint_costs_little(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 3);
+        w.reachable[0] = false;
+        w.answer_ms = 100000; /* nobody answers, not even with a refusal */
+        act(&w);
+        pass(&w, failover_timing_default.second_ms);
+        w.answer_ms = 20;
+        for (unsigned i = 0; i < 2; i++)
+                if (w.links[i].connecting && w.links[i].endpoint == 1)
+                        w.links[i].answer_at = w.now + 20;
+        pass(&w, 30);
+        assert_int_equal(session(&w), 1);
+        assert_int_equal(w.links[1 - w.f.active].endpoint, 0);
+        pass(&w, failover_timing_default.connect_deadline_ms);
+        assert_int_equal(w.f.links[1 - w.f.active].state == FAILOVER_LINK_UP, false);
+}
+
+static void test_return_only_after_dwell(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 4);
+        w.reachable[0] = false;
+        pass(&w, 10000);
+        assert_int_equal(session(&w), 1);
+        w.reachable[0] = true;
+        uint64_t limit = w.now + failover_timing_default.retry_most_ms;
+        while (w.f.links[1 - w.f.active].state != FAILOVER_LINK_UP && w.now < limit)
+                pass(&w, 50);
+        uint64_t up = w.now;
+        while (session(&w) == 1 && w.now < limit)
+                pass(&w, 50);
+        assert_int_equal(session(&w), 0);
+        assert_in_range(w.now - up, failover_timing_default.dwell_ms - 100, failover_timing_default.dwell_ms + 100);
+        pass(&w, 1);
+        assert_false(w.links[1 - w.f.active].up); /* the old session was closed */
+}
+
+static void test_candidate_that_dies_changes_nothing(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 5);
+        w.reachable[0] = false;
+        pass(&w, 10000);
+        for (unsigned i = 0; i < 50; i++) { /* up for less than the dwell, again and again */
+                w.reachable[0] = true;
+                pass(&w, failover_timing_default.dwell_ms / 2);
+                w.reachable[0] = false;
+                pass(&w, 1000);
+                assert_int_equal(session(&w), 1);
+        }
+        assert_int_equal(w.moves, 1);
+}
+
+static void test_flapping_lengthens_dwell(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 6);
+        for (unsigned i = 0; i < 6; i++) {
+                w.reachable[0] = false;
+                pass(&w, 5000);
+                w.reachable[0] = true;
+                uint64_t limit = w.now + 2 * failover_timing_default.dwell_most_ms;
+                while (session(&w) != 0 && w.now < limit)
+                        pass(&w, 100);
+                assert_int_equal(session(&w), 0);
+                pass(&w, 2000); /* and lost again soon */
+        }
+        w.reachable[0] = false;
+        pass(&w, 1000);
+        assert_true(w.f.endpoints[0].dwell_ms >= 16 * failover_timing_default.dwell_ms);
+        /* a long quiet time forgives */
+        w.reachable[0] = true;
+        pass(&w, 4 * failover_timing_default.dwell_most_ms);
+        assert_int_equal(session(&w), 0);
+        w.reachable[0] = false;
+        pass(&w, 1000);
+        assert_int_equal(w.f.endpoints[0].dwell_ms, failover_timing_default.dwell_ms);
+}
+
+struct patience_row {
+        const char *name;
+        uint32_t patience_s, wait_s;
+        bool uplink_down;
+        int expected;
+};
+
+static void test_patience_with_uplink_down(void **state)
+{
+        static const struct patience_row rows[] = {
+                { "uplink up: stay", 60, 600, false, 0 },
+                { "down, patience not over: stay", 60, 50, true, 0 },
+                { "down for longer: go direct", 60, 90, true, 1 },
+                { "endless patience: stay and let it store", 0, 100000, true, 0 },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ROWS(rows); i++) {
+                struct world w;
+                begin(&w, relay_cloud, 2, rows[i].patience_s, 7);
+                pass(&w, 1000);
+                w.uplink_down[0] = rows[i].uplink_down;
+                failover_uplink(&w.f, w.f.active, rows[i].uplink_down, w.now);
+                pass(&w, rows[i].wait_s * UINT64_C(1000));
+                if (session(&w) != rows[i].expected)
+                        fail_msg("%s: session on %d", rows[i].name, session(&w));
+                /* when the relay says its uplink is back, the device returns */
+                w.uplink_down[0] = false;
+                if (rows[i].expected == 0)
+                        failover_uplink(&w.f, w.f.active, false, w.now);
+                pass(&w, 300000);
+                assert_int_equal(session(&w), 0);
+        }
+}
+
+static void test_patience_needs_a_proven_cloud(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 10, 8);
+        pass(&w, 1000);
+        w.reachable[1] = false;
+        failover_uplink(&w.f, w.f.active, true, w.now);
+        pass(&w, 600000);
+        assert_int_equal(session(&w), 0); /* the relay works; the cloud does not answer */
+        assert_int_equal(w.moves, 1);
+}
+
+/* Attempts at an endpoint that is away stay rare. */
+static void test_attempts_are_bounded(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 9);
+        w.reachable[0] = w.reachable[1] = false;
+        pass(&w, 24 * UINT64_C(3600000));
+        assert_in_range(w.connects[0], 1000, 4000); /* a cap of 60 s: about 1,900 a day */
+        assert_in_range(w.connects[1], 1000, 4000);
+}
+
+static uint32_t step(uint32_t *random)
+{
+        *random ^= *random << 13;
+        *random ^= *random >> 17;
+        *random ^= *random << 5;
+        return *random;
+}
+
+/*
+ * Random outages. Always: if an endpoint has been reachable for as long as the longest pause takes, there is a session;
+ * a session that works ends only for a candidate that was up for its dwell.
+ */
+static void random_schedule(uint32_t seed)
+{
+        static const enum endpoint_kind three[] = { ENDPOINT_RELAY, ENDPOINT_RELAY, ENDPOINT_CLOUD };
+        const struct failover_timing *t = &failover_timing_default;
+        uint64_t since[3] = { 1000, 1000, 1000 };
+        uint32_t random = seed * 2654435761u + 1;
+        uint64_t without = 1000; /* since when there is no session */
+        struct world w;
+
+        begin(&w, three, 1 + seed % 3, seed % 4 == 0 ? 30 : 0, seed + 1);
+        size_t count = w.f.endpoint_count;
+        for (unsigned i = 0; i < 40; i++) {
+                uint8_t which = (uint8_t)(step(&random) % count);
+                w.reachable[which] = !w.reachable[which];
+                since[which] = w.now;
+                w.uplink_down[which] = step(&random) % 4 == 0;
+                if (session(&w) >= 0)
+                        without = w.now;
+                w.answer_ms = step(&random) % 8 == 0 ? 10000 : 10 + step(&random) % 500;
+                network(&w);
+                int before = session(&w);
+                bool worked = before >= 0 && w.reachable[before];
+                pass(&w, step(&random) % (i % 5 == 0 ? 200000 : 5000));
+                for (size_t e = 0; e < count && w.answer_ms >= t->connect_deadline_ms; e++)
+                        since[e] = w.now; /* too slow is as good as away */
+                if (worked && session(&w) < 0)
+                        fail_msg("seed %u step %u: a working session was dropped", seed, i);
+                for (size_t e = 0; e < count; e++) {
+                        uint64_t enough = t->retry_most_ms + 2 * t->connect_deadline_ms;
+                        uint64_t from = since[e] > without ? since[e] : without;
+                        if (w.reachable[e] && w.now - from > enough && session(&w) < 0)
+                                fail_msg("seed %u step %u: no session although %zu is reachable", seed, i, e);
+                }
+        }
+        uint64_t minutes = w.now / 60000 + 1;
+        for (size_t e = 0; e < count; e++)
+                assert_true(w.connects[e] < 40 * 4 + minutes * 6);
+}
+
+static void test_random_schedules(void **state)
+{
+        (void)state;
+        for (uint32_t seed = 0; seed < 10000; seed++)
+                random_schedule(seed);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_best_endpoint_first),
+                cmocka_unit_test(test_first_move_at_once),
+                cmocka_unit_test(test_silent_endpoint_costs_little),
+                cmocka_unit_test(test_return_only_after_dwell),
+                cmocka_unit_test(test_candidate_that_dies_changes_nothing),
+                cmocka_unit_test(test_flapping_lengthens_dwell),
+                cmocka_unit_test(test_patience_with_uplink_down),
+                cmocka_unit_test(test_patience_needs_a_proven_cloud),
+                cmocka_unit_test(test_attempts_are_bounded),
+                cmocka_unit_test(test_random_schedules),
+        };
+        return cmocka_run_group_tests_name("failover", tests, NULL, NULL);
+}
