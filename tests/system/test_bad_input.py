@@ -158,7 +158,7 @@ def test_broken_packet(relay, name):
 
 BROKEN_FIRST = {
     "not CONNECT": (b"\xc0\x00", None),
-    "another protocol name": (frame(0x10, text("MQIsdp") + b"\x03\x02\x00\x3c" + text("a")), 0x84),
+    "another protocol name": (frame(0x10, text("MQXX") + b"\x05\x02\x00\x3c\x00" + text("a")), 0x84),
     "level 6": (frame(0x10, text("MQTT") + b"\x06\x02\x00\x3c\x00" + text("a")), 0x84),
     "reserved connect flag": (frame(0x10, text("MQTT") + b"\x05\x03\x00\x3c\x00" + text("a")), 0x81),
     "receive maximum 0": (connect_packet("app.all", properties=b"\x21\x00\x00"), 0x82),
@@ -185,6 +185,14 @@ def test_old_version_gets_its_own_answer(relay):
     """3.1.1 has return codes of its own, and no reason codes (MQTT 3.1.1 section 3.2.2.3)."""
     raw, connack = connected(relay, "device-1", client_id="device-2", version=4)
     assert connack[2] == b"\x00\x02"
+    assert raw.packet() is None
+
+
+def test_31_is_told_that_it_is_too_old(relay):
+    """A client of MQTT 3.1 can read only the two-byte CONNACK."""
+    raw = Raw(relay.port, relay.credentials("app.all"))
+    raw.send(frame(0x10, text("MQIsdp") + b"\x03\x02\x00\x3c" + text("a")))
+    assert raw.packet() == (2, 0, b"\x00\x01")
     assert raw.packet() is None
 
 
