@@ -16,6 +16,7 @@
 #define HANDSHAKE_MS   10000 /* from accept() to the hub's ADMIT */
 #define CLOSING_MS     5000  /* for the last output */
 #define LINGER_MS      2000  /* for the client's close after ours */
+#define BLOCKED_MS     1000  /* between looks at the deadline of a session that waits for the hub */
 #define READS_PER_TURN 4
 #define NO_DEADLINE    UINT64_MAX
 
@@ -437,6 +438,10 @@ static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
                 lose(c);
                 break;
         case STATE_TALKING:
+                if (c->blocked) { /* its keep-alive waits unread in the socket: no fault of the client's */
+                        arm(c, time_monotonic_ms() + BLOCKED_MS);
+                        break;
+                }
                 c->armed_ms = NO_DEADLINE;
                 session_tick(c->session, time_monotonic_ms());
                 connection_settle(c);

@@ -109,7 +109,7 @@ static int session_open(struct tls_context *context, uint16_t port, const char *
         int fd = connect_to(port);
         if (fd < 0)
                 return fd;
-        int r = tls_new(&tls, context, fd, NULL);
+        int r = tls_new(&tls, context, fd, "127.0.0.1");
         while (r >= 0 && (r = tls_handshake(tls)) > 0)
                 r = wait_fd(fd, r) < 0 ? -ETIMEDOUT : 1;
         if (r == 0)
