@@ -164,6 +164,9 @@ int cli_parse(struct cli *cli, const struct cli_program *program, int argc, char
 
 void cli_done(struct cli *cli)
 {
+        for (size_t i = 0; i < cli->answer_count; i++)
+                free(cli->answers[i]);
+        free(cli->answers);
         free(cli->arguments);
         free(cli->values);
         *cli = (struct cli){ 0 };
@@ -253,6 +256,33 @@ int cli_need(const struct cli *cli, const char *name, const char **value)
         if (*value)
                 return CLI_OK;
         return cli_fail(cli, CLI_USAGE, "--%s %s is missing: %s", name, o ? o->argument : "VALUE", o ? o->help : "");
+}
+
+static bool add_value(struct cli *cli, const struct cli_option *option, char *value)
+{
+        struct cli_value *values = reallocarray(cli->values, cli->value_count + 1, sizeof(*values));
+        char **answers;
+
+        if (!values)
+                return false;
+        cli->values = values;
+        answers = reallocarray(cli->answers, cli->answer_count + 1, sizeof(*answers));
+        if (!answers)
+                return false;
+        cli->answers = answers;
+        cli->answers[cli->answer_count++] = value;
+        cli->values[cli->value_count++] = (struct cli_value){ option, value };
+        return true;
+}
+
+int cli_answer(struct cli *cli, const char *name, char *value)
+{
+        const struct cli_option *o = option_in(cli->command->options, name, strlen(name), 0);
+
+        if (o && add_value(cli, o, value))
+                return CLI_OK;
+        free(value);
+        return cli_errno(cli, -ENOMEM, name);
 }
 
 static void print_error(const struct cli *cli, const char *format, va_list list)

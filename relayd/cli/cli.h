@@ -58,6 +58,8 @@ struct cli {
         size_t argument_count;
         struct cli_value *values;
         size_t value_count;
+        char **answers; /* values that cli_answer() added */
+        size_t answer_count;
         bool json, want_help, want_version;
         bool colour;    /* on standard output */
         size_t columns; /* of the terminal on standard output; 0: none */
@@ -77,6 +79,10 @@ bool cli_flag(const struct cli *cli, const char *name);
 /* The i-th value of an option that may be repeated, or NULL. */
 const char *cli_value_at(const struct cli *cli, const char *name, size_t i);
 size_t cli_value_count(const struct cli *cli, const char *name);
+/*
+ * Adds a value as if the command line had it; takes value over, also on failure. CLI_OK, or CLI_FAILED with message.
+ */
+int cli_answer(struct cli *cli, const char *name, char *value);
 /* the value of an option that must be there: CLI_OK, or CLI_USAGE with the message printed */
 int cli_need(const struct cli *cli, const char *name, const char **value);
 

@@ -34,6 +34,8 @@ static const struct {
         [LAYOUT_STATE] = { "/var/lib/relayd", true, true, 0700 },
         [LAYOUT_RUNTIME] = { "/run/relayd", true, true, 0755 },
         [LAYOUT_KEYS] = { "/etc/relayd/keys", true, true, 0700 },
+        [LAYOUT_SOCKET_FOLDER] = { "/etc/systemd/system/relay-mqttd.socket.d", true, false, 0755 },
+        [LAYOUT_SOCKET] = { "/etc/systemd/system/relay-mqttd.socket.d/listen.conf", false, false, 0 },
 };
 
 int layout_make(struct cli *cli, struct layout *out)

@@ -21,6 +21,8 @@ enum layout_place {
         LAYOUT_STATE,
         LAYOUT_RUNTIME,
         LAYOUT_KEYS,
+        LAYOUT_SOCKET_FOLDER,
+        LAYOUT_SOCKET, /* drop-in of the front end's socket unit */
         LAYOUT_PLACES
 };
 

@@ -45,7 +45,7 @@ const struct cli_option ctl_setup_options[] = {
 
 struct setup {
         struct layout layout;
-        char *site, *listen, *cloud; /* asked for or given */
+        const char *listen;
         const char *address;         /* of the devices' endpoint */
         char host[PARSE_HOST_SIZE];  /* of address */
         char identity[SITE_MAX + 8]; /* relay.<site> */
@@ -56,21 +56,44 @@ struct setup {
 static void setup_done(struct setup *setup)
 {
         layout_done(&setup->layout);
-        free(setup->site);
-        free(setup->listen);
-        free(setup->cloud);
 }
 
-/* an option's value, or a person's answer, or the preset */
-static char *ask(struct cli *cli, const char *option, const char *question, const char *preset)
-{
-        const char *value = cli_value(cli, option);
+/* What a person is asked for if it was not given; an empty answer leaves it out. after: asked only with that option. */
+static const struct {
+        const char *option, *question, *after;
+        bool repeat;
+} questions[] = {
+        { "site", "Name of the site (a-z, 0-9, '-')", NULL, false },
+        { "listen", "Address and port for devices (HOST:PORT)", NULL, false },
+        { "approver", "File with an approver's public key (empty: no more)", NULL, true },
+        { "threshold", "How many must approve (empty: more than half)", NULL, false },
+        { "cloud", "The vendor's cloud (HOST:PORT; empty: none)", NULL, false },
+        { "cloud-pin", "SHA-256 of the cloud's key (64 hexadecimal digits)", "cloud", false },
+        { "device-ca", "File with the factory authority of the devices (empty: none)", NULL, false },
+};
 
-        if (value)
-                return strdup(value);
+static int ask(struct cli *cli)
+{
         if (cli_flag(cli, "yes") || !prompt_possible())
-                return preset ? strdup(preset) : NULL;
-        return prompt_line(question, preset);
+                return CLI_OK;
+        for (size_t i = 0; i < sizeof(questions) / sizeof(*questions); i++) {
+                bool more = !cli_value(cli, questions[i].option) &&
+                            (!questions[i].after || cli_value(cli, questions[i].after));
+
+                while (more) {
+                        char *answer = prompt_line(questions[i].question, NULL);
+                        int r = CLI_OK;
+
+                        more = answer && *answer && questions[i].repeat;
+                        if (answer && *answer)
+                                r = cli_answer(cli, questions[i].option, answer);
+                        else
+                                free(answer);
+                        if (r != CLI_OK)
+                                return r;
+                }
+        }
+        return CLI_OK;
 }
 
 static int take_address(struct cli *cli, struct setup *setup)
@@ -103,18 +126,16 @@ static int check_uplink(struct cli *cli)
 /* Everything people said is checked before the first file is made. */
 static int take_values(struct cli *cli, struct setup *setup)
 {
+        const char *site;
         int r;
 
-        setup->site = ask(cli, "site", "Name of the site (a-z, 0-9, '-')", NULL);
-        if (!setup->site)
-                return cli_fail(cli, CLI_USAGE, "--site NAME is missing");
-        setup->listen = ask(cli, "listen", "Address and port for devices (HOST:PORT)", NULL);
-        if (!setup->listen)
-                return cli_fail(cli, CLI_USAGE, "--listen HOST:PORT is missing: where devices reach the relay");
+        if ((r = ask(cli)) != CLI_OK || (r = cli_need(cli, "site", &site)) != CLI_OK ||
+            (r = cli_need(cli, "listen", &setup->listen)) != CLI_OK)
+                return r;
         if ((r = take_address(cli, setup)) != CLI_OK || (r = check_uplink(cli)) != CLI_OK)
                 return r;
         setup->policy.epoch = 1;
-        if ((r = policy_take_site(cli, &setup->policy, setup->site)) != CLI_OK)
+        if ((r = policy_take_site(cli, &setup->policy, site)) != CLI_OK)
                 return r;
         snprintf(setup->identity, sizeof(setup->identity), "relay.%s", setup->policy.site);
         return CLI_OK;
@@ -193,6 +214,23 @@ static void print_uplink(FILE *out, struct cli *cli, const struct layout *layout
                 fprintf(out, "ca = %s\n", layout->paths[LAYOUT_UPLINK_CA]);
         fprintf(out, "certificate = %s\nkey = %s\n", layout->paths[LAYOUT_UPLINK_CERTIFICATE],
                 layout->paths[LAYOUT_UPLINK_KEY]);
+}
+
+/* systemd opens the front end's socket; this tells it where. */
+static int make_socket(struct cli *cli, struct setup *setup)
+{
+        _cleanup_free_ char *text = NULL;
+        char host[PARSE_HOST_SIZE];
+        uint16_t port;
+        int size;
+
+        if (!parse_endpoint(setup->listen, 8883, host, &port))
+                return CLI_USAGE;
+        size = asprintf(&text, "# Made by relayctl setup\n[Socket]\nListenStream=\nListenStream=%s%s%s:%u\n",
+                        strchr(host, ':') ? "[" : "", host, strchr(host, ':') ? "]" : "", port);
+        if (size < 0)
+                return cli_errno(cli, -ENOMEM, setup->layout.paths[LAYOUT_SOCKET]);
+        return cli_create(cli, setup->layout.paths[LAYOUT_SOCKET], span_of(text, (size_t)size), 0644);
 }
 
 /* What the hub will say when it reads this. */
@@ -339,7 +377,8 @@ static int make_all(struct cli *cli, struct setup *setup)
         if (device_ca && (r = layout_copy(cli, &setup->layout, LAYOUT_DEVICE_CA, device_ca, 0644)) != CLI_OK)
                 return r;
         if ((r = make_policy(cli, setup, &checked)) != CLI_OK || (r = make_conf(cli, setup)) != CLI_OK ||
-            (r = layout_give(cli, &setup->layout)) != CLI_OK || (r = make_store(cli, setup)) != CLI_OK)
+            (r = make_socket(cli, setup)) != CLI_OK || (r = layout_give(cli, &setup->layout)) != CLI_OK ||
+            (r = make_store(cli, setup)) != CLI_OK)
                 return r;
         return report(cli, setup, &checked);
 }

@@ -507,6 +507,19 @@ def test_setup_makes_what_the_hub_needs(home):
                        {0: 1, 1: "127.0.0.1", 2: 18883, 3: bytes.fromhex("ab" * 32)}]
 
 
+def test_setup_asks_on_a_terminal(home, tmp_path):
+    answers = ["s7", "[::1]:9883", home / "anna.key.pub", home / "bertil.key.pub", home / "cecilia.key.pub", "", "", "", ""]
+    code, shown = on_terminal("setup", "--root", tmp_path / "gw", typed="".join(f"{answer}\n" for answer in answers))
+    assert code == 0, shown
+    body = cbor2.loads(cbor2.loads((tmp_path / "gw/etc/relayd/site-policy.cbor").read_bytes())[0])
+    assert body[1] == "s7" and body[5] == 2 and len(body[4]) == 3 and body[7][0][1] == "::1" and body[7][0][2] == 9883
+    assert "mode = none" in (tmp_path / "gw/etc/relayd/relayd.conf").read_text()
+    assert "ListenStream=[::1]:9883" in (
+        tmp_path / "gw/etc/systemd/system/relay-mqttd.socket.d/listen.conf").read_text()
+    code, shown = on_terminal("setup", "--root", tmp_path / "other", typed="\n\n\n\n\n\n")
+    assert code == 2 and "--site NAME is missing" in shown and not (tmp_path / "other").exists()
+
+
 def test_setup_never_overwrites(home):
     before = {path: path.read_bytes() for path in (home / "gw/etc").rglob("*") if path.is_file()}
     assert "set up already" in run_setup(home, code=1).stderr
