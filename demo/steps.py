@@ -129,13 +129,12 @@ def attack(world, say):
     versions = device_versions(world)
     expect(set(versions.values()) == {"1.1.0"}, f"versions now: {versions}")
     world.start_relay()
-    for name in relay_devices(world):
-        world.wait_device(name, "comes back to the relay", lambda device: device["Online"])
+    wait_until("the devices to come home", lambda: all_home(world), 40)
     return f"refused by the relay ({alert['reason'] if 'reason' in alert else alert['Reason']}) and by each of the five devices"
 
 
-def device_versions(world):
-    """What each device says of itself at the cloud, by the way with the higher (boot, session)."""
+def newest_states(world):
+    """What each device says of itself at the cloud: (way, state) of the highest (boot, session), the later of equals."""
     found = {}
     for message in world.watcher.messages():
         parts = message["topic"].split("/")
@@ -143,8 +142,18 @@ def device_versions(world):
             state = json.loads(message["payload"])
             key = (state["boot"], state["session"])
             if parts[3] not in found or key >= found[parts[3]][0]:
-                found[parts[3]] = (key, state["version"])
-    return {name: version for name, (_, version) in found.items()}
+                found[parts[3]] = (key, parts[5], state)
+    return {name: (way, state) for name, (_, way, state) in found.items()}
+
+
+def device_versions(world):
+    return {name: state["version"] for name, (_, state) in newest_states(world).items()}
+
+
+def all_home(world):
+    """Every device has moved back: it leaves the working direct session only after the relay has proved itself for a while."""
+    states = newest_states(world)
+    return all(states[name][0] == "relay" and states[name][1]["online"] for name in relay_devices(world))
 
 
 def find_alert(world, reason):
@@ -210,8 +219,7 @@ def come_back(world, say):
     say.say(f"{missing} events are missing at the cloud; hub and front end start again, and what the store kept goes up")
     seen = len(world.watcher.messages("state/relay"))
     world.start_relay()
-    for name in relay_devices(world):
-        world.wait_device(name, "comes back", lambda device: device["Online"])
+    wait_until("the devices to come home", lambda: all_home(world), 40)
     status = wait_until("the outbox to empty", lambda: empty_outbox(world))
     wait_until("every event at the cloud", lambda: not gaps(event_keys(world.watcher.messages())))
     time.sleep(SETTLE)
