@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "made.h"
+
+void made_sign(struct made_image *image, const enum who *signers, size_t count)
+{
+        uint8_t buffers[2][MANIFEST_MAX];
+        struct manifest_unverified decoded;
+        struct writer w;
+
+        writer_init(&w, buffers[0], MANIFEST_MAX);
+        assert_int_equal(manifest_encode(&w, &image->fields), RELAY_OK);
+        for (size_t i = 0; i < count; i++) {
+                struct signer signer = who(signers[i]);
+                struct span before = writer_span(&w);
+                writer_init(&w, buffers[(i + 1) % 2], MANIFEST_MAX);
+                assert_int_equal(manifest_add_signature(&w, before, &signer), RELAY_OK);
+        }
+        memcpy(image->envelope_bytes, writer_span(&w).data, w.at);
+        image->envelope = span_of(image->envelope_bytes, w.at);
+        assert_int_equal(manifest_decode(image->envelope, &decoded), REASON_NONE);
+        memcpy(image->manifest, decoded.digest, SHA256_SIZE);
+        for (size_t i = 0; i < 2; i++) {
+                struct approval approval = sample_approval(image->manifest);
+                image->approvals[i] = write_approval(image->approval_bytes[i], APPROVAL_MAX, &approval,
+                                                     APPROVER_1 + (enum who)i);
+        }
+}
+
+void made_image(struct made_image *image, uint8_t tag, uint64_t sequence)
+{
+        static const enum who both[] = { ORGANISATION, DEVELOPER };
+
+        memset(image, 0, sizeof(*image));
+        for (size_t i = 0; i < MADE_IMAGE_SIZE; i++)
+                image->bytes[i] = (uint8_t)(i * 7 + i / 256 + tag);
+        for (uint32_t i = 0; i < image_block_count(MADE_IMAGE_SIZE); i++) {
+                struct span block = span_slice(SPAN_OF(image->bytes), i * IMAGE_BLOCK_SIZE, IMAGE_BLOCK_SIZE);
+                assert_int_equal(crypto_sha256(block, image->list + i * SHA256_SIZE), RELAY_OK);
+        }
+        assert_int_equal(crypto_sha256(SPAN_OF(image->bytes), image->digest), RELAY_OK);
+        image->fields = sample_manifest();
+        image->fields.sequence = sequence;
+        image->fields.image_size = MADE_IMAGE_SIZE;
+        memcpy(image->fields.image_digest, image->digest, SHA256_SIZE);
+        assert_int_equal(crypto_sha256(SPAN_OF(image->list), image->fields.block_list_digest), RELAY_OK);
+        made_sign(image, both, 2);
+}
+
+static int load(void *context, const struct flash_area *area, uint32_t size, uint8_t digest[SHA256_SIZE])
+{
+        static uint8_t memory[LAYOUT_IMAGE_SIZE];
+        struct made_device *d = context;
+
+        memset(d->executed, 0, SHA256_SIZE);
+        int r = flash_area_read(area, 0, memory, size);
+        if (r == 0)
+                r = crypto_sha256(span_of(memory, size), digest);
+        if (r == 0)
+                memcpy(d->executed, digest, SHA256_SIZE);
+        return r;
+}
+
+void made_power(struct made_device *d, uint64_t cut_after)
+{
+        flash_ram_init(&d->ram, d->memory, LAYOUT_SECTOR_SIZE, LAYOUT_SECTORS);
+        d->ram.cut_after = cut_after;
+        d->flash = flash_ram_port(&d->ram);
+        d->board = (struct boot_board){ &d->flash, load, d };
+}
+
+int made_write(struct made_device *d, unsigned slot, const struct made_image *image, size_t approvals)
+{
+        struct flash_area images = layout_image(&d->flash, slot), manifests = layout_manifest(&d->flash, slot);
+        int r = slot_invalidate(&manifests);
+
+        for (uint32_t i = 0; i < image_block_count(MADE_IMAGE_SIZE) && r == 0; i++) {
+                struct span block = span_slice(SPAN_OF(image->bytes), i * IMAGE_BLOCK_SIZE, IMAGE_BLOCK_SIZE);
+                r = flash_area_erase(&images, i);
+                if (r == 0)
+                        r = flash_area_program(&images, i * IMAGE_BLOCK_SIZE, block);
+        }
+        return r == 0 ? slot_write(&manifests, image->envelope, image->approvals, approvals) : r;
+}
+
+struct site_policy made_policy(void)
+{
+        return sample_policy(3, 2);
+}
+
+void made_device(struct made_device *d, const struct made_image *image)
+{
+        static const enum who approvers[] = { APPROVER_1, APPROVER_2 };
+        static uint8_t vendor[4096], site[SITE_POLICY_MAX];
+        static struct device_identity identity;
+        struct site_policy policy = made_policy();
+
+        memset(d->memory, 0xff, sizeof(d->memory));
+        made_power(d, 0);
+        memset(&identity, 0, sizeof(identity));
+        strcpy(identity.name, "device-1");
+        memset(identity.class_id, 0xc1, CLASS_ID_SIZE);
+        assert_int_equal(trust_write_identity(&d->flash, &identity), 0);
+        struct span vendor_set = write_vendor_set(vendor, sizeof(vendor));
+        struct span policy_set = write_policy_set(site, sizeof(site), &policy, approvers, 2);
+        assert_int_equal(trust_write_objects(&d->flash, vendor_set, policy_set), 0);
+        assert_int_equal(made_write(d, 0, image, 0), 0);
+        assert_int_equal(boot_provision(&d->flash, image->fields.sequence), 0);
+}
+
+int made_start(struct made_device *d, struct boot_outcome *outcome)
+{
+        return boot_start(&d->boot, &d->board, outcome);
+}
