@@ -28,7 +28,7 @@ RULES = {
     "relayd/hub/main.c": ({"relay", "util", "policy", "channel", "store", "audit", "conf", "tls", "uplink", "hub",
                            "bus"}, {"systemd"}),
     "relayd/bus": ({"relay", "util", "bus", "hub/manager.h"}, {"systemd"}),
-    "relayd/cli": ({"relay", "util", "tls", "cli"}, {"jansson"}),
+    "relayd/cli": ({"relay", "util", "tls", "cli", "uplink/simple.h"}, {"jansson"}),
     "relayd/ctl": ({"relay", "util", "audit", "bus/names.h", "cli", "conf", "tls", "uplink/simple.h", "ctl"},
                    {"systemd", "jansson"}),
     "tools": ({"relay", "util", "tls", "cli", "uplink/simple.h", "tools"}, {"jansson"}),

@@ -7,25 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/broker.h"
 #include "cli/io.h"
 #include "cli/output.h"
-#include "cli/parse.h"
-#include "cli/progress.h"
 #include "fwtool.h"
 #include "image.h"
 #include "relay/topic.h"
-#include "tls/x509.h"
-#include "uplink/simple.h"
 #include "util/cleanup.h"
-
-#define BROKER_OPTIONS                                                                                 \
-        { "host", 0, "NAME", "the broker" }, { "port", 0, "NUMBER", "its port (default 8883)" },       \
-                { "ca", 0, "FILE", "authority of the broker's certificate" },                          \
-                { "pin", 0, "HEX", "SHA-256 of the broker's key (may be repeated), instead of --ca" }, \
-                { "certificate", 0, "FILE", "your certificate" },                                      \
-        {                                                                                              \
-                "key", 0, "FILE", "its key"                                                            \
-        }
 
 const struct cli_option fwtool_publish_options[] = {
         { "manifest", 0, "FILE", "the signed manifest" },
@@ -34,7 +22,7 @@ const struct cli_option fwtool_publish_options[] = {
         { "device", 0, "NAME", "who is offered the update (may be repeated)" },
         { "images-only", 0, NULL, "publish the image, no offers" },
         { "offers-only", 0, NULL, "publish the offers, no image" },
-        BROKER_OPTIONS,
+        CLI_BROKER_OPTIONS,
         { 0 },
 };
 const struct cli_option fwtool_unpublish_options[] = {
@@ -43,7 +31,7 @@ const struct cli_option fwtool_unpublish_options[] = {
         { "device", 0, "NAME", "whose offer is taken back (may be repeated)" },
         { "images-only", 0, NULL, "clear the image, no offers" },
         { "offers-only", 0, NULL, "clear the offers, not the image" },
-        BROKER_OPTIONS,
+        CLI_BROKER_OPTIONS,
         { 0 },
 };
 
@@ -105,82 +93,9 @@ static int check_devices(struct cli *cli)
         return CLI_OK;
 }
 
-static int take_pins(struct cli *cli, struct simple_options *options)
-{
-        options->pin_count = cli_value_count(cli, "pin");
-        if (options->pin_count > 2)
-                return cli_fail(cli, CLI_USAGE, "--pin: at most two, the pin and the backup pin");
-        for (size_t i = 0; i < options->pin_count; i++)
-                if (!parse_hex(cli_value_at(cli, "pin", i), options->pins[i], SHA256_SIZE))
-                        return cli_fail(cli, CLI_USAGE, "--pin '%s': 64 hexadecimal digits are needed",
-                                        cli_value_at(cli, "pin", i));
-        if (!options->ca_file && options->pin_count == 0)
-                return cli_fail(cli, CLI_USAGE, "--ca FILE or --pin HEX is missing: how the broker is recognised");
-        return CLI_OK;
-}
-
-/* Brokers of ours take the certificate's name as user and client id. */
-static int take_identity(struct cli *cli, const char *path, char identity[IDENTITY_SIZE])
-{
-        _cleanup_free_ uint8_t *der = NULL;
-        struct x509_facts facts;
-        size_t size;
-        int r = x509_load_pem(path, &der, &size);
-
-        if (r < 0)
-                return cli_errno(cli, r, path);
-        if (x509_parse(span_of(der, size), &facts) < 0 || !*facts.identity)
-                return cli_fail(cli, CLI_FAILED, "%s: the certificate names no identity (one CN such as vendor.acme)",
-                                path);
-        memcpy(identity, facts.identity, IDENTITY_SIZE);
-        return CLI_OK;
-}
-
-static int open_broker(struct cli *cli, struct simple **client)
-{
-        struct simple_options options = { .ca_file = cli_value(cli, "ca") };
-        const char *port = cli_value(cli, "port");
-        char identity[IDENTITY_SIZE], error[SIMPLE_ERROR_SIZE] = "";
-        uint64_t number = 8883;
-        int r;
-
-        if ((r = cli_need(cli, "host", &options.host)) != CLI_OK ||
-            (r = cli_need(cli, "certificate", &options.certificate_file)) != CLI_OK ||
-            (r = cli_need(cli, "key", &options.key_file)) != CLI_OK || (r = take_pins(cli, &options)) != CLI_OK ||
-            (r = take_identity(cli, options.certificate_file, identity)) != CLI_OK)
-                return r;
-        if (port && !parse_number(port, 1, 65535, &number))
-                return cli_fail(cli, CLI_USAGE, "--port '%s': a number from 1 to 65535 is needed", port);
-        options.port = (uint16_t)number;
-        options.client_id = identity;
-        r = simple_open(client, &options, error);
-        if (r == -EACCES || r == -EKEYREJECTED)
-                return cli_fail(cli, CLI_REFUSED, "%s:%u: %s", options.host, options.port, error);
-        if (r < 0)
-                return cli_fail(cli, CLI_UNREACHABLE, "%s:%u: %s", options.host, options.port, error);
-        return CLI_OK;
-}
-
-static void show_progress(void *context, size_t acknowledged, size_t count)
-{
-        (void)count;
-        progress_show(context, acknowledged);
-}
-
 static int send_batch(struct cli *cli, struct simple *client, const struct batch *batch, const char *label)
 {
-        char error[SIMPLE_ERROR_SIZE] = "";
-        struct progress progress;
-        int r;
-
-        if (batch->count == 0)
-                return CLI_OK;
-        progress_start(&progress, label, batch->count, cli->json);
-        r = simple_publish(client, batch->messages, batch->count, show_progress, &progress, error);
-        progress_end(&progress);
-        if (r == -EACCES)
-                return cli_fail(cli, CLI_REFUSED, "the broker refuses it: %s", error);
-        return r < 0 ? cli_fail(cli, CLI_FAILED, "publishing stopped: %s; it can simply be repeated", error) : CLI_OK;
+        return cli_broker_publish(cli, client, batch->messages, batch->count, label);
 }
 
 static int send_offers(struct cli *cli, struct simple *client, struct span envelope, const char *label)
@@ -274,7 +189,7 @@ int fwtool_publish(struct cli *cli)
         if (manifest.signature_count < 2)
                 cli_error(cli, "warning: %s has %zu of 2 signatures; no device will take it", path,
                           manifest.signature_count);
-        if ((r = open_broker(cli, &client)) != CLI_OK || (r = send_image(cli, client, &image)) != CLI_OK ||
+        if ((r = cli_broker_open(cli, &client)) != CLI_OK || (r = send_image(cli, client, &image)) != CLI_OK ||
             (r = send_offers(cli, client, manifest.envelope, "offers")) != CLI_OK)
                 return r;
         return report(cli, &manifest, "published");
@@ -290,7 +205,7 @@ int fwtool_unpublish(struct cli *cli)
 
         if ((r = cli_need(cli, "manifest", &path)) != CLI_OK || (r = check_devices(cli)) != CLI_OK ||
             (r = fwtool_manifest_load(cli, path, &envelope, &manifest)) != CLI_OK ||
-            (r = open_broker(cli, &client)) != CLI_OK ||
+            (r = cli_broker_open(cli, &client)) != CLI_OK ||
             (r = send_offers(cli, client, SPAN_EMPTY, "clearing offers")) != CLI_OK ||
             (r = clear_image(cli, client, &manifest.fields)) != CLI_OK)
                 return r;

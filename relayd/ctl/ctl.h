@@ -47,5 +47,8 @@ extern const struct cli_option ctl_audit_log_options[], ctl_audit_verify_options
 int ctl_audit_log(struct cli *cli);
 int ctl_audit_verify(struct cli *cli);
 
+extern const struct cli_option ctl_publish_options[];
+int ctl_publish(struct cli *cli);
+
 extern const struct cli_option ctl_setup_options[];
 int ctl_setup(struct cli *cli);

@@ -18,7 +18,8 @@ import cbor2
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from lab.process import Process, wait_until
+from lab.cloud import Cloud
+from lab.process import Process
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("RELAYD_BUILD", ROOT / "build"))
@@ -462,6 +463,34 @@ def test_hostile_requests_are_noticed(home, relay, tmp_path):
     (tmp_path / "approval").write_bytes(b"\x00")
     assert "malformed" in relay.ctl("updates", "import-approval", tmp_path / "approval", code=3).stderr
     assert relay.calls() == []
+
+
+def test_publishing_at_the_cloud_without_a_relay(relay, home, tmp_path):
+    certificates = tmp_path / "c"
+    run(FWTOOL, "ca", "create", "--name", "cloud", "-o", certificates)
+    for identity in ("vendor.acme", "ops.acme"):
+        run(FWTOOL, "ca", "issue", "--ca", certificates, "--identity", identity, "-o", certificates / identity)
+    run(FWTOOL, "ca", "issue", "--ca", certificates, "--identity", "cloud.acme", "--server", "--dns", "127.0.0.1", "-o",
+        certificates / "cloud")
+    relay.ctl("updates", "export-request", "1.1.0", tmp_path / "request")
+    run(RELAYCTL, "sign", tmp_path / "request", "--key", home / "anna.key", "-o", tmp_path / "approval", *trust(home), "--yes")
+    cloud = Cloud(tmp_path / "broker", certificates).start()
+    try:
+        def publish(name, identity, code=0):
+            return run(RELAYCTL, "publish", name, "--host", "127.0.0.1", "--port", cloud.port, "--ca", certificates / "ca.crt",
+                       "--certificate", certificates / f"{identity}.crt", "--key", certificates / f"{identity}.key", code=code)
+
+        key_id = hashlib.sha256(spki(public(home / "anna.key.pub"))).hexdigest()[:16]
+        for name, topic in ((tmp_path / "approval", f"sites/s1/approvals/{digest_of(home / 'manifest')}/{key_id}"),
+                            (home / "policy.cbor", "sites/s1/policy/1")):
+            assert f"published as {topic}" in publish(name, "vendor.acme").stdout
+            kept = subprocess.run(cloud.client("mosquitto_sub", "ops.acme", "-t", topic, "-C", "1", "-W", "5", "-N"),
+                                  capture_output=True).stdout
+            assert kept == name.read_bytes()
+        assert "refuses" in publish(tmp_path / "approval", "ops.acme", code=3).stderr
+        assert "malformed" in publish(home / "gw/etc/relayd/site-policy.cbor", "vendor.acme", code=3).stderr
+    finally:
+        cloud.stop()
 
 
 # ---- audit
