@@ -281,7 +281,8 @@ void connection_unblock(struct connection *c)
 
 static void start_linger(struct connection *c)
 {
-        tls_close_notify(c->tls);
+        if (c->state == STATE_CLOSING)
+                tls_close_notify(c->tls);
         shutdown(c->fd, SHUT_WR);
         c->state = STATE_LINGER;
         c->want_write = false;
@@ -384,7 +385,10 @@ static void shake_hands(struct connection *c)
                 watch(c);
         } else {
                 log_refusal(c, tls_error_string(c->tls));
-                destroy(c);
+                if (r == -ECONNRESET)
+                        destroy(c);
+                else
+                        start_linger(c); /* or a reset would overtake the alert that says why */
         }
 }
 

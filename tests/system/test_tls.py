@@ -40,7 +40,7 @@ def test_tls_1_2_is_refused(relay):
 def test_no_certificate_is_refused(relay):
     """A TLS 1.3 client learns of it at its first read."""
     connect = b"\x10\x0f\x00\x04MQTT\x05\x02\x00\x0a\x00\x00\x02d1"
-    done = s_client(relay, "-quiet", "-no_ign_eof", identity=None, stdin=connect)
+    done = s_client(relay, "-quiet", identity=None, stdin=connect)
     assert done.stdout[:1] != b"\x20"
     assert "alert" in done.stderr.decode()
 
