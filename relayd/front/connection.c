@@ -222,13 +222,9 @@ static bool hold(struct connection *c, struct span rest)
 static bool feed(struct connection *c, struct span input)
 {
         while (c->state == STATE_TALKING) {
-                if (!session_takes_input(c->session)) {
-                        block(c);
-                        return hold(c, input);
-                }
                 size_t taken = session_input(c->session, input, time_monotonic_ms());
                 input = span_slice(input, taken, input.size - taken);
-                if (!events_to_hub(c)) {
+                if (!events_to_hub(c) || (input.size > 0 && !session_takes_input(c->session))) {
                         block(c);
                         return hold(c, input);
                 }
@@ -327,10 +323,7 @@ void connection_settle(struct connection *c)
         arm_for_session(c);
         if (c->state != STATE_TALKING || !c->blocked || !session_takes_input(c->session))
                 return;
-        if (hub_takes(c))
-                connection_unblock(c);
-        else
-                block(c); /* the hub wakes it */
+        (hub_takes(c) ? connection_unblock : block)(c); /* else the hub will */
 }
 
 static void discard_input(struct connection *c)
