@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Clients against relay-mqttd that are not ours: Python's ssl with hand-written packets, paho, mosquitto's programs."""
 
+import contextlib
 import queue
 import socket
 import ssl
@@ -127,7 +128,8 @@ class Paho:
         return self.messages.get(timeout=timeout)
 
     def close(self):
-        self.client.disconnect()
+        with contextlib.suppress(OSError):  # drop() may have closed the socket
+            self.client.disconnect()
         self.client.loop_stop()
 
     def drop(self):
