@@ -1,205 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """relayctl against a relay that is only a D-Bus interface, and may lie; signed objects checked with cbor2 and cryptography."""
 
-import copy
-import fcntl
 import hashlib
-import json
-import os
-import pathlib
-import pty
 import re
-import struct
 import subprocess
-import termios
 import time
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives import serialization
 
 from lab.cloud import Cloud
+from lab.ctl import (FWTOOL, RELAYCTL, ROOT, FakeRelay, audit_chain, device, digest_of, make_home, make_manifest, on_terminal,
+                     public, run, run_setup, spki, trust, update_of, verify_sign1)
 from lab.process import Process
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("RELAYD_BUILD", ROOT / "build"))
-RELAYCTL, FWTOOL = BUILD / "relayd" / "ctl" / "relayctl", BUILD / "tools" / "fwtool"
-
-
-def run(program, *arguments, code=0, env=None):
-    done = subprocess.run([str(program), *map(str, arguments)], capture_output=True, text=True, stdin=subprocess.DEVNULL,
-                          timeout=60, env={**os.environ, **(env or {})})
-    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
-    return done
-
-
-def on_terminal(*arguments, typed="", columns=80, env=None):
-    """Runs relayctl on a terminal of its own; gives its exit code and all that was shown."""
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(RELAYCTL, [str(RELAYCTL), *map(str, arguments)], {**os.environ, "TERM": "xterm", **(env or {})})
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    os.write(terminal, typed.encode())
-    shown = b""
-    while True:
-        try:
-            part = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not part:
-            break
-        shown += part
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), shown.decode().replace("\r\n", "\n")
-
-
-def public(path):
-    return serialization.load_pem_public_key(pathlib.Path(path).read_bytes())
-
-
-def spki(key):
-    return key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def raw(key):
-    return key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-
-
-def verify_sign1(sign1, key, aad, payload=None):
-    assert sign1.tag == 18
-    protected, unprotected, carried, signature = sign1.value
-    assert cbor2.loads(protected) == {1: -8, 4: hashlib.sha256(spki(key)).digest()[:8]} and unprotected == {}
-    assert (carried is None) == (payload is not None)
-    payload = carried if payload is None else payload
-    key.verify(signature, cbor2.dumps(["Signature1", protected, aad, payload]))
-    return cbor2.loads(payload)
-
-
-# ---- a site, its vendor, and a relay on a bus
-
-SETUP = ["--site", "s1", "--listen", "127.0.0.1:8883", "--yes"]
-
-
-def run_setup(folder, *more, people=("anna", "bertil", "cecilia"), code=0):
-    approvers = [part for name in people for part in ("--approver", folder / f"{name}.key.pub")]
-    return run(RELAYCTL, "setup", "--root", folder / "gw", *SETUP, *approvers, *more, code=code)
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Approvers anna, bertil, cecilia (2 of 3), mallory who is none, vendor keys, a signed manifest."""
-    folder = tmp_path_factory.mktemp("home")
-    for name in ("anna", "bertil", "cecilia", "mallory"):
-        run(RELAYCTL, "keys", "create", folder / f"{name}.key")
-    for name in ("organisation", "developer"):
-        run(FWTOOL, "keys", "create", folder / f"{name}.key")
-    make_vendor(folder, "vendor.cbor", "organisation", "developer")
-    make_vendor(folder, "mallory.cbor", "mallory", "developer")
-    run_setup(folder, "--threshold", "2", "--cloud", "127.0.0.1:18883", "--cloud-pin", "ab" * 32, "--endpoint-devices",
-          "device-1,device-2")
-    folder.joinpath("policy.cbor").write_bytes((folder / "gw/etc/relayd/site-policy.cbor").read_bytes())
-    for name in ("anna", "bertil"):
-        run(RELAYCTL, "approvers", "sign", folder / "policy.cbor", "--key", folder / f"{name}.key", "--yes")
-    (folder / "image").write_bytes(b"firmware" * 1000)
-    make_manifest(folder, "manifest", "organisation", "developer")
-    return folder
-
-
-def make_vendor(folder, name, organisation, developer):
-    run(FWTOOL, "vendor-keys", "create", "--domain", "acme.example", "--organisation", folder / f"{organisation}.key.pub",
-        "--developer", folder / f"{developer}.key.pub", "-o", folder / name)
-    for signer in (organisation, developer):
-        run(FWTOOL, "vendor-keys", "sign", folder / name, "--key", folder / f"{signer}.key", "--yes")
-
-
-def make_manifest(folder, name, *signers, version="1.1.0", description="closes a hole"):
-    run(FWTOOL, "manifest", "build", "--image", folder / "image", "--domain", "acme.example", "--class", "plant-care",
-        "--version", version, "--sequence", "2", "--urgency", "security", "--description", description, "-o", folder / name)
-    for signer in signers:
-        role = "developer" if signer == "developer" else "organisation"
-        run(FWTOOL, "manifest", "sign", folder / name, "--key", folder / f"{signer}.key", "--role", role, "--yes")
-    return digest_of(folder / name)
-
-
-def digest_of(manifest):
-    return json.loads(run(FWTOOL, "manifest", "show", manifest, "--json").stdout)["digest"]
-
-
-def update_of(manifest, **more):
-    shown = json.loads(run(FWTOOL, "manifest", "show", manifest, "--json").stdout)
-    return {"Digest": shown["digest"], "Version": shown["version"], "Urgency": shown["urgency"], "Sequence": 2,
-            "Description": shown["description"], "ImageDigest": shown["image_digest"], "ImageSize": shown["image_size"],
-            "State": "pending", "Received": 1763800000, "Approvals": [], "Needed": 2, "BlocksCached": 0, "Blocks": 2,
-            "Devices": [["device-1", "approval"], ["device-2", "approval"]],
-            "envelope": manifest.read_bytes().hex(), **more}
-
-
-def device(identity, **more):
-    return {"Identity": identity, "Registration": "registered", "Online": True, "Since": 1763800000,
-            "Peer": "127.0.0.1:40112", "FirmwareVersion": "1.0.0", "ImageDigest": "ab" * 32, "Boot": 3,
-            "Fingerprint": "cd" * 32, "Trust": "claimed", "UpdateState": "idle", "UpdateProgress": 0, "UpdateReason": "none",
-            **more}
-
-
-def audit_chain(count):
-    records, previous = [], bytes(32)
-    for number in range(1, count + 1):
-        encoded = cbor2.dumps({0: 1, 1: number, 2: 1763800000 + number, 3: previous, 4: "uid:0", 5: "gate-opened", 6: "gate",
-                               7: ""})
-        records.append([number, encoded.hex()])
-        previous = hashlib.sha256(encoded).digest()
-    return records
-
-
-class FakeRelay:
-    def __init__(self, folder, home):
-        self.folder, self.bus = folder, f"unix:path={folder}/bus"
-        self.file, self.calls_file = folder / "state.json", folder / "calls.jsonl"
-        self.env = {"XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
-        self.state = {
-            "manager": {"Version": "0.1.0", "Site": "s1", "Identity": "relay.s1", "UplinkState": "up",
-                        "UplinkSince": 1763800000, "UplinkError": "", "GateState": "closed", "GateUntil": 0, "PolicyEpoch": 1,
-                        "PolicyDigest": "ee" * 32, "Threshold": 2, "Sessions": 2, "OutboxEvents": 5, "OutboxBytes": 81920},
-            "devices": [device("device-10"), device("device-2", Online=False), device("device-1")],
-            "updates": [update_of(home / "manifest")],
-            "policy": (home / "policy.cbor").read_bytes().hex(), "vendor": (home / "vendor.cbor").read_bytes().hex(),
-            "alerts": [[1, 1763800000, "device-1", "developer-signature", "an offer without it"]],
-            "audit": audit_chain(450)}
-        self.original = copy.deepcopy(self.state)
-        self.write()
-        self.daemon = Process("dbus", ["dbus-daemon", "--session", f"--address={self.bus}", "--nofork", "--nopidfile",
-                                       "--print-address"], folder / "dbus.log")
-        self.daemon.wait_for("unix:path=")
-        self.relay = Process("relay", ["/usr/bin/python3", ROOT / "tests/lab/fakerelay.py", self.bus, self.file,
-                                       self.calls_file], folder / "relay.log")
-        self.relay.wait_for("ready")
-
-    def write(self):
-        temporary = self.folder / "state.new"
-        temporary.write_text(json.dumps(self.state))
-        temporary.rename(self.file)
-
-    def show(self, **changes):
-        self.state.update(changes)
-        self.write()
-
-    def reset(self):
-        self.state = copy.deepcopy(self.original)
-        self.write()
-        self.calls_file.write_text("")
-
-    def calls(self):
-        return [json.loads(line) for line in self.calls_file.read_text().splitlines()]
-
-    def ctl(self, *arguments, code=0):
-        return run(RELAYCTL, "--bus", self.bus, *arguments, code=code, env=self.env)
-
-    def json(self, *arguments):
-        return json.loads(self.ctl("--json", *arguments).stdout)
-
-    def close(self):
-        self.relay.kill()
-        self.daemon.kill()
+    return make_home(tmp_path_factory.mktemp("home"))
 
 
 @pytest.fixture(scope="module")
@@ -333,10 +151,6 @@ def test_no_relay_no_bus(relay, tmp_path):
 
 
 # ---- approving
-
-def trust(home):
-    return ("--policy", home / "policy.cbor", "--vendor-keys", home / "vendor.cbor")
-
 
 def test_an_approval_by_the_book(relay, home):
     done = relay.ctl("updates", "approve", "1.1.0", "--key", home / "anna.key", *trust(home), "--yes")
@@ -511,102 +325,6 @@ def test_audit_log_and_its_chain(relay, tmp_path):
         damage(chain)
         relay.show(audit=chain)
         assert "broken at record" in relay.ctl(*verify, code=1).stderr
-
-
-# ---- setup and policies
-
-def test_setup_makes_what_the_hub_needs(home):
-    etc = home / "gw/etc/relayd"
-    conf = (etc / "relayd.conf").read_text()
-    assert "site = s1" in conf and f"key = {etc}/keys/relay.key" in conf and "host = 127.0.0.1" in conf
-    for name in ("relay", "gate", "uplink"):
-        assert (etc / f"keys/{name}.key").stat().st_mode & 0o777 == 0o600
-    assert (etc / "keys").stat().st_mode & 0o777 == 0o700
-    certificate = subprocess.run(["openssl", "x509", "-in", etc / "relay.crt", "-noout", "-text"], check=True,
-                                 capture_output=True, text=True).stdout
-    assert "CN = relay.s1" in certificate and "IP Address:127.0.0.1" in certificate
-    payload, signatures = cbor2.loads((etc / "site-policy.cbor").read_bytes())
-    body = cbor2.loads(payload)
-    assert signatures == [] and cbor2.dumps(body, canonical=True) == payload
-    assert body[1] == "s1" and body[2] == 1 and body[5] == 2 and body[9] is False
-    assert [key[-2] for key in body[4]] == [raw(public(home / f"{n}.key.pub")) for n in ("anna", "bertil", "cecilia")]
-    assert body[6] == [{1: 1, -1: 6, -2: raw(public(etc / "keys/gate.key.pub"))}]
-    pin = hashlib.sha256(spki(public(etc / "keys/relay.key.pub"))).digest()
-    assert body[7] == [{0: 0, 1: "127.0.0.1", 2: 8883, 3: pin, 5: ["device-1", "device-2"]},
-                       {0: 1, 1: "127.0.0.1", 2: 18883, 3: bytes.fromhex("ab" * 32)}]
-
-
-def test_setup_asks_on_a_terminal(home, tmp_path):
-    answers = ["s7", "[::1]:9883", home / "anna.key.pub", home / "bertil.key.pub", home / "cecilia.key.pub", "", "", "", ""]
-    code, shown = on_terminal("setup", "--root", tmp_path / "gw", typed="".join(f"{answer}\n" for answer in answers))
-    assert code == 0, shown
-    body = cbor2.loads(cbor2.loads((tmp_path / "gw/etc/relayd/site-policy.cbor").read_bytes())[0])
-    assert body[1] == "s7" and body[5] == 2 and len(body[4]) == 3 and body[7][0][1] == "::1" and body[7][0][2] == 9883
-    assert "mode = none" in (tmp_path / "gw/etc/relayd/relayd.conf").read_text()
-    assert "ListenStream=[::1]:9883" in (
-        tmp_path / "gw/etc/systemd/system/relay-mqttd.socket.d/listen.conf").read_text()
-    code, shown = on_terminal("setup", "--root", tmp_path / "other", typed="\n\n\n\n\n\n")
-    assert code == 2 and "--site NAME is missing" in shown and not (tmp_path / "other").exists()
-
-
-def test_setup_never_overwrites(home):
-    before = {path: path.read_bytes() for path in (home / "gw/etc").rglob("*") if path.is_file()}
-    assert "set up already" in run_setup(home, code=1).stderr
-    assert before == {path: path.read_bytes() for path in (home / "gw/etc").rglob("*") if path.is_file()}
-
-
-@pytest.mark.parametrize("arguments, message", [
-    (["--site", "S 1"], "--site 'S 1'"), (["--listen", "0.0.0.0:8883"], "--address"), (["--listen", "a:b"], "--listen 'a:b'"),
-    (["--threshold", "1"], "2 to 3 are allowed"), (["--threshold", "4"], "2 to 3 are allowed"),
-    (["--cloud", "127.0.0.1:1"], "--cloud-pin HEX is missing"),
-    (["--cloud", "127.0.0.1:1", "--cloud-pin", "abc"], "--cloud-pin 'abc'"),
-    (["--endpoint-devices", "device-1,Device"], "'Device' is no device"), (["--patience", "soon"], "--patience 'soon'"),
-    (["--uplink-key", "k"], "belong together")])
-def test_setup_says_what_is_wrong(home, tmp_path, arguments, message):
-    people = [part for name in ("anna", "bertil", "cecilia") for part in ("--approver", home / f"{name}.key.pub")]
-    done = run(RELAYCTL, "setup", "--root", tmp_path / "gw", *SETUP, *people, *arguments, code=2)
-    assert message in done.stderr
-    assert not (tmp_path / "gw/etc/relayd/relayd.conf").exists()
-
-
-def test_setup_warns_of_one_and_of_all(home, tmp_path):
-    for name in ("anna", "bertil"):
-        (tmp_path / f"{name}.key.pub").write_bytes((home / f"{name}.key.pub").read_bytes())
-    assert "one approver alone" in run_setup(tmp_path, people=("anna",)).stderr
-    (tmp_path / "two").mkdir()
-    for name in ("anna", "bertil"):
-        (tmp_path / "two" / f"{name}.key.pub").write_bytes((home / f"{name}.key.pub").read_bytes())
-    assert "all 2 approvers" in run_setup(tmp_path / "two", people=("anna", "bertil")).stderr
-    assert "one key was given twice" in run_setup(tmp_path / "two", people=("anna", "anna"), code=2).stderr
-
-
-def test_site_policy_signatures_by_the_book(home):
-    payload, signatures = cbor2.loads((home / "policy.cbor").read_bytes())
-    assert len(signatures) == 2
-    for sign1, name in zip(signatures, ("anna", "bertil")):
-        verify_sign1(cbor2.loads(sign1) if isinstance(sign1, bytes) else sign1, public(home / f"{name}.key.pub"),
-                     b"relayd/site-policy/1", payload)
-    shown = json.loads(run(RELAYCTL, "approvers", "show", home / "policy.cbor", "--json").stdout)
-    assert shown["digest"] == hashlib.sha256(payload).hexdigest() and len(shown["signed_by"]) == 2
-
-
-def test_signing_a_policy_twice_or_as_a_stranger(home, tmp_path):
-    policy = tmp_path / "policy"
-    policy.write_bytes((home / "policy.cbor").read_bytes())
-    assert "already signed" in run(RELAYCTL, "approvers", "sign", policy, "--key", home / "anna.key", "--yes", code=1).stderr
-    assert "would not count" in run(RELAYCTL, "approvers", "sign", policy, "--key", home / "mallory.key", "--yes", code=1).stderr
-    assert policy.read_bytes() == (home / "policy.cbor").read_bytes()
-    assert "complete" in run(RELAYCTL, "approvers", "sign", policy, "--key", home / "cecilia.key", "--yes").stdout
-
-
-def test_proposing_a_successor(home, tmp_path):
-    propose = ("approvers", "propose", "--site", "s1", "--approver", home / "anna.key.pub", "--approver",
-               home / "bertil.key.pub", "--approver", home / "mallory.key.pub", "--address", "10.0.0.1:8883",
-               "--relay-certificate", home / "gw/etc/relayd/relay.crt", "-o", tmp_path / "next")
-    run(RELAYCTL, *propose, "--after", home / "policy.cbor")
-    body = cbor2.loads(cbor2.loads((tmp_path / "next").read_bytes())[0])
-    assert body[2] == 2 and body[3] == hashlib.sha256(cbor2.loads((home / "policy.cbor").read_bytes())[0]).digest()
-    assert "exists" in run(RELAYCTL, *propose, code=1).stderr
 
 
 def test_approvers_list(relay, home):
