@@ -139,4 +139,5 @@ class FakeCloud:
     def close(self):
         self.ended.set()
         if self.listener:
+            self.thread.join()  # while it waits in accept(), the port stays taken whatever is closed
             self.listener.close()
