@@ -210,6 +210,12 @@ static void read_some(struct uplink *u)
         uplink_run_again(u);
 }
 
+static bool may_publish(const struct uplink *u)
+{
+        return u->phase == UPLINK_PHASE_UP && !inflight_is_full(&u->inflight) &&
+               u->client.in_flight < u->client.send_maximum && u->client.in_flight < MQTT_CLIENT_PUBLISHES_MAX;
+}
+
 /* Everything that may be possible now: read, answer, send; tells the owner when there is room again. */
 static void turn(struct uplink *u)
 {
@@ -217,7 +223,7 @@ static void turn(struct uplink *u)
 
         if (flush(u))
                 read_some(u);
-        if (u->generation == generation && flush(u) && u->was_busy && u->progress && u->phase == UPLINK_PHASE_UP) {
+        if (u->generation == generation && flush(u) && u->was_busy && u->progress && may_publish(u)) {
                 u->was_busy = u->progress = false;
                 u->handler.ready(u->handler.context);
         }
