@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
 from lab.cloud import Cloud
-from lab.process import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 FWTOOL = pathlib.Path(os.environ.get("RELAYD_BUILD", ROOT / "build")) / "tools" / "fwtool"
