@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * Brokers in memory for the device engine: port/tls.h on one side, a minimal MQTT 5 broker on the other. Lossy on
+ * request: connections end after a random number of bytes, answers are late, publishes are refused for a while.
+ */
+#include "../unit/librelay/unit.h"
+
+#include "port/tls.h"
+#include "relay/mqtt.h"
+#include "relay/topic.h"
+
+#define BROKERS      2
+#define EVENTS_MAX   4000
+#define RETAINED_MAX 16
+#define PIPE_SIZE    65536
+
+struct received {
+        uint32_t boot;
+        uint64_t seq;
+        uint8_t payload[40];
+        size_t payload_size;
+        unsigned times;
+};
+
+struct retained {
+        char topic[TOPIC_MAX];
+        uint8_t payload[512];
+        size_t size;
+};
+
+struct pipe {
+        uint8_t bytes[PIPE_SIZE];
+        size_t fill;
+};
+
+struct connection {
+        bool open, refused;
+        unsigned broker;
+        bool connected;        /* CONNACK was sent */
+        bool subscribed_state; /* to relay/state */
+        uint64_t ready_at;     /* handshake takes until then */
+        size_t cut_after;      /* bytes either way until the line is cut; 0: never */
+        size_t bytes;
+        struct pipe to_broker, to_device;
+        char will_topic[TOPIC_MAX];
+        uint8_t will[512];
+        size_t will_size;
+};
+
+struct net {
+        uint64_t now;
+        uint32_t random;
+        bool reachable[BROKERS], silent[BROKERS];
+        unsigned refuse_percent; /* of publishes, with "quota exceeded" */
+        unsigned cut_percent;    /* of connections */
+        struct connection connections[PORT_LINKS];
+        struct received events[EVENTS_MAX];
+        size_t event_count;
+        bool out_of_order;
+        struct retained retained[BROKERS][RETAINED_MAX];
+        unsigned connects, sessions[BROKERS];
+        struct port_tls port;
+};
+
+void net_init(struct net *net, uint32_t seed);
+uint32_t net_random(struct net *net, uint32_t below);
+/* the broker looks at what arrived, and answers */
+void net_run(struct net *net);
+/* the line or the broker goes: wills are published */
+void net_cut(struct net *net, unsigned broker);
+/* a retained message at a broker; sent to subscribed sessions, too */
+void net_retain(struct net *net, unsigned broker, const char *topic, const char *payload);
+const struct retained *net_find(const struct net *net, unsigned broker, const char *topic);
+const struct received *net_event(const struct net *net, uint32_t boot, uint64_t seq);
