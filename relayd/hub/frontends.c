@@ -126,9 +126,7 @@ void frontends_release(struct link *link)
 /* ---- messages of a front end */
 static uint8_t refusal_code(enum reason reason)
 {
-        return reason == REASON_TOO_MANY_SESSIONS ? MQTT_SERVER_BUSY
-               : reason == REASON_REVOKED_DEVICE  ? MQTT_BANNED
-                                                  : MQTT_NOT_AUTHORIZED;
+        return reason == REASON_TOO_MANY_SESSIONS ? MQTT_SERVER_BUSY : MQTT_NOT_AUTHORIZED;
 }
 
 static void refuse(struct front_end *front, uint32_t number, enum reason reason)

@@ -98,7 +98,7 @@ def test_events_survive_while_the_cloud_is_away(world):
 def test_full_store_refuses_and_loses_nothing(world):
     drop_in = world.config().with_name("relayd.conf.d")
     drop_in.mkdir(exist_ok=True)
-    (drop_in / "small.conf").write_text("[store]\nsize_max = 4M\n[outbox]\nbytes_max = 4M\n")
+    (drop_in / "small.conf").write_text("[store]\nsize_max = 16M\n[outbox]\nbytes_max = 13M\n")
     world.processes["front"].kill()
     world.processes["hub"].stop()
     world.cloud.stop()
