@@ -115,7 +115,7 @@ def test_full_store_refuses_and_loses_nothing(world):
         return original(command)
     sender.client.client._handle_pubackcomp = keep_reason
     accepted = []
-    for _ in range(4000):
+    for _ in range(8000):
         sender.send(bytes(4000))
         if reasons[-1] >= 0x80:
             break
