@@ -5,6 +5,7 @@
  * escapes, unsigned integers, true or false. Everything else is refused whole. Spans point into the input.
  */
 
+#include "relay/result.h"
 #include "relay/span.h"
 
 #define FLAT_JSON_MAX     1024 /* bytes of an object */
