@@ -86,7 +86,7 @@ void update_offer(struct update *u, struct span envelope, uint64_t now_ms)
 
         if (envelope.size == 0) { /* the vendor took it back */
                 drop_candidate(u);
-                if (u->phase == UPDATE_PHASE_NONE)
+                if (u->status.state == UPDATE_REFUSED || u->status.state == UPDATE_WAITING)
                         update_tell(u, UPDATE_IDLE, REASON_NONE, NULL);
                 return;
         }

@@ -235,6 +235,24 @@ static void test_whole_update(void **state)
         assert_int_equal(asked_blocks, 3);
 }
 
+static void test_offer_taken_back(void **state)
+{
+        (void)state;
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 0, HONEST, 5000);
+        assert_int_equal(count_told(UPDATE_REFUSED, REASON_NOT_APPROVED), 1);
+        update_offer(&update, SPAN_EMPTY, now);
+        update_approval(&update, second.approvals[0]);
+        update_approval(&update, second.approvals[1]);
+        serve_for(&second, 2, HONEST, 5000);
+        assert_int_equal(count_told(UPDATE_IDLE, REASON_NONE), 1);
+        assert_int_equal(asked_blocks, 0);
+        /* what was confirmed stays told as confirmed */
+        update_offer(&update, first.envelope, now);
+        update_offer(&update, SPAN_EMPTY, now);
+        assert_int_equal(update.status.state, UPDATE_CONFIRMED);
+}
+
 struct offer_row {
         const char *name;
         enum who signers[2];
@@ -547,6 +565,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(test_whole_update, setup),
+                cmocka_unit_test_setup(test_offer_taken_back, setup),
                 cmocka_unit_test_setup(test_offers_refused_before_anything_is_fetched, setup),
                 cmocka_unit_test_setup(test_truncated_and_garbage_offers, setup),
                 cmocka_unit_test_setup(test_approvals_of_another_digest, setup),
