@@ -54,7 +54,7 @@ static void bad_records_are_refused(void **state)
                 "",
                 "a0",                       /* nothing in it */
                 "a500020140020003f40460",   /* version 2 */
-                "a500010140020003f4046101", /* trailing or missing bytes */
+                "a500010140020003f4046201", /* cut in the text */
                 "a500010140020003050460",   /* denied is a number */
                 "a6000101646e6f6e65021865"
                 "03646e6f6e6504f405f4", /* progress 101 */
