@@ -432,6 +432,8 @@ int updater_import_site_policy(struct updater *u, const char *caller, struct spa
 
 int updater_import_vendor_keys(struct updater *u, const char *caller, struct span signed_set, struct refusal *refusal)
 {
+        char epoch[32];
+
         if (u->anchors.vendor_set)
                 return refuse(refusal, REASON_VENDOR_KEYS_INVALID,
                               "this relay has the vendor key set of epoch %llu already; a later one needs the "
@@ -445,7 +447,8 @@ int updater_import_vendor_keys(struct updater *u, const char *caller, struct spa
                               "the vendor key set is refused: %s; it must be the first one, signed by "
                               "one of its organisation and one of its developer keys",
                               reason_explanation(reason));
-        u->host.audit(u->host.context, caller, "import-vendor-keys", "", "");
+        snprintf(epoch, sizeof(epoch), "epoch %llu", (unsigned long long)u->anchors.vendor.epoch);
+        u->host.audit(u->host.context, caller, "import-vendor-keys", epoch, "");
         return 0;
 }
 
