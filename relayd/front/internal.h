@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What front.c (the hub's side) and connection.c (the clients' side) know of each other.
+ * What front.c (the hub's side) and connection.c, dialogue.c (the clients' side) know of each other.
  */
 
 #include "front/front.h"
@@ -52,7 +52,7 @@ void front_wake(struct front *front);                                          /
 uint32_t front_claim_slot(struct front *front, struct connection *connection); /* session number, 0: full */
 void front_release_slot(struct front *front, uint32_t session);
 
-/* connection.c */
+/* connection.c, dialogue.c */
 int connection_new(struct front *front, int fd, const char *peer); /* takes fd in any case */
 void connection_message(struct connection *connection, const struct channel_message *message);
 /* The hub is gone, or we stop: DISCONNECT with this reason as far as the socket takes it, then free. */
