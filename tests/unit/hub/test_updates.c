@@ -5,22 +5,6 @@
 
 #include "hub/manager.h"
 
-static int setup(void **state)
-{
-        struct host *h = host_new();
-
-        host_import(h);
-        updater_uplink(h->updater, true);
-        *state = h;
-        return 0;
-}
-
-static int teardown(void **state)
-{
-        host_free(*state);
-        return 0;
-}
-
 /* ---- the straight path */
 
 static void offer_waits_for_approval_gate_and_image(void **state)
@@ -73,7 +57,7 @@ static void closing_the_gate_takes_offers_back(void **state)
         uint8_t out[MANIFEST_MAX];
         struct span offer = host_manifest(h, 7, out);
 
-        offer_waits_for_approval_gate_and_image(state);
+        host_show_offer(h);
         host_status(h, "device-2", "confirmed", offer, "none");
         assert_string_equal(host_waits(h, offer, "device-2"), "installed");
         assert_int_equal(host_shown(h, "device-2").size, 0);
@@ -144,7 +128,7 @@ static void a_restart_forgets_nothing(void **state)
         uint8_t out[MANIFEST_MAX];
         struct span offer = host_manifest(h, 7, out);
 
-        offer_waits_for_approval_gate_and_image(state);
+        host_show_offer(h);
         host_status(h, "device-1", "refused", offer, "application-busy");
         host_commit(h);
         host_restart(h);
@@ -184,108 +168,6 @@ static void an_interrupted_fetch_goes_on(void **state)
         assert_span_equal(host_shown(h, "device-1"), offer);
         updater_view(h->updater, &view);
         assert_int_equal(view.image_bytes_fetched, IMAGE_SIZE - 2 * IMAGE_BLOCK_SIZE);
-}
-
-/* ---- bad offers */
-
-static const enum who organisation_only[] = { ORGANISATION };
-static const enum who developer_only[] = { DEVELOPER };
-static const enum who strangers[] = { STRANGER, GATE };
-
-static void bad_signatures_are_refused_by_name(void **state)
-{
-        static const struct {
-                const enum who *signers;
-                size_t count;
-                enum reason reason;
-        } rows[] = {
-                { NULL, 0, REASON_ORGANISATION_SIGNATURE },
-                { organisation_only, 1, REASON_DEVELOPER_SIGNATURE },
-                { developer_only, 1, REASON_ORGANISATION_SIGNATURE },
-                { strangers, 2, REASON_ORGANISATION_SIGNATURE },
-        };
-        struct host *h = *state;
-
-        for (size_t i = 0; i < ROWS(rows); i++) {
-                uint8_t out[MANIFEST_MAX];
-                struct manifest_fields fields = host_fields(h, 20 + i);
-                struct span offer = write_manifest_of(out, sizeof(out), &fields, rows[i].signers, rows[i].count);
-                size_t before = h->alert_count;
-
-                assert_int_equal(host_offer(h, "device-1", offer), rows[i].reason);
-                assert_int_equal(h->alert_count, before + 1);
-                assert_int_equal(h->alerts[before].reason, rows[i].reason);
-                assert_string_equal(h->alerts[before].device, "device-1");
-                assert_string_equal(host_state(h, offer), "unknown");
-        }
-}
-
-static void a_bad_offer_displaces_nothing(void **state)
-{
-        struct host *h = *state;
-        uint8_t out[MANIFEST_MAX], bad[MANIFEST_MAX];
-        struct span offer = host_manifest(h, 7, out);
-
-        offer_waits_for_approval_gate_and_image(state);
-        struct manifest_fields fields = host_fields(h, 99);
-        host_offer(h, "device-1", write_manifest_of(bad, sizeof(bad), &fields, organisation_only, 1));
-        host_offer(h, "device-1", SPAN_LITERAL("not a manifest"));
-        host_offer(h, "device-1", SPAN_EMPTY);
-        assert_string_equal(host_state(h, offer), "approved");
-        assert_span_equal(host_shown(h, "device-1"), offer);
-        assert_int_equal(h->alert_count, 2);
-        assert_int_equal(h->alerts[1].reason, REASON_MALFORMED);
-}
-
-static void the_same_refusal_is_told_once_an_hour(void **state)
-{
-        struct host *h = *state;
-
-        for (int i = 0; i < 5; i++)
-                host_offer(h, "device-1", SPAN_LITERAL("junk"));
-        assert_int_equal(h->alert_count, 1);
-        host_offer(h, "device-2", SPAN_LITERAL("junk"));
-        assert_int_equal(h->alert_count, 2);
-        h->now_s += 3600;
-        host_offer(h, "device-1", SPAN_LITERAL("junk"));
-        assert_int_equal(h->alert_count, 3);
-}
-
-static void a_flood_of_refusals_is_told_once(void **state)
-{
-        struct host *h = *state;
-
-        for (uint32_t i = 0; i < 1000; i++)
-                host_offer(h, "device-1", span_of(&i, sizeof(i)));
-        assert_int_equal(h->alert_count, 128 + 1);
-        assert_int_equal(h->alerts[128].reason, REASON_QUOTA);
-}
-
-static void only_known_devices_of_the_class(void **state)
-{
-        struct host *h = *state;
-        uint8_t out[MANIFEST_MAX];
-        struct span offer = host_manifest(h, 7, out);
-
-        assert_int_equal(host_offer(h, "device-9", offer), REASON_UNKNOWN_DEVICE);
-        memset(h->class_id, 0xee, CLASS_ID_SIZE);
-        assert_int_equal(host_offer(h, "device-1", offer), REASON_WRONG_CLASS);
-        memset(h->class_id, 0, CLASS_ID_SIZE); /* the registry does not know: the device checks it */
-        assert_int_equal(host_offer(h, "device-1", offer), REASON_NONE);
-}
-
-static void a_device_that_is_revoked_loses_its_offer(void **state)
-{
-        struct host *h = *state;
-        uint8_t out[MANIFEST_MAX];
-        struct span offer = host_manifest(h, 7, out);
-
-        offer_waits_for_approval_gate_and_image(state);
-        h->registered[1] = false;
-        updater_device_changed(h->updater, "device-1");
-        assert_int_equal(host_shown(h, "device-1").size, 0);
-        assert_string_equal(host_waits(h, offer, "device-1"), "unknown-device");
-        assert_span_equal(host_shown(h, "device-2"), offer);
 }
 
 /* ---- approvals */
@@ -391,7 +273,7 @@ static void a_denied_update_is_taken_back(void **state)
         struct refusal refusal;
         struct span offer = host_manifest(h, 7, out);
 
-        offer_waits_for_approval_gate_and_image(state);
+        host_show_offer(h);
         host_digest(offer, digest);
         assert_int_equal(updater_deny(h->updater, "uid 0", digest, "not in winter", &refusal), 0);
         assert_string_equal(host_state(h, offer), "denied");
@@ -415,7 +297,7 @@ static void only_an_approved_update_supersedes_an_approved_one(void **state)
         struct span offer = host_manifest(h, 7, out), newer = host_manifest(h, 8, newer_out);
         struct span old = host_manifest(h, 6, old_out);
 
-        offer_waits_for_approval_gate_and_image(state);
+        host_show_offer(h);
         host_offer(h, "device-1", old);
         assert_string_equal(host_state(h, old), "superseded");
         assert_string_equal(host_waits(h, old, "device-1"), "superseded");
@@ -545,7 +427,7 @@ static void status_of_devices_is_shown(void **state)
         uint8_t out[MANIFEST_MAX];
         struct span offer = host_manifest(h, 7, out);
 
-        offer_waits_for_approval_gate_and_image(state);
+        host_show_offer(h);
         for (size_t i = 0; i < ROWS(rows); i++) {
                 host_status(h, "device-1", rows[i].state, offer, rows[i].reason);
                 assert_string_equal(host_waits(h, offer, "device-1"), rows[i].waits);
@@ -573,38 +455,30 @@ static void a_running_image_counts_as_installed(void **state)
         assert_string_equal(host_waits(h, offer, "device-1"), "installed");
 }
 
-#define ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                ROW(offer_waits_for_approval_gate_and_image),
-                ROW(open_gate_waits_for_the_image),
-                ROW(closing_the_gate_takes_offers_back),
-                ROW(the_gate_closes_by_itself),
-                ROW(gate_times_must_lie_ahead),
-                ROW(approvals_and_anchors_are_retained_here_and_in_the_cloud),
-                ROW(a_restart_forgets_nothing),
-                ROW(an_interrupted_fetch_goes_on),
-                ROW(bad_signatures_are_refused_by_name),
-                ROW(a_bad_offer_displaces_nothing),
-                ROW(the_same_refusal_is_told_once_an_hour),
-                ROW(a_flood_of_refusals_is_told_once),
-                ROW(only_known_devices_of_the_class),
-                ROW(a_device_that_is_revoked_loses_its_offer),
-                ROW(bad_approvals_do_not_count),
-                ROW(approvals_come_by_the_uplink_too),
-                ROW(a_scope_covers_its_devices_only),
-                ROW(a_window_opens_and_ends),
-                ROW(a_denied_update_is_taken_back),
-                ROW(only_an_approved_update_supersedes_an_approved_one),
-                ROW(the_number_of_updates_is_bounded),
-                ROW(anchors_are_imported_once),
-                ROW(bad_anchors_are_refused),
-                ROW(offers_before_the_anchors_wait),
-                ROW(a_cloud_cannot_choose_the_anchors),
-                ROW(status_of_devices_is_shown),
-                ROW(a_running_image_counts_as_installed),
+                HOST_ROW(offer_waits_for_approval_gate_and_image),
+                HOST_ROW(open_gate_waits_for_the_image),
+                HOST_ROW(closing_the_gate_takes_offers_back),
+                HOST_ROW(the_gate_closes_by_itself),
+                HOST_ROW(gate_times_must_lie_ahead),
+                HOST_ROW(approvals_and_anchors_are_retained_here_and_in_the_cloud),
+                HOST_ROW(a_restart_forgets_nothing),
+                HOST_ROW(an_interrupted_fetch_goes_on),
+                HOST_ROW(bad_approvals_do_not_count),
+                HOST_ROW(approvals_come_by_the_uplink_too),
+                HOST_ROW(a_scope_covers_its_devices_only),
+                HOST_ROW(a_window_opens_and_ends),
+                HOST_ROW(a_denied_update_is_taken_back),
+                HOST_ROW(only_an_approved_update_supersedes_an_approved_one),
+                HOST_ROW(the_number_of_updates_is_bounded),
+                HOST_ROW(anchors_are_imported_once),
+                HOST_ROW(bad_anchors_are_refused),
+                HOST_ROW(offers_before_the_anchors_wait),
+                HOST_ROW(a_cloud_cannot_choose_the_anchors),
+                HOST_ROW(status_of_devices_is_shown),
+                HOST_ROW(a_running_image_counts_as_installed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

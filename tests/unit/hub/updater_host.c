@@ -382,3 +382,34 @@ const char *host_state(struct host *h, struct span envelope)
         host_digest(envelope, digest);
         return updater_find(h->updater, digest, &view) ? view.state : "unknown";
 }
+
+int host_setup(void **state)
+{
+        struct host *h = host_new();
+
+        host_import(h);
+        updater_uplink(h->updater, true);
+        *state = h;
+        return 0;
+}
+
+int host_teardown(void **state)
+{
+        host_free(*state);
+        return 0;
+}
+
+void host_show_offer(struct host *h)
+{
+        uint8_t out[MANIFEST_MAX];
+        struct span offer = host_manifest(h, 7, out);
+
+        assert_int_equal(host_offer(h, "device-1", offer), REASON_NONE);
+        assert_int_equal(host_offer(h, "device-2", offer), REASON_NONE);
+        assert_int_equal(host_approve(h, offer, APPROVER_1), REASON_NONE);
+        assert_int_equal(host_approve(h, offer, APPROVER_3), REASON_NONE);
+        host_serve_image(h);
+        host_open_gate(h, 0);
+        assert_span_equal(host_shown(h, "device-1"), offer);
+        assert_span_equal(host_shown(h, "device-2"), offer);
+}

@@ -43,6 +43,12 @@ struct host *host_new(void);
 void host_free(struct host *h);
 /* the same store under a new updater, as after a restart */
 void host_restart(struct host *h);
+/* set-up and teardown of a test: anchors imported, the uplink up */
+int host_setup(void **state);
+int host_teardown(void **state);
+#define HOST_ROW(name) cmocka_unit_test_setup_teardown(name, host_setup, host_teardown)
+/* Sequence 7 is offered to device-1 and device-2, approved, its image fetched, the gate open: both see the offer. */
+void host_show_offer(struct host *h);
 void host_import(struct host *h); /* vendor keys and a policy of 2 of 3 approvers */
 void host_commit(struct host *h); /* makes everything durable and tells it */
 
