@@ -20,7 +20,7 @@ static char scratch_start[4096];
 static inline int scratch_setup(void **state)
 {
         (void)state;
-        strcpy(scratch_folder, "/tmp/relayd-test.XXXXXX");
+        strcpy(scratch_folder, "/tmp/scratch.XXXXXX");
         return getcwd(scratch_start, sizeof(scratch_start)) && mkdtemp(scratch_folder) ? chdir(scratch_folder) : -1;
 }
 
