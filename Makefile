@@ -26,11 +26,12 @@ deps-deb:
 	@tests/deps deb
 
 build: deps-demo
-	@[ -f $(BUILD)/build.ninja ] || meson setup $(BUILD) > /dev/null
+	@[ -f $(BUILD)/build.ninja ] || said=$$(meson setup $(BUILD)) || { echo "$$said" | tail -20; exit 1; }
 	@ninja -C $(BUILD)
 
 build-asan: deps-check
-	@[ -f build-asan/build.ninja ] || meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false > /dev/null
+	@[ -f build-asan/build.ninja ] || said=$$(meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false) || \
+		{ echo "$$said" | tail -20; exit 1; }
 	@ninja -C build-asan
 
 demo: build
