@@ -52,11 +52,6 @@ uint64_t uplink_since(const struct uplink *u)
         return u->since_s;
 }
 
-static void set_error(struct uplink *u, const char *format, va_list arguments)
-{
-        vsnprintf(u->error, sizeof(u->error), format, arguments);
-}
-
 static void set_timer(struct uplink *u)
 {
         uint64_t deadline = u->phase_deadline_ms;
@@ -110,7 +105,7 @@ void uplink_fail(struct uplink *u, const char *format, ...)
         va_list arguments;
 
         va_start(arguments, format);
-        set_error(u, format, arguments);
+        vsnprintf(u->error, sizeof(u->error), format, arguments);
         va_end(arguments);
         if (u->phase == UPLINK_PHASE_UP) {
                 u->since_s = time_real_ms() / TIME_MS_PER_S;
