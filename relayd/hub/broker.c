@@ -124,8 +124,11 @@ int broker_commit(struct broker *b)
 }
 
 /* QoS 2 deliveries may have waited for their commit. */
-static void pump_all(struct broker *b)
+static void pump_waiting(struct broker *b)
 {
+        if (!b->waits_for_disk)
+                return;
+        b->waits_for_disk = false;
         for (struct table_entry *e = table_next(&b->clients.by_id, NULL); e; e = table_next(&b->clients.by_id, e)) {
                 struct client *c = container_of(e, struct client, entry);
                 if (c->link && c->queue.unsent && c->queue.unsent->qos == 2)
@@ -141,7 +144,7 @@ int broker_durable(struct broker *b)
         if (durable > b->durable) {
                 b->durable = durable;
                 acks_release(b);
-                pump_all(b);
+                pump_waiting(b);
         }
         return error;
 }

@@ -55,7 +55,8 @@ void manager_alert(void *context, const char *device, enum reason reason, const 
 {
         struct manager *m = context;
 
-        alerts_raise(&m->alerts, device, reason, detail, m->broker ? m->broker->time : time_real_ms() / TIME_MS_PER_S,
+        alerts_raise(&m->alerts, device ? device : "", reason, detail,
+                     m->broker ? m->broker->time : time_real_ms() / TIME_MS_PER_S,
                      m->broker ? m->broker->now_ms : time_monotonic_ms());
 }
 

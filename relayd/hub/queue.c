@@ -92,9 +92,12 @@ static void send_delivery(struct broker *b, struct client *c, const struct deliv
 }
 
 /* Exactly once: the client must not see a message that a power cut could make the relay forget. */
-static bool must_wait(const struct broker *b, const struct delivery *d)
+static bool must_wait(struct broker *b, const struct delivery *d)
 {
-        return d->qos == 2 && d->commit > b->durable;
+        bool waits = d->qos == 2 && d->commit > b->durable;
+
+        b->waits_for_disk |= waits;
+        return waits;
 }
 
 void client_pump(struct broker *b, struct client *c)
