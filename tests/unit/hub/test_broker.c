@@ -425,6 +425,89 @@ static void garbage_closes_one_session(void **state)
         assert_int_equal(other->close_reason, MQTT_PROTOCOL_ERROR);
 }
 
+/* A gateway without a clock of its own: it was 1970 for a while, then NTP came. */
+static void clock_is_set_late(void **state)
+{
+        struct harness *h = *state;
+        struct fake *app = fake_open(h, "app.test", &durable, NULL);
+        bool present;
+
+        fake_subscribe_to(app, "a/#", 1);
+        broker_closed(h->broker, &app->link, true);
+        broker_time(h->broker, 2000, 1000);
+        broker_tick(h->broker);
+        broker_time(h->broker, 3000, HARNESS_TIME);
+        broker_tick(h->broker);
+        app = fake_open(h, "app.test", &durable, &present);
+        assert_true(present);
+}
+
+static void exactly_once_waits_for_the_disk(void **state)
+{
+        struct harness *h = *state;
+        struct fake *app = fake_open(h, "app.test", &durable, NULL);
+        struct fake *other = fake_open(h, "app.other", &plain, NULL);
+
+        fake_subscribe_to(app, "a", 2);
+        fake_publish(other, "a", "x", 2, 1, false);
+        fake_expect_nothing(app);
+        harness_turn(h);
+        fake_expect_publish(app, "a", "x", 2, NULL);
+}
+
+static void disconnect_changes_expiry(void **state)
+{
+        struct harness *h = *state;
+        struct fake *app = fake_open(h, "app.test", &durable, NULL);
+        struct mqtt_packet packet = { .type = MQTT_DISCONNECT };
+        bool present;
+
+        packet.props.present = MQTT_PROP(MQTT_P_SESSION_EXPIRY);
+        packet.props.session_expiry = 0;
+        fake_send(app, &packet);
+        broker_closed(h->broker, &app->link, false);
+        harness_turn(h);
+        harness_restart(h);
+        fake_open(h, "app.test", &durable, &present);
+        assert_false(present);
+}
+
+/* Whoever was there when the power went and does not come back is announced. */
+static void will_after_a_power_cut(void **state)
+{
+        struct harness *h = *state;
+        const char *topic = "sites/s1/devices/device-1/state/relay";
+        struct fake_connect connect = { .expiry = 1000, .will_topic = topic, .will_payload = "gone" };
+        struct fake *app;
+
+        fake_open(h, "device-1", &connect, NULL);
+        harness_turn(h);
+        harness_restart(h);
+        app = fake_open(h, "app.test", &plain, NULL);
+        fake_subscribe_to(app, topic, 1);
+        harness_advance(h, BROKER_RETURN_S - 1);
+        fake_expect_nothing(app);
+        harness_advance(h, 2);
+        fake_expect_publish(app, topic, "gone", 1, NULL);
+}
+
+static void slow_client(void **state)
+{
+        struct harness *h = *state;
+        struct fake *app = fake_open(h, "app.test", &plain, NULL), *other = fake_open(h, "app.other", &plain, NULL);
+
+        fake_subscribe_to(app, "a", 1);
+        h->writable = false;
+        fake_publish(other, "a", "kept", 1, 1, false);
+        fake_publish(other, "a", "dropped", 0, 0, false);
+        fake_expect_nothing(app);
+        assert_int_equal(h->broker->counters.dropped_slow, 1);
+        h->writable = true;
+        broker_writable(h->broker, &app->link);
+        fake_expect_publish(app, "a", "kept", 1, NULL);
+        fake_expect_nothing(app);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void)
@@ -446,6 +529,11 @@ int main(void)
                 test(session_expiry),
                 test(full_outbox_refuses),
                 test(image_pieces),
+                test(clock_is_set_late),
+                test(exactly_once_waits_for_the_disk),
+                test(disconnect_changes_expiry),
+                test(will_after_a_power_cut),
+                test(slow_client),
                 test(forgotten_identity),
                 test(garbage_closes_one_session),
         };
