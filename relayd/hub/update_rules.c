@@ -77,13 +77,26 @@ static enum update_state state_of(const struct updates *u, const struct update *
         return update->approval.verdict == VERDICT_ALLOW ? UPDATE_APPROVED : UPDATE_PENDING;
 }
 
-static void decide_all(struct updates *u, struct update *update)
+static bool take_decision(struct decision *decision, struct decision next)
+{
+        bool changed = decision->verdict != next.verdict || decision->reason != next.reason;
+
+        *decision = next;
+        return changed;
+}
+
+/* Asks approval_decide() anew; says whether any answer is another one. */
+static bool decide_all(struct updates *u, struct update *update)
 {
         bool uniform = all_for_the_site(update);
+        bool changed = take_decision(&update->approval, decide(u, update, NULL));
 
-        update->approval = decide(u, update, NULL);
-        for (size_t i = 0; i < update->device_count; i++)
-                update->devices[i].approval = uniform ? update->approval : decide(u, update, update->devices[i].name);
+        for (size_t i = 0; i < update->device_count; i++) {
+                struct update_device *device = &update->devices[i];
+                struct decision next = uniform ? update->approval : decide(u, update, device->name);
+                changed = take_decision(&device->approval, next) || changed;
+        }
+        return changed;
 }
 
 /* ---- images */
@@ -194,7 +207,7 @@ static void finish(struct updates *u, struct update *update)
 
 void updates_evaluate(struct updates *u, struct update *update)
 {
-        decide_all(u, update);
+        (void)decide_all(u, update);
         /* its decision may change what others of the class are */
         for (size_t i = 0; i < u->table.count; i++) {
                 struct update *other = u->table.updates[i];
@@ -211,7 +224,7 @@ void updates_evaluate(struct updates *u, struct update *update)
 void updates_evaluate_all(struct updates *u)
 {
         for (size_t i = 0; i < u->table.count; i++)
-                decide_all(u, u->table.updates[i]);
+                (void)decide_all(u, u->table.updates[i]);
         for (size_t i = 0; i < u->table.count; i++)
                 u->table.updates[i]->state = state_of(u, u->table.updates[i]);
         for (size_t i = 0; i < u->table.count; i++)
@@ -227,11 +240,7 @@ void updates_tick(struct updates *u)
         u->checked_ms = now_ms;
         for (size_t i = 0; i < u->table.count; i++) {
                 struct update *update = u->table.updates[i];
-                struct decision before = update->approval;
-                if (update->denied || !has_windows(update))
-                        continue;
-                decide_all(u, update);
-                if (before.verdict != update->approval.verdict || !all_for_the_site(update))
+                if (!update->denied && has_windows(update) && decide_all(u, update))
                         updates_evaluate(u, update);
         }
 }

@@ -250,6 +250,10 @@ static void a_window_opens_and_ends(void **state)
         approval.not_after = h->now_s + 200;
         host_approve_as(h, &approval, APPROVER_2);
         assert_string_equal(host_waits(h, offer, "device-1"), "outside-window");
+        size_t changes = h->changes;
+        h->now_ms += 20000;
+        updater_tick(h->updater);
+        assert_int_equal(h->changes, changes); /* nothing became another: nothing is told */
         h->now_s += 150;
         h->now_ms += 150000;
         updater_tick(h->updater);
