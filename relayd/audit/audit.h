@@ -7,8 +7,10 @@
  *     record = { 0: 1, 1: number (1, 2, ...), 2: time (Unix seconds), 3: SHA-256 of the previous record (zeros before
  *                the first), 4: actor (tstr), 5: action (tstr), 6: object (tstr), 7: detail (tstr),
  *                ? 8: digest (bstr 32) }
- * Actors: "uid:1000", "uplink", "device:<identity>", "app:<identity>", "relay". A record's hash is SHA-256 of its
- * encoding. What the chain cannot show alone is a cut end: that is what checkpoints outside the relay are for.
+ * Actors: "uid:1000" (a caller on D-Bus), "uplink" (what the cloud sent), "device:<identity>", "relay" (of itself).
+ * Object: an identity, a manifest or image digest in hexadecimal, "gate", or "epoch 1". Detail: free text, or the name
+ * of a reason. A record's hash is SHA-256 of its encoding. What the chain cannot show alone is a cut end: that is what
+ * checkpoints outside the relay are for.
  */
 
 #include "relay/crypto.h"
@@ -22,7 +24,7 @@
         X(STARTED, "started")                           \
         X(STOPPED, "stopped")                           \
         X(STORE_CREATED, "store-created")               \
-        X(DEVICE_IMPORTED, "device-imported")           \
+        X(DEVICES_IMPORTED, "devices-imported")         \
         X(DEVICE_PENDING, "device-pending")             \
         X(DEVICE_ADMITTED, "device-admitted")           \
         X(DEVICE_REVOKED, "device-revoked")             \
@@ -30,17 +32,16 @@
         X(UPDATE_REFUSED, "update-refused")             \
         X(UPDATE_APPROVED, "update-approved")           \
         X(UPDATE_DENIED, "update-denied")               \
-        X(UPDATE_PUBLISHED, "update-published")         \
         X(UPDATE_INSTALLED, "update-installed")         \
+        X(UPDATE_DROPPED, "update-dropped")             \
         X(APPROVAL_REFUSED, "approval-refused")         \
+        X(IMAGE_FETCHED, "image-fetched")               \
         X(GATE_OPENED, "gate-opened")                   \
         X(GATE_CLOSED, "gate-closed")                   \
         X(POLICY_ACCEPTED, "policy-accepted")           \
         X(POLICY_REFUSED, "policy-refused")             \
         X(VENDOR_KEYS_ACCEPTED, "vendor-keys-accepted") \
-        X(VENDOR_KEYS_REFUSED, "vendor-keys-refused")   \
-        X(CALLER_REFUSED, "caller-refused")             \
-        X(ALERT, "alert")
+        X(VENDOR_KEYS_REFUSED, "vendor-keys-refused")
 
 enum audit_action {
 #define AUDIT_ACTION_ENUM(name, text) AUDIT_##name,
@@ -49,6 +50,10 @@ enum audit_action {
                 AUDIT_ACTION_COUNT
 };
 const char *audit_action_name(enum audit_action action); /* "gate-opened"; static storage */
+
+#define AUDIT_ACTOR_RELAY  "relay"
+#define AUDIT_ACTOR_UPLINK "uplink"
+#define AUDIT_ACTOR_DEVICE "device:%s" /* printf format */
 
 /* The end of the chain: what the next record continues. Zeros: an empty log. */
 struct audit_head {

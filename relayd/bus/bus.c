@@ -72,7 +72,7 @@ int bus_authorise(struct bus *bus, sd_bus_message *message, char caller[BUS_CALL
                 return sd_bus_error_setf(error, BUS_ERROR_PREFIX "NotAuthorised",
                                          "uid %u may look but not change anything; call as uid %u%s", uid, geteuid(),
                                          strcmp(bus->address, "system") == 0 ? " or as root" : "");
-        snprintf(caller, BUS_CALLER_SIZE, "uid %u", uid);
+        snprintf(caller, BUS_CALLER_SIZE, "uid:%u", uid);
         return 0;
 }
 

@@ -33,7 +33,7 @@ bool update_path(char *out, const char *digest_hex);
 /* names for PropertiesChanged; NULL-terminated */
 extern const char *const manager_changing[], *const device_changing[], *const update_changing[];
 
-/* May the sender change anything? 0 and caller ("uid 1000"), else an error is set and returned. */
+/* May the sender change anything? 0 and caller ("uid:1000"), else an error is set and returned. */
 #define BUS_CALLER_SIZE 32
 int bus_authorise(struct bus *bus, sd_bus_message *message, char caller[BUS_CALLER_SIZE], sd_bus_error *error);
 /* From an action's answer (hub/manager.h): 0, or the error for the caller is set and returned. */

@@ -34,12 +34,12 @@ int audit_log_load(struct audit_log *log, struct store *store)
         return audit_head_of(span_of(record, size), &log->head) == RELAY_OK ? 0 : -EBADMSG;
 }
 
-int audit_log_append(struct audit_log *log, uint64_t now, const char *actor, const char *action, const char *object,
-                     const char *detail)
+int audit_log_append(struct audit_log *log, uint64_t now, const char *actor, enum audit_action action,
+                     const char *object, const char *detail)
 {
         struct audit_record record = { .time = now,
                                        .actor = span_of_string(actor),
-                                       .action = span_of_string(action),
+                                       .action = span_of_string(audit_action_name(action)),
                                        .object = span_of_string(object),
                                        .detail = span_of_string(detail) };
         struct audit_head head = log->head;

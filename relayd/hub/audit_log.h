@@ -12,8 +12,9 @@ struct audit_log {
 
 /* Goes on behind the last record. 0, -EBADMSG (the last record is damaged or not where its number says), ... */
 int audit_log_load(struct audit_log *log, struct store *store);
-/* Texts may be NULL. Staged. 0 or the store's error; the chain then stays where it was. */
-int audit_log_append(struct audit_log *log, uint64_t now, const char *actor, const char *action, const char *object,
-                     const char *detail);
+/* actor as audit/audit.h says; object and detail may be NULL. Staged. 0 or the store's error; the chain then stays
+ * where it was. */
+int audit_log_append(struct audit_log *log, uint64_t now, const char *actor, enum audit_action action,
+                     const char *object, const char *detail);
 int audit_log_walk(const struct audit_log *log, uint64_t from, uint32_t max,
                    int (*fn)(void *context, uint64_t number, struct span record), void *context);

@@ -60,14 +60,14 @@ void manager_alert(void *context, const char *device, enum reason reason, const 
                      m->broker ? m->broker->now_ms : time_monotonic_ms());
 }
 
-void manager_audit(void *context, const char *actor, const char *action, const char *object, const char *detail)
+void manager_audit(void *context, const char *actor, enum audit_action action, const char *object, const char *detail)
 {
         struct manager *m = context;
         uint64_t now = m->broker ? m->broker->time : time_real_ms() / TIME_MS_PER_S;
         int result = audit_log_append(&m->audit, now, actor, action, object, detail);
 
         if (result < 0)
-                log_error("the audit log lost \"%s %s %s\": %s", actor, action, object ? object : "",
+                log_error("the audit log lost \"%s %s %s\": %s", actor, audit_action_name(action), object ? object : "",
                           errno_string(result));
 }
 
@@ -514,7 +514,7 @@ struct manager *manager_free(struct manager *m)
 
 int manager_start(struct manager *m)
 {
-        manager_audit(m, "relay", audit_action_name(AUDIT_STARTED), m->conf->identity, RELAYD_VERSION);
+        manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_STARTED, m->conf->identity, RELAYD_VERSION);
         updater_start(m->updater);
         publish_state(m);
         return m->cloud ? cloud_start(m->cloud) : 0;
@@ -522,7 +522,7 @@ int manager_start(struct manager *m)
 
 void manager_stop(struct manager *m)
 {
-        manager_audit(m, "relay", audit_action_name(AUDIT_STOPPED), m->conf->identity, "");
+        manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_STOPPED, m->conf->identity, "");
         frontends_stop(m->frontends);
         if (m->cloud)
                 cloud_stop(m->cloud);

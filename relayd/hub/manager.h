@@ -5,7 +5,7 @@
  * Everything runs on the loop's thread. Views borrow: valid during the callback or until the next call.
  *
  * Actions: 0 done; 1 refused, *refusal says why and what to do; negative errno: the hub failed (store).
- * caller: who asks, for the audit log ("uid 1000 (anna)"); never NULL.
+ * caller: who asks, for the audit log ("uid:1000"); never NULL.
  */
 
 #include "hub/views.h"

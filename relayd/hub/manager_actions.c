@@ -123,7 +123,7 @@ int manager_import_devices(struct manager *m, const char *caller, struct span li
         result = registry_import(&m->registry, list, m->broker->time, added, known, refusal);
         if (*added > 0) {
                 snprintf(detail, sizeof(detail), "%u new, %u known", *added, *known);
-                manager_audit(m, caller, audit_action_name(AUDIT_DEVICE_IMPORTED), "", detail);
+                manager_audit(m, caller, AUDIT_DEVICES_IMPORTED, "", detail);
                 tell_all_devices(m);
         }
         return result;
@@ -132,7 +132,7 @@ int manager_import_devices(struct manager *m, const char *caller, struct span li
 static void device_changed(struct manager *m, const char *caller, enum audit_action action, const char *identity,
                            const char *detail)
 {
-        manager_audit(m, caller, audit_action_name(action), identity, detail);
+        manager_audit(m, caller, action, identity, detail);
         manager_changed(m, MANAGER_CHANGE_DEVICE, identity);
         updater_device_changed(m->updater, identity);
 }

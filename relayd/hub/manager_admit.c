@@ -57,7 +57,7 @@ static void note_pending(struct manager *m, const struct x509_facts *certificate
         if (registry_note_pending(&m->registry, certificate->identity, &certificate->key, certificate->fingerprint,
                                   m->broker->time) < 0)
                 return;
-        manager_audit(m, "relay", audit_action_name(AUDIT_DEVICE_PENDING), certificate->identity,
+        manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_DEVICE_PENDING, certificate->identity,
                       span_to_hex(SPAN_OF(certificate->fingerprint), fingerprint, sizeof(fingerprint)));
         manager_changed(m, MANAGER_CHANGE_DEVICE, certificate->identity);
 }

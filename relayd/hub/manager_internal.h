@@ -55,7 +55,7 @@ struct manager {
 void manager_refresh(void *m); /* the broker's time is the loop's */
 void manager_changed(struct manager *m, enum manager_change what, const char *key);
 void manager_alert(void *m, const char *device, enum reason reason, const char *detail);
-void manager_audit(void *m, const char *actor, const char *action, const char *object, const char *detail);
+void manager_audit(void *m, const char *actor, enum audit_action action, const char *object, const char *detail);
 /* Is the clock set? A gateway without one starts near the epoch of its firmware. */
 bool manager_time_is_trusted(void *m);
 void manager_admit(void *m, const struct channel_open *open, struct admission *out);

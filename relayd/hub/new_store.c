@@ -61,8 +61,8 @@ static int note_creation(const struct store_options *options)
         }
         result = audit_log_load(&audit, store);
         if (result == 0)
-                result = audit_log_append(&audit, time_real_ms() / TIME_MS_PER_S, "relay",
-                                          audit_action_name(AUDIT_STORE_CREATED), options->path, "");
+                result = audit_log_append(&audit, time_real_ms() / TIME_MS_PER_S, AUDIT_ACTOR_RELAY,
+                                          AUDIT_STORE_CREATED, options->path, "");
         if (result == 0)
                 result = store_sync(store);
         store_free(store);

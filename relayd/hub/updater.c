@@ -66,10 +66,10 @@ static void alert(void *context, const char *name, enum reason reason, const cha
         u->host.alert(u->host.context, name, reason, detail);
 }
 
-static void audit(void *context, const char *action, const char *subject, const char *detail)
+static void audit(void *context, const char *actor, enum audit_action action, const char *object, const char *detail)
 {
         struct updater *u = context;
-        u->host.audit(u->host.context, "cloud", action, subject, detail);
+        u->host.audit(u->host.context, actor, action, object, detail);
 }
 
 static void changed(void *context, const uint8_t digest[SHA256_SIZE])
@@ -116,7 +116,7 @@ static void image_complete(void *context, const uint8_t image[SHA256_SIZE])
         struct updater *u = context;
         char hex[2 * SHA256_SIZE + 1];
 
-        u->host.audit(u->host.context, "relay", "image-fetched",
+        u->host.audit(u->host.context, AUDIT_ACTOR_RELAY, AUDIT_IMAGE_FETCHED,
                       span_to_hex(span_of(image, SHA256_SIZE), hex, sizeof(hex)), "");
         if (u->updates)
                 updates_image_changed(u->updates, image, true);
@@ -214,7 +214,7 @@ static void check_gate(struct updater *u)
                 return;
         u->gate_was_open = open;
         if (!open)
-                u->host.audit(u->host.context, "relay", "gate-closed", "gate", "its time is over");
+                u->host.audit(u->host.context, AUDIT_ACTOR_RELAY, AUDIT_GATE_CLOSED, "gate", "its time is over");
         updates_gate_changed(u->updates);
         u->host.changed(u->host.context, NULL);
 }
@@ -289,7 +289,9 @@ static enum reason from_cloud_anchor(struct updater *u, struct span known, struc
 {
         if (span_equal(known, payload))
                 return REASON_NONE;
-        u->host.audit(u->host.context, "cloud", "anchor-refused", "", reason_name(refusal));
+        u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK,
+                      refusal == REASON_POLICY_INVALID ? AUDIT_POLICY_REFUSED : AUDIT_VENDOR_KEYS_REFUSED, "",
+                      reason_name(refusal));
         return refusal;
 }
 
@@ -426,7 +428,7 @@ int updater_import_site_policy(struct updater *u, const char *caller, struct spa
                               "of its own approvers",
                               reason_explanation(reason));
         snprintf(epoch, sizeof(epoch), "epoch %llu", (unsigned long long)u->anchors.policy.epoch);
-        u->host.audit(u->host.context, caller, "import-site-policy", epoch, "");
+        u->host.audit(u->host.context, caller, AUDIT_POLICY_ACCEPTED, epoch, "");
         return 0;
 }
 
@@ -448,7 +450,7 @@ int updater_import_vendor_keys(struct updater *u, const char *caller, struct spa
                               "one of its organisation and one of its developer keys",
                               reason_explanation(reason));
         snprintf(epoch, sizeof(epoch), "epoch %llu", (unsigned long long)u->anchors.vendor.epoch);
-        u->host.audit(u->host.context, caller, "import-vendor-keys", epoch, "");
+        u->host.audit(u->host.context, caller, AUDIT_VENDOR_KEYS_ACCEPTED, epoch, "");
         return 0;
 }
 
@@ -490,7 +492,7 @@ int updater_approve(struct updater *u, const char *caller, struct span approval,
         if (approval_check(approval, &u->anchors.policy, &content, &approver) == REASON_NONE)
                 span_to_hex(SPAN_OF(content.manifest_digest), subject, sizeof(subject));
         snprintf(detail, sizeof(detail), "approver %zu, %u of %u", approver + 1, have, of);
-        u->host.audit(u->host.context, caller, "approve", subject, detail);
+        u->host.audit(u->host.context, caller, AUDIT_UPDATE_APPROVED, subject, detail);
         *approved = have;
         *needed = of;
         return 0;
@@ -507,11 +509,11 @@ int updater_deny(struct updater *u, const char *caller, const uint8_t digest[SHA
                 return store_error(reason);
         if (reason != REASON_NONE)
                 return refuse(refusal, reason, "no update with the digest %s is known%s", hex, way_out(reason));
-        u->host.audit(u->host.context, caller, "deny", hex, why);
+        u->host.audit(u->host.context, caller, AUDIT_UPDATE_DENIED, hex, why);
         return 0;
 }
 
-static int set_gate(struct updater *u, const char *caller, const char *action, struct gate next)
+static int set_gate(struct updater *u, const char *caller, enum audit_action action, struct gate next)
 {
         char detail[64] = "without end";
         int r = gate_save(&u->gate, u->store, next);
@@ -537,11 +539,11 @@ int updater_open_gate(struct updater *u, const char *caller, uint64_t until, str
         if (until > 0 && until <= now_s(u))
                 return refuse(refusal, REASON_OUTSIDE_WINDOW, "%llu is over; give a time that is still to come, or 0",
                               (unsigned long long)until);
-        return set_gate(u, caller, "open-gate", (struct gate){ GATE_OPEN, until });
+        return set_gate(u, caller, AUDIT_GATE_OPENED, (struct gate){ GATE_OPEN, until });
 }
 
 int updater_close_gate(struct updater *u, const char *caller, struct refusal *refusal)
 {
         (void)refusal;
-        return set_gate(u, caller, "close-gate", (struct gate){ GATE_CLOSED, 0 });
+        return set_gate(u, caller, AUDIT_GATE_CLOSED, (struct gate){ GATE_CLOSED, 0 });
 }

@@ -8,6 +8,7 @@
  * Actions: 0, 1 (refused, *refusal says why) or negative errno, as in hub/manager.h. They write their audit records.
  */
 
+#include "audit/audit.h"
 #include "hub/views.h"
 #include "store/store.h"
 
@@ -30,8 +31,9 @@ struct updater_host {
         void (*unwatch)(void *context, const char *topic);
         void (*alert)(void *context, const char *device, enum reason reason,
                       const char *detail); /* device: "" if none */
-        /* caller: as given to the action, "cloud" or "relay"; subject: digest, "gate", ... */
-        void (*audit)(void *context, const char *caller, const char *action, const char *subject, const char *detail);
+        /* as in hub/audit_log.h; actor: of audit/audit.h, or the caller of the action */
+        void (*audit)(void *context, const char *actor, enum audit_action action, const char *object,
+                      const char *detail);
         /* manifest digest in hexadecimal (changed, new or gone), or NULL: gate, policy or image counters changed */
         void (*changed)(void *context, const char *digest);
 };

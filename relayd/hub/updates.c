@@ -19,7 +19,7 @@ static enum reason reason_of_store(int r)
 /* ---- refusals */
 
 static void tell_refusal(struct updates *u, const char *device, const uint8_t digest[SHA256_SIZE], enum reason reason,
-                         const char *what)
+                         enum audit_action action)
 {
         char hex[2 * SHA256_SIZE + 1], detail[DETAIL_SIZE];
 
@@ -27,10 +27,11 @@ static void tell_refusal(struct updates *u, const char *device, const uint8_t di
         case REFUSALS_QUIET:
                 return;
         case REFUSALS_TELL:
-                snprintf(detail, sizeof(detail), "%s %s from the cloud was refused: %s", what,
+                snprintf(detail, sizeof(detail), "%s %s from the cloud was refused: %s",
+                         action == AUDIT_UPDATE_REFUSED ? "update" : "approval",
                          span_to_hex(span_of(digest, SHA256_SIZE), hex, sizeof(hex)), reason_explanation(reason));
                 u->host.alert(u->host.context, device, reason, detail);
-                u->host.audit(u->host.context, "update-refused", hex, reason_name(reason));
+                u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK, action, hex, reason_name(reason));
                 return;
         case REFUSALS_FLOOD:
                 u->host.alert(u->host.context, "", REASON_QUOTA,
@@ -43,7 +44,7 @@ static void tell_refusal(struct updates *u, const char *device, const uint8_t di
 static enum reason refuse_offer(struct updates *u, const char *device, const uint8_t digest[SHA256_SIZE],
                                 enum reason reason)
 {
-        tell_refusal(u, device, digest, reason, "update");
+        tell_refusal(u, device, digest, reason, AUDIT_UPDATE_REFUSED);
         return reason;
 }
 
@@ -100,8 +101,8 @@ static void remove_update(struct updates *u, struct update *update)
         char hex[2 * SHA256_SIZE + 1];
 
         memcpy(digest, update->digest, SHA256_SIZE);
-        u->host.audit(u->host.context, "update-dropped", span_to_hex(SPAN_OF(digest), hex, sizeof(hex)),
-                      "made room for a newer update");
+        u->host.audit(u->host.context, AUDIT_ACTOR_RELAY, AUDIT_UPDATE_DROPPED,
+                      span_to_hex(SPAN_OF(digest), hex, sizeof(hex)), "made room for a newer update");
         update_store_delete(u->store, update);
         updates_release_image(u, update);
         update_table_remove(&u->table, update);
@@ -124,9 +125,14 @@ static bool make_room(struct updates *u)
         return false;
 }
 
+static const char *version_of(const struct manifest_verified *manifest, char out[MANIFEST_TEXT_MAX + 1])
+{
+        return span_to_string(manifest->fields.version, out, MANIFEST_TEXT_MAX + 1) ? out : "?";
+}
+
 static enum reason add_update(struct updates *u, const struct manifest_verified *manifest, struct update **ret)
 {
-        char hex[2 * SHA256_SIZE + 1], version[MANIFEST_TEXT_MAX + 1] = "?";
+        char hex[2 * SHA256_SIZE + 1], version[MANIFEST_TEXT_MAX + 1];
 
         if (u->table.count == u->table.max && !make_room(u))
                 return REASON_QUOTA;
@@ -138,9 +144,8 @@ static enum reason add_update(struct updates *u, const struct manifest_verified 
                 update_free(update);
                 return reason != REASON_NONE ? reason : REASON_QUOTA;
         }
-        span_to_string(manifest->fields.version, version, sizeof(version));
-        u->host.audit(u->host.context, "update-offered", span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)),
-                      version);
+        u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK, AUDIT_UPDATE_OFFERED,
+                      span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)), version_of(manifest, version));
         *ret = update;
         return REASON_NONE;
 }
@@ -229,7 +234,8 @@ static enum reason store_approval(struct updates *u, struct update *update, cons
         if (reason != REASON_NONE)
                 return reason;
         if (source == UPDATES_FROM_UPLINK) /* the bus's caller is in the record its action writes */
-                u->host.audit(u->host.context, "approve", span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)),
+                u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK, AUDIT_UPDATE_APPROVED,
+                              span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)),
                               span_to_hex(SPAN_OF(key), key_hex, sizeof(key_hex)));
         updates_publish_approval(u, update, update_find_approval(update, approver), source == UPDATES_FROM_BUS);
         updates_evaluate(u, update);
@@ -282,7 +288,7 @@ enum reason updates_approve(struct updates *u, struct span sign1, enum updates_s
         enum reason reason = take_approval(u, sign1, source, &update);
         if (source == UPDATES_FROM_UPLINK && !is_harmless(reason)) {
                 (void)crypto_sha256(sign1, digest);
-                tell_refusal(u, "", digest, reason, "approval");
+                tell_refusal(u, "", digest, reason, AUDIT_APPROVAL_REFUSED);
         }
         if (approved)
                 *approved = update ? (uint32_t)update->approval_count : 0;
@@ -314,6 +320,19 @@ enum reason updates_deny(struct updates *u, const uint8_t digest[SHA256_SIZE], c
 
 /* ---- what devices say */
 
+static void note_installed(struct updates *u, const struct update *update, struct update_device *device)
+{
+        char actor[IDENTITY_MAX + sizeof(AUDIT_ACTOR_DEVICE)], hex[2 * SHA256_SIZE + 1], version[MANIFEST_TEXT_MAX + 1];
+
+        if (device->record.installed)
+                return;
+        device->record.installed = true;
+        device->changed = true;
+        snprintf(actor, sizeof(actor), AUDIT_ACTOR_DEVICE, device->name);
+        u->host.audit(u->host.context, actor, AUDIT_UPDATE_INSTALLED,
+                      span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)), version_of(&update->manifest, version));
+}
+
 static enum reason reason_of(struct span name)
 {
         char text[64];
@@ -339,11 +358,12 @@ void updates_status(struct updates *u, const char *name, struct span payload)
         next.status = update_status_from_name(flat_json_string(&json, "state"));
         next.progress = progress > 100 ? 100 : (uint32_t)progress;
         next.reason = reason_of(flat_json_string(&json, "reason"));
-        next.installed = next.installed || next.status == UPDATE_STATUS_CONFIRMED;
         /* progress alone is shown and not stored: it would write the disk once a block */
         device->changed = next.status != device->record.status || next.reason != device->record.reason ||
-                          next.installed != device->record.installed || device->changed;
+                          device->changed;
         device->record = next;
+        if (next.status == UPDATE_STATUS_CONFIRMED)
+                note_installed(u, update, device);
         if (device->changed)
                 (void)update_store_device(u->store, update, device);
         updates_refresh_device(u, name);
@@ -359,7 +379,7 @@ void updates_running(struct updates *u, const char *name, const uint8_t image[SH
                 if (!device || device->record.installed || device->record.status == UPDATE_STATUS_TRYING ||
                     memcmp(update->manifest.fields.image_digest, image, SHA256_SIZE) != 0)
                         continue;
-                device->record.installed = true;
+                note_installed(u, update, device);
                 (void)update_store_device(u->store, update, device);
                 updates_refresh_device(u, name);
                 u->host.changed(u->host.context, update->digest);

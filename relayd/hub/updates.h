@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "audit/audit.h"
 #include "hub/anchors.h"
 #include "hub/gate.h"
 #include "hub/images.h"
@@ -36,8 +37,9 @@ struct updates_host {
         /* retained, to the cloud by way of the outbox */
         int (*publish_cloud)(void *context, const char *topic, struct span payload);
         void (*alert)(void *context, const char *device, enum reason reason, const char *detail);
-        /* for the audit log: "update-offered", digest in hexadecimal, a sentence */
-        void (*audit)(void *context, const char *action, const char *subject, const char *detail);
+        /* as in hub/audit_log.h */
+        void (*audit)(void *context, const char *actor, enum audit_action action, const char *object,
+                      const char *detail);
         /* a property of this update changed, it appeared, or it is gone */
         void (*changed)(void *context, const uint8_t digest[SHA256_SIZE]);
         uint64_t (*now_ms)(void *context); /* monotonic */

@@ -232,7 +232,7 @@ static void an_image_nobody_needs_leaves_the_store(void **state)
         assert_int_equal(store_usage(h->store, &usage), 0);
         assert_int_equal(usage.records[STORE_IMAGES], 7);
         host_digest(host_manifest(h, 7, out), digest);
-        assert_int_equal(updater_deny(h->updater, "uid 0", digest, "", &refusal), 0);
+        assert_int_equal(updater_deny(h->updater, "uid:0", digest, "", &refusal), 0);
         host_commit(h);
         assert_int_equal(store_usage(h->store, &usage), 0);
         assert_int_equal(usage.records[STORE_IMAGES], 0);

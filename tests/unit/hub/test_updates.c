@@ -60,6 +60,8 @@ static void closing_the_gate_takes_offers_back(void **state)
         host_show_offer(h);
         host_status(h, "device-2", "confirmed", offer, "none");
         assert_string_equal(host_waits(h, offer, "device-2"), "installed");
+        host_status(h, "device-2", "confirmed", offer, "none");
+        assert_int_equal(h->audits[AUDIT_UPDATE_INSTALLED], 1);
         assert_int_equal(host_shown(h, "device-2").size, 0);
         host_close_gate(h);
         assert_int_equal(host_shown(h, "device-1").size, 0);
@@ -91,9 +93,9 @@ static void gate_times_must_lie_ahead(void **state)
         struct host *h = *state;
         struct refusal refusal;
 
-        assert_int_equal(updater_open_gate(h->updater, "uid 0", h->now_s, &refusal), MANAGER_REFUSED);
+        assert_int_equal(updater_open_gate(h->updater, "uid:0", h->now_s, &refusal), MANAGER_REFUSED);
         h->time_trusted = false;
-        assert_int_equal(updater_open_gate(h->updater, "uid 0", h->now_s + 10, &refusal), MANAGER_REFUSED);
+        assert_int_equal(updater_open_gate(h->updater, "uid:0", h->now_s + 10, &refusal), MANAGER_REFUSED);
         assert_int_equal(refusal.reason, REASON_NO_TRUSTED_TIME);
 }
 
@@ -279,7 +281,7 @@ static void a_denied_update_is_taken_back(void **state)
 
         host_show_offer(h);
         host_digest(offer, digest);
-        assert_int_equal(updater_deny(h->updater, "uid 0", digest, "not in winter", &refusal), 0);
+        assert_int_equal(updater_deny(h->updater, "uid:0", digest, "not in winter", &refusal), 0);
         assert_string_equal(host_state(h, offer), "denied");
         assert_string_equal(host_waits(h, offer, "device-1"), "denied");
         assert_int_equal(host_shown(h, "device-1").size, 0);
@@ -288,7 +290,7 @@ static void a_denied_update_is_taken_back(void **state)
         host_restart(h);
         assert_string_equal(host_state(h, offer), "denied");
         memset(digest, 1, sizeof(digest));
-        assert_int_equal(updater_deny(h->updater, "uid 0", digest, "", &refusal), MANAGER_REFUSED);
+        assert_int_equal(updater_deny(h->updater, "uid:0", digest, "", &refusal), MANAGER_REFUSED);
         assert_int_equal(refusal.reason, REASON_UNKNOWN_UPDATE);
 }
 
@@ -346,9 +348,9 @@ static void anchors_are_imported_once(void **state)
         struct refusal refusal;
         struct span set = write_policy_set(out, sizeof(out), &policy, approvers, 2);
 
-        assert_int_equal(updater_import_site_policy(h->updater, "uid 0", set, &refusal), MANAGER_REFUSED);
+        assert_int_equal(updater_import_site_policy(h->updater, "uid:0", set, &refusal), MANAGER_REFUSED);
         assert_int_equal(refusal.reason, REASON_POLICY_INVALID);
-        assert_int_equal(updater_import_vendor_keys(h->updater, "uid 0", set, &refusal), MANAGER_REFUSED);
+        assert_int_equal(updater_import_vendor_keys(h->updater, "uid:0", set, &refusal), MANAGER_REFUSED);
         assert_int_equal(refusal.reason, REASON_VENDOR_KEYS_INVALID);
 }
 
@@ -361,19 +363,19 @@ static void bad_anchors_are_refused(void **state)
         struct refusal refusal;
 
         (void)state;
-        assert_int_equal(updater_import_site_policy(h->updater, "uid 0", SPAN_LITERAL("junk"), &refusal),
+        assert_int_equal(updater_import_site_policy(h->updater, "uid:0", SPAN_LITERAL("junk"), &refusal),
                          MANAGER_REFUSED);
-        assert_int_equal(updater_import_site_policy(h->updater, "uid 0",
+        assert_int_equal(updater_import_site_policy(h->updater, "uid:0",
                                                     write_policy_set(out, sizeof(out), &policy, approvers, 1),
                                                     &refusal),
                          MANAGER_REFUSED);
         strcpy(policy.site, "site-2");
-        assert_int_equal(updater_import_site_policy(h->updater, "uid 0",
+        assert_int_equal(updater_import_site_policy(h->updater, "uid:0",
                                                     write_policy_set(out, sizeof(out), &policy, approvers, 2),
                                                     &refusal),
                          MANAGER_REFUSED);
         assert_int_equal(refusal.reason, REASON_WRONG_SITE);
-        assert_int_equal(updater_import_vendor_keys(h->updater, "uid 0", SPAN_EMPTY, &refusal), MANAGER_REFUSED);
+        assert_int_equal(updater_import_vendor_keys(h->updater, "uid:0", SPAN_EMPTY, &refusal), MANAGER_REFUSED);
         assert_int_equal(updater_site_policy(h->updater).size, 0);
         host_free(h);
 }

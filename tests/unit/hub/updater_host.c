@@ -102,15 +102,16 @@ static void alert(void *context, const char *name, enum reason reason, const cha
         h->alerts[h->alert_count++].reason = reason;
 }
 
-static void audit(void *context, const char *caller, const char *action, const char *subject, const char *detail)
+static void audit(void *context, const char *actor, enum audit_action action, const char *object, const char *detail)
 {
         struct host *h = context;
 
-        assert_non_null(caller);
-        assert_non_null(action);
-        assert_non_null(subject);
+        assert_true(strcmp(actor, "relay") == 0 || strcmp(actor, "uplink") == 0 || strncmp(actor, "device:", 7) == 0 ||
+                    strncmp(actor, "uid:", 4) == 0);
+        assert_true(action < AUDIT_ACTION_COUNT);
+        assert_non_null(object);
         assert_non_null(detail);
-        h->audit_count++;
+        h->audits[action]++;
 }
 
 static void changed(void *context, const char *digest)
@@ -201,9 +202,9 @@ void host_import(struct host *h)
         struct site_policy policy = sample_policy(3, 2);
         struct refusal refusal;
 
-        assert_int_equal(updater_import_vendor_keys(h->updater, "uid 0", write_vendor_set(out, sizeof(out)), &refusal),
+        assert_int_equal(updater_import_vendor_keys(h->updater, "uid:0", write_vendor_set(out, sizeof(out)), &refusal),
                          0);
-        assert_int_equal(updater_import_site_policy(h->updater, "uid 0",
+        assert_int_equal(updater_import_site_policy(h->updater, "uid:0",
                                                     write_policy_set(out, sizeof(out), &policy, approvers, 2),
                                                     &refusal),
                          0);
@@ -256,7 +257,7 @@ enum reason host_approve_as(struct host *h, const struct approval *approval, enu
         uint8_t out[APPROVAL_MAX];
         struct refusal refusal = { 0 };
         uint32_t approved = 0, needed = 0;
-        int r = updater_approve(h->updater, "uid 1000", write_approval(out, sizeof(out), approval, approver), &approved,
+        int r = updater_approve(h->updater, "uid:1000", write_approval(out, sizeof(out), approval, approver), &approved,
                                 &needed, &refusal);
 
         if (r == 0) {
@@ -305,14 +306,14 @@ void host_open_gate(struct host *h, uint64_t until)
 {
         struct refusal refusal;
 
-        assert_int_equal(updater_open_gate(h->updater, "uid 0", until, &refusal), 0);
+        assert_int_equal(updater_open_gate(h->updater, "uid:0", until, &refusal), 0);
 }
 
 void host_close_gate(struct host *h)
 {
         struct refusal refusal;
 
-        assert_int_equal(updater_close_gate(h->updater, "uid 0", &refusal), 0);
+        assert_int_equal(updater_close_gate(h->updater, "uid:0", &refusal), 0);
 }
 
 struct span host_image_payload(struct host *h, const char *topic)

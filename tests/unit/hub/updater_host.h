@@ -32,8 +32,9 @@ struct host {
                 char device[IDENTITY_MAX + 1];
                 enum reason reason;
         } alerts[HOST_ALERTS];
-        size_t alert_count, audit_count, changes;
-        char watched[8][TOPIC_MAX]; /* "": free */
+        size_t alert_count, changes;
+        unsigned audits[AUDIT_ACTION_COUNT]; /* records of each kind */
+        char watched[8][TOPIC_MAX];          /* "": free */
         bool refuse_watches;
         uint8_t image[IMAGE_SIZE];
         uint8_t list[6 * SHA256_SIZE];
