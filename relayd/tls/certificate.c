@@ -112,6 +112,12 @@ static int parse_name_constraints(struct reader *value, struct certificate *out)
         return reader_finish(&r);
 }
 
+static int parse_subject_key_identifier(struct reader *value, struct certificate *out)
+{
+        out->subject_key_identifier = der_get(value, DER_OCTET_STRING);
+        return value->result;
+}
+
 /* which purposes a leaf has is left to the TLS library; known, so that a critical one does not count as unknown */
 static int parse_extended_usage(struct reader *value, struct certificate *out)
 {
@@ -127,6 +133,7 @@ static int parse_extension(struct reader *r, struct certificate *out, uint32_t *
                 int (*parse)(struct reader *value, struct certificate *out);
         } known[] = {
                 { { (const uint8_t *)"\x55\x1d\x13", 3 }, parse_basic_constraints },
+                { { (const uint8_t *)"\x55\x1d\x0e", 3 }, parse_subject_key_identifier },
                 { { (const uint8_t *)"\x55\x1d\x0f", 3 }, parse_key_usage },
                 { { (const uint8_t *)"\x55\x1d\x11", 3 }, parse_alternative_names },
                 { { (const uint8_t *)"\x55\x1d\x1e", 3 }, parse_name_constraints },

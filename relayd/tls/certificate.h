@@ -23,8 +23,9 @@ struct certificate {
         uint8_t usage;
         bool is_ca, has_path_length;
         uint64_t path_length;
-        struct span alternative_names;   /* content of GeneralNames */
-        struct span permitted, excluded; /* content of GeneralSubtrees */
+        struct span alternative_names;      /* content of GeneralNames */
+        struct span subject_key_identifier; /* section 4.2.1.2; empty: none */
+        struct span permitted, excluded;    /* content of GeneralSubtrees */
 };
 /* RELAY_OK or a librelay error */
 int certificate_parse(struct span der, struct certificate *out);
@@ -39,11 +40,12 @@ bool certificate_names_host(const struct certificate *certificate, const char *h
 #define OID_ORGANISATION SPAN_LITERAL("\x55\x04\x0a")
 #define OID_COMMON_NAME  SPAN_LITERAL("\x55\x04\x03")
 
-#define OID_KEY_USAGE         SPAN_LITERAL("\x55\x1d\x0f")
-#define OID_ALTERNATIVE_NAME  SPAN_LITERAL("\x55\x1d\x11")
-#define OID_BASIC_CONSTRAINTS SPAN_LITERAL("\x55\x1d\x13")
-#define OID_NAME_CONSTRAINTS  SPAN_LITERAL("\x55\x1d\x1e")
-#define OID_AUTHORITY_KEY_ID  SPAN_LITERAL("\x55\x1d\x23")
-#define OID_EXTENDED_USAGE    SPAN_LITERAL("\x55\x1d\x25")
-#define OID_SERVER_AUTH       SPAN_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
-#define OID_CLIENT_AUTH       SPAN_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x02")
+#define OID_KEY_USAGE                SPAN_LITERAL("\x55\x1d\x0f")
+#define OID_ALTERNATIVE_NAME         SPAN_LITERAL("\x55\x1d\x11")
+#define OID_BASIC_CONSTRAINTS        SPAN_LITERAL("\x55\x1d\x13")
+#define OID_NAME_CONSTRAINTS         SPAN_LITERAL("\x55\x1d\x1e")
+#define OID_SUBJECT_KEY_IDENTIFIER   SPAN_LITERAL("\x55\x1d\x0e")
+#define OID_AUTHORITY_KEY_IDENTIFIER SPAN_LITERAL("\x55\x1d\x23")
+#define OID_EXTENDED_USAGE           SPAN_LITERAL("\x55\x1d\x25")
+#define OID_SERVER_AUTH              SPAN_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
+#define OID_CLIENT_AUTH              SPAN_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x02")

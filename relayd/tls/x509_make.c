@@ -61,6 +61,14 @@ static void put_validity(struct writer *w, uint32_t days)
         der_end(w, at);
 }
 
+/* Key identifiers, RFC 5280 section 4.2.1.2 method (1): SHA-1 there, but any hash may stand in for it (RFC 7093). */
+#define KEY_IDENTIFIER_SIZE 20
+
+struct key_identifiers {
+        uint8_t subject[KEY_IDENTIFIER_SIZE];
+        struct span issuer; /* as its certificate says; empty: it has none */
+};
+
 /* extnValue is an OCTET STRING around the DER that stands between these two */
 struct extension {
         size_t outer, value;
@@ -129,12 +137,28 @@ static void put_alternative_name(struct writer *w, const char *name)
         end_extension(w, e);
 }
 
-static void put_extensions(struct writer *w, const struct x509_request *request)
+static void put_key_identifiers(struct writer *w, const struct key_identifiers *identifiers)
+{
+        struct extension e = begin_extension(w, OID_SUBJECT_KEY_IDENTIFIER, false);
+        der_put(w, DER_OCTET_STRING, SPAN_OF(identifiers->subject));
+        end_extension(w, e);
+        if (identifiers->issuer.size == 0)
+                return;
+        e = begin_extension(w, OID_AUTHORITY_KEY_IDENTIFIER, false);
+        size_t at = der_begin(w, DER_SEQUENCE);
+        der_put(w, DER_CONTEXT(0), identifiers->issuer);
+        der_end(w, at);
+        end_extension(w, e);
+}
+
+static void put_extensions(struct writer *w, const struct x509_request *request,
+                           const struct key_identifiers *identifiers)
 {
         size_t tag = der_begin(w, DER_CONTEXT_CONSTRUCTED(3)), list = der_begin(w, DER_SEQUENCE);
 
         put_basic_constraints(w, request->ca);
         put_key_usage(w, request->ca);
+        put_key_identifiers(w, identifiers);
         if (request->for_server || request->for_client)
                 put_extended_usage(w, request);
         if (request->dns_name)
@@ -143,10 +167,9 @@ static void put_extensions(struct writer *w, const struct x509_request *request)
         der_end(w, tag);
 }
 
-static void put_tbs(struct writer *w, const struct x509_request *request, struct span issuer,
-                    const uint8_t serial[SERIAL_SIZE])
+static void put_tbs(struct writer *w, const struct x509_request *request, struct span issuer, struct span spki,
+                    const struct key_identifiers *identifiers, const uint8_t serial[SERIAL_SIZE])
 {
-        uint8_t spki[KEY_SPKI_MAX];
         size_t tbs = der_begin(w, DER_SEQUENCE), version = der_begin(w, DER_CONTEXT_CONSTRUCTED(0));
 
         der_put_u32(w, 2); /* v3 */
@@ -159,25 +182,43 @@ static void put_tbs(struct writer *w, const struct x509_request *request, struct
                 put_subject(w, request);
         put_validity(w, request->days);
         put_subject(w, request);
-        writer_bytes(w, span_of(spki, key_to_spki(&request->key, spki)));
-        put_extensions(w, request);
+        writer_bytes(w, spki);
+        put_extensions(w, request, identifiers);
         der_end(w, tbs);
+}
+
+static int identify_key(struct span spki, uint8_t out[KEY_IDENTIFIER_SIZE])
+{
+        uint8_t hash[SHA256_SIZE];
+        struct reader r;
+
+        reader_init(&r, spki);
+        struct reader content = der_enter(&r, DER_SEQUENCE);
+        der_get(&content, DER_SEQUENCE); /* the algorithm */
+        struct span key = der_get_bits(&content);
+        if (content.result != RELAY_OK)
+                return -EINVAL;
+        if (crypto_sha256(key, hash) != RELAY_OK)
+                return -EIO;
+        memcpy(out, hash, KEY_IDENTIFIER_SIZE);
+        return 0;
 }
 
 /* The issuer's subject, after a check that the seed is its key's: a certificate nobody can verify helps nobody. */
 static int find_issuer(const struct x509_request *request, struct span issuer_der,
-                       const uint8_t seed[ED25519_SEED_SIZE], struct span *issuer)
+                       const uint8_t seed[ED25519_SEED_SIZE], struct span *issuer, struct span *issuer_key_identifier)
 {
         struct public_key own, wanted = request->key;
         struct certificate c;
 
         if (crypto_ed25519_public(seed, &own) != RELAY_OK)
                 return -EIO;
-        *issuer = SPAN_EMPTY;
+        *issuer = *issuer_key_identifier = SPAN_EMPTY;
         if (issuer_der.size) {
                 if (certificate_parse(issuer_der, &c) != RELAY_OK || key_from_spki(c.spki, &wanted) != RELAY_OK)
                         return -EBADMSG;
                 *issuer = c.subject;
+                *issuer_key_identifier = c.subject_key_identifier;
         }
         return key_equal(&own, &wanted) ? 0 : -EINVAL;
 }
@@ -185,12 +226,16 @@ static int find_issuer(const struct x509_request *request, struct span issuer_de
 int x509_make(struct writer *w, const struct x509_request *request, struct span issuer_der,
               const uint8_t issuer_seed[ED25519_SEED_SIZE])
 {
-        uint8_t serial[SERIAL_SIZE], signature[SIGNATURE_SIZE];
+        uint8_t serial[SERIAL_SIZE], signature[SIGNATURE_SIZE], spki[KEY_SPKI_MAX];
+        struct key_identifiers identifiers;
         struct span issuer;
 
         if (!request->common_name || !*request->common_name || request->key.type == KEY_NONE || request->days == 0)
                 return -EINVAL;
-        int r = find_issuer(request, issuer_der, issuer_seed, &issuer);
+        size_t spki_size = key_to_spki(&request->key, spki);
+        int r = find_issuer(request, issuer_der, issuer_seed, &issuer, &identifiers.issuer);
+        if (r == 0)
+                r = identify_key(span_of(spki, spki_size), identifiers.subject);
         if (r < 0)
                 return r;
         if (crypto_random(serial, sizeof(serial)) != RELAY_OK)
@@ -198,7 +243,7 @@ int x509_make(struct writer *w, const struct x509_request *request, struct span 
         serial[0] = (uint8_t)(serial[0] & 0x7f) | 0x40; /* positive and of full length */
 
         size_t certificate = der_begin(w, DER_SEQUENCE), tbs_at = w->at;
-        put_tbs(w, request, issuer, serial);
+        put_tbs(w, request, issuer, span_of(spki, spki_size), &identifiers, serial);
         if (writer_finish(w) != RELAY_OK)
                 return -ENOBUFS;
         if (crypto_ed25519_sign(issuer_seed, span_of(w->out + tbs_at, w->at - tbs_at), signature) != RELAY_OK)
