@@ -168,20 +168,14 @@ static void note_tried(struct boot_record *record, const uint8_t manifest[SHA256
 static int load_state(struct boot *b)
 {
         struct flash_area area = layout_area(b->board.flash, LAYOUT_JOURNAL);
-        struct device_identity identity;
         uint8_t bytes[RECORD_SIZE];
 
         int r = journal_load(&b->journal, &area, JOURNAL_MAGIC, bytes, RECORD_SIZE);
         if (r == 0)
                 r = decode_record(bytes, &b->record);
         if (r == 0)
-                r = trust_read_identity(b->board.flash, &identity);
-        if (r < 0)
-                return r;
-        memcpy(b->identity, identity.name, sizeof(b->identity));
-        memcpy(b->class_id, identity.class_id, CLASS_ID_SIZE);
-        crypto_wipe(identity.seed, sizeof(identity.seed));
-        return 0;
+                r = trust_read_name(b->board.flash, b->identity, b->class_id, b->scratch, sizeof(b->scratch));
+        return r;
 }
 
 /* Tries the spare slot: the try is in the journal before the image runs. */

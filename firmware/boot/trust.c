@@ -23,21 +23,43 @@ int trust_write_identity(const struct port_flash *flash, const struct device_ide
         return bundle_write(&area, IDENTITY_MAGIC, parts, 4);
 }
 
-int trust_read_identity(const struct port_flash *flash, struct device_identity *out)
+/* reads the parts and checks their sizes; parts point into buffer */
+static int read_parts(const struct port_flash *flash, uint8_t *buffer, size_t size, struct span *parts)
 {
         struct flash_area area = layout_area(flash, LAYOUT_IDENTITY);
-        uint8_t buffer[TRUST_CERTIFICATES_MAX + 256];
-        struct span parts[BUNDLE_PARTS_MAX];
         size_t count;
 
-        int r = bundle_read(&area, IDENTITY_MAGIC, buffer, sizeof(buffer), parts, &count);
+        int r = bundle_read(&area, IDENTITY_MAGIC, buffer, size, parts, &count);
         if (r < 0)
                 return r;
-        if (count != 4 || parts[1].size != CLASS_ID_SIZE || parts[2].size != ED25519_SEED_SIZE ||
-            parts[3].size > TRUST_CERTIFICATES_MAX || !identity_is_device(parts[0]) ||
-            !span_to_string(parts[0], out->name, sizeof(out->name)))
-                r = RELAY_E_MALFORMED;
+        if (count != 4 || !identity_is_device(parts[0]) || parts[1].size != CLASS_ID_SIZE ||
+            parts[2].size != ED25519_SEED_SIZE || parts[3].size > TRUST_CERTIFICATES_MAX)
+                return RELAY_E_MALFORMED;
+        return 0;
+}
+
+int trust_read_name(const struct port_flash *flash, char name[IDENTITY_MAX + 1], uint8_t class_id[CLASS_ID_SIZE],
+                    uint8_t *scratch, size_t scratch_size)
+{
+        struct span parts[BUNDLE_PARTS_MAX];
+
+        int r = read_parts(flash, scratch, scratch_size, parts);
         if (r == 0) {
+                (void)span_to_string(parts[0], name, IDENTITY_MAX + 1);
+                memcpy(class_id, parts[1].data, CLASS_ID_SIZE);
+        }
+        crypto_wipe(scratch, scratch_size);
+        return r;
+}
+
+int trust_read_identity(const struct port_flash *flash, struct device_identity *out)
+{
+        uint8_t buffer[TRUST_CERTIFICATES_MAX + 256];
+        struct span parts[BUNDLE_PARTS_MAX];
+
+        int r = read_parts(flash, buffer, sizeof(buffer), parts);
+        if (r == 0) {
+                (void)span_to_string(parts[0], out->name, sizeof(out->name));
                 memcpy(out->class_id, parts[1].data, CLASS_ID_SIZE);
                 memcpy(out->seed, parts[2].data, ED25519_SEED_SIZE);
                 memcpy(out->certificates, parts[3].data, parts[3].size);

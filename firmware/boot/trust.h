@@ -20,6 +20,9 @@ struct device_identity {
 };
 
 int trust_write_identity(const struct port_flash *flash, const struct device_identity *identity);
+/* Only name and class, for whoever needs no more; scratch: LAYOUT_TRUST_BUFFER bytes. Results as below. */
+int trust_read_name(const struct port_flash *flash, char name[IDENTITY_MAX + 1], uint8_t class_id[CLASS_ID_SIZE],
+                    uint8_t *scratch, size_t scratch_size);
 /* 0, RELAY_E_STATE (never provisioned), RELAY_E_MALFORMED, flash errors */
 int trust_read_identity(const struct port_flash *flash, struct device_identity *out);
 

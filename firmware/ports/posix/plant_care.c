@@ -20,7 +20,8 @@
 #include "ports/posix/net_posix.h"
 #include "ports/posix/posix.h"
 
-#define HEALTHY_STEPS 5 /* of the control loop, before a new image is confirmed */
+#define FEED_MS       1000 /* the watchdog, at most this often */
+#define HEALTHY_STEPS 5    /* of the control loop, before a new image is confirmed */
 
 struct options {
         int flash_fd, boot_fd, counter_fd;
@@ -46,7 +47,7 @@ struct application {
         struct update update;
         struct device device;
         struct plant plant;
-        uint64_t next_report_ms;
+        uint64_t next_report_ms, next_feed_ms;
         bool confirmed;
         uint8_t scratch[2 * LAYOUT_TRUST_BUFFER + 4096];
 };
@@ -155,7 +156,10 @@ static int run_once(struct application *a)
         uint64_t now = a->clock.now_ms(NULL);
         int r = 0;
 
-        a->boot.watchdog.feed(a->boot.watchdog.context);
+        if (now >= a->next_feed_ms) {
+                a->next_feed_ms = now + FEED_MS;
+                a->boot.watchdog.feed(a->boot.watchdog.context);
+        }
         plant_step(&a->plant, now);
         if (now >= a->next_report_ms) {
                 a->next_report_ms = now + a->options.period_ms;
