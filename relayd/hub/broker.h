@@ -62,7 +62,7 @@ struct broker {
         uint64_t now_ms, time;       /* monotonic ms; Unix seconds */
         uint64_t tick_ms, tick_time; /* of the last tick: to see the clock jump */
         uint64_t commit, durable;    /* last commit handed over, last durable one */
-        bool waits_for_disk; /* a QoS 2 delivery of some client does */
+        bool waits_for_disk;         /* a QoS 2 delivery of some client does */
         uint64_t dropped_told;
         uint64_t match_serial;
         struct client **matched; /* of the publish that is being routed */

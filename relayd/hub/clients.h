@@ -107,6 +107,8 @@ void client_pump(struct broker *b, struct client *c);
 void client_redeliver(struct broker *b, struct client *c);
 /* Drops queued messages whose time is over. */
 void client_expire_queue(struct broker *b, struct client *c);
+/* Drops what waits and may not be read any more. */
+void client_drop_forbidden(struct broker *b, struct client *c, const struct access_subject *subject);
 void client_clear_queue(struct broker *b, struct client *c);
 /* PUBACK, PUBREC, PUBCOMP of the client */
 void client_acknowledged(struct broker *b, struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason);

@@ -153,6 +153,15 @@ void client_expire_queue(struct broker *b, struct client *c)
         }
 }
 
+void client_drop_forbidden(struct broker *b, struct client *c, const struct access_subject *subject)
+{
+        for (struct delivery *d = c->queue.first, *next; d; d = next) {
+                next = d->next;
+                if (d->message && access_subscribe(subject, d->message->topic).verdict != VERDICT_ALLOW)
+                        remove_delivery(b, c, d);
+        }
+}
+
 static bool queue_is_full(const struct client *c, const struct message *m)
 {
         const struct delivery_queue *q = &c->queue;

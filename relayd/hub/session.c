@@ -221,6 +221,8 @@ void session_connect(struct broker *b, struct link *link, const struct mqtt_pack
         set_limits(c, &packet->props);
         set_durable(b, c);
         b->clients.online++;
+        if (present)
+                broker_recheck(b, link); /* the role may have changed meanwhile */
         send_connack(b, link, packet, MQTT_SUCCESS, present);
         b->host.online(b->host.context, link, true);
         client_redeliver(b, c);

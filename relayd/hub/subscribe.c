@@ -166,13 +166,19 @@ void broker_recheck(struct broker *b, struct link *link)
 {
         struct access_subject subject = link_subject(b, link);
         struct client *c = link->client;
+        bool removed = false;
 
         if (!c)
                 return;
         for (struct subscription *s = c->subscriptions.first, *next; s; s = next) {
                 next = s->client_next;
-                if (access_subscribe(&subject, span_of(s->filter, s->size)).verdict != VERDICT_ALLOW)
-                        subscriptions_remove_one(&b->subscriptions, &c->subscriptions, s);
+                if (access_subscribe(&subject, span_of(s->filter, s->size)).verdict == VERDICT_ALLOW)
+                        continue;
+                subscriptions_remove_one(&b->subscriptions, &c->subscriptions, s);
+                removed = true;
         }
+        if (!removed)
+                return;
+        client_drop_forbidden(b, c, &subject);
         client_mark_changed(b, c);
 }

@@ -491,6 +491,30 @@ static void will_after_a_power_cut(void **state)
         fake_expect_publish(app, topic, "gone", 1, NULL);
 }
 
+/* A role that was changed while the application was away holds for its old session, too. */
+static void session_under_a_new_role(void **state)
+{
+        static const char *const read[] = { "b/#" };
+        static const struct access_role role = { read, 1, NULL, 0 };
+        struct harness *h = *state;
+        struct fake *app = fake_open(h, "app.test", &durable, NULL);
+        struct fake *other = fake_open(h, "app.other", &plain, NULL);
+        struct mqtt_packet packet;
+
+        fake_subscribe_to(app, "a/#", 1);
+        fake_subscribe_to(app, "b/#", 1);
+        broker_closed(h->broker, &app->link, true);
+        fake_publish(other, "a/1", "secret", 1, 1, false);
+        fake_publish(other, "b/1", "open", 1, 2, false);
+        app = fake_new(h, "app.test");
+        app->link.role = &role;
+        fake_send_connect(app, &durable);
+        fake_expect(app, MQTT_CONNACK, &packet);
+        fake_expect_publish(app, "b/1", "open", 1, NULL);
+        fake_publish(other, "a/1", "secret", 1, 3, false);
+        fake_expect_nothing(app);
+}
+
 static void slow_client(void **state)
 {
         struct harness *h = *state;
@@ -534,6 +558,7 @@ int main(void)
                 test(disconnect_changes_expiry),
                 test(will_after_a_power_cut),
                 test(slow_client),
+                test(session_under_a_new_role),
                 test(forgotten_identity),
                 test(garbage_closes_one_session),
         };
