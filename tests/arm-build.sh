@@ -1,11 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Compiles librelay (without the crypto backend) for a Cortex-M33 and prints what it takes there. Prints TAP.
+# Compiles what runs on a microcontroller (librelay without the crypto backend, the firmware's portable parts) for a
+# Cortex-M33 and prints what it takes there. Prints TAP.
 set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 compiler=${ARM_CC:-arm-none-eabi-gcc}
 flags=(-mcpu=cortex-m33 -mthumb -Os -std=c11 -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow -Wvla
-       -ffunction-sections -fdata-sections -fstack-usage -I"$top/librelay/include")
+       -ffunction-sections -fdata-sections -fstack-usage -I"$top/librelay/include" -I"$top/firmware")
+folders=(librelay/src firmware/port firmware/boot firmware/app)
 stack_max=8192 # bytes of one function's frame on a device
 
 if ! command -v "$compiler" >/dev/null; then
@@ -15,23 +17,25 @@ if ! command -v "$compiler" >/dev/null; then
 fi
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-sources=("$top"/librelay/src/*.c)
 failed=0 number=0
 
-echo "1..$((${#sources[@]} + 1))"
-for source in "${sources[@]}"; do
-        name=$(basename "$source" .c)
-        number=$((number + 1))
-        if "$compiler" "${flags[@]}" -c "$source" -o "$out/$name.o" 2>"$out/$name.log"; then
-                echo "ok $number - $name.c compiles for Cortex-M33"
-        else
-                echo "not ok $number - $name.c does not compile for Cortex-M33"
-                sed 's/^/# /' "$out/$name.log"
-                failed=1
-        fi
+for folder in "${folders[@]}"; do
+        mkdir -p "$out/$folder"
+        for source in "$top/$folder"/*.c; do
+                name=$folder/$(basename "$source" .c)
+                number=$((number + 1))
+                if "$compiler" "${flags[@]}" -c "$source" -o "$out/$name.o" 2>"$out/log"; then
+                        echo "ok $number - $name.c compiles for Cortex-M33"
+                else
+                        echo "not ok $number - $name.c does not compile for Cortex-M33"
+                        sed "s,^,# ,; s,$top/,," "$out/log"
+                        failed=1
+                fi
+        done
 done
 number=$((number + 1))
-deep=$(cat "$out"/*.su | awk -v max=$stack_max '$2 > max { print "# " $1 ": " $2 " bytes" }')
+deep=$(find "$out" -name '*.su' -exec cat {} + | sed 's,^.*/,,' |
+       awk -v max=$stack_max '$2 > max { print "# " $1 ": " $2 " bytes" }')
 if [ -z "$deep" ]; then
         echo "ok $number - no function has more than $stack_max bytes of stack"
 else
@@ -39,7 +43,11 @@ else
         echo "$deep"
         failed=1
 fi
-sort -k2nr "$out"/*.su | awk 'NR <= 5 { sub(".*/", "", $1); print "# stack: " $1 " " $2 }'
-arm-none-eabi-size "$out"/*.o | sed 's/^/# /' | sed "s,$out/,,"
-arm-none-eabi-size -t "$out"/*.o | awk 'END { print "# total text " $1 " data " $2 " bss " $3 }'
+echo "1..$number"
+find "$out" -name '*.su' -exec cat {} + | sed 's,^.*/,,' | sort -k2nr -t"$(printf '\t')" |
+        awk 'NR <= 5 { print "# stack: " $1 " " $2 }'
+for folder in "${folders[@]}"; do
+        (cd "$out/$folder" && arm-none-eabi-size -t ./*.o) |
+                awk -v folder="$folder" 'END { print "# " folder ": text " $1 " data " $2 " bss " $3 }'
+done
 exit $failed

@@ -112,7 +112,7 @@ def main():
         run_script(tally, "includes", ["tests/includes.py"])
         run_script(tally, "style", ["tests/style.py"])
         run_script(tally, "symbols", ["tests/symbols.py", options.build])
-        run_script(tally, "librelay for Cortex-M", ["tests/arm-build.sh"])
+        run_script(tally, "Cortex-M", ["tests/arm-build.sh"])
         run_script(tally, "clang-tidy", ["tests/tidy.py", options.build])
         run_pytest(tally, "system", options.build, "tests/system")
 

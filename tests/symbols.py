@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""librelay asks nothing of its surroundings: no allocation, files, clock, globals. Reads its objects with nm and objdump; prints
-TAP.
+"""What runs on a microcontroller asks nothing of its surroundings but what a contract declares: no allocation, files,
+clock, globals. Reads its objects with nm and objdump; prints TAP.
 
 usage: symbols.py [BUILD-FOLDER]
 """
@@ -15,12 +15,21 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 ALLOWED = {"memcpy", "memmove", "memset", "memcmp", "strlen"}
 # what the compiler itself adds for position-independent code, hardening, sanitizers and coverage
 COMPILER = re.compile(r"_GLOBAL_OFFSET_TABLE_|__stack_chk_fail|__(asan|ubsan|gcov|llvm)_.*|__mem(cpy|set|move)_chk")
+# library -> the libraries it may call, and the headers whose functions somebody else brings (crypto backend, board)
+LIBRARIES = {
+    "librelay/librelay.a": ([], ["librelay/include/relay/crypto.h"]),
+    "firmware/libport.a": (["librelay/librelay.a"], ["firmware/port/*.h"]),
+    "firmware/libboot.a": (["librelay/librelay.a", "firmware/libport.a"],
+                           ["librelay/include/relay/crypto.h", "firmware/port/*.h"]),
+    "firmware/libapp.a": (["librelay/librelay.a", "firmware/libport.a"],
+                          ["librelay/include/relay/crypto.h", "firmware/port/*.h"]),
+}
 
 
-def declared_crypto():
-    """the backend's functions, as the contract declares them"""
-    text = (TOP / "librelay/include/relay/crypto.h").read_text()
-    return set(re.findall(r"\b(crypto_\w+)\(", text))
+def declared(patterns):
+    """names of the functions these headers declare"""
+    text = "".join(header.read_text() for pattern in patterns for header in TOP.glob(pattern))
+    return set(re.findall(r"\b(\w+)\(", re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)))
 
 
 def symbols(archive):
@@ -32,11 +41,19 @@ def symbols(archive):
             yield match.groups()
 
 
-def foreign(found):
-    known = ALLOWED | declared_crypto() | {name for _, kind, name in found if kind in "TRtrWV"}
-    for file, kind, name in found:
-        if kind == "U" and name not in known and not COMPILER.fullmatch(name):
-            yield f"{file} needs {name}"
+def defined(found):
+    return {name for _, kind, name in found if kind in "TRtrWV"}
+
+
+def foreign(build, name):
+    libraries, headers = LIBRARIES[name]
+    found = list(symbols(build / name))
+    known = ALLOWED | declared(headers) | defined(found)
+    for library in libraries:
+        known |= defined(symbols(build / library))
+    for file, kind, symbol in found:
+        if kind == "U" and symbol not in known and not COMPILER.fullmatch(symbol):
+            yield f"{file} needs {symbol}"
 
 
 def variables(archive):
@@ -51,14 +68,14 @@ def variables(archive):
 
 def main():
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("RELAYD_BUILD", TOP / "build"))
-    archive = build / "librelay/librelay.a"
-    found = list(symbols(archive)) if archive.exists() else []
-    checks = [
-        ("librelay is built", [] if found else [f"{archive} has no symbols: build first"]),
-        ("librelay calls nothing but itself, the crypto contract and " + ", ".join(sorted(ALLOWED)),
-         list(foreign(found))),
-        ("librelay has no writable globals", list(variables(archive)) if found else []),
-    ]
+    checks = []
+    for name in LIBRARIES:
+        if not (build / name).exists():
+            checks.append((f"{name} is built", [f"{build / name} is missing: build first"]))
+            continue
+        checks.append((f"{name} calls nothing but its contracts and " + ", ".join(sorted(ALLOWED)),
+                       list(foreign(build, name))))
+        checks.append((f"{name} has no writable globals", list(variables(build / name))))
     print(f"1..{len(checks)}")
     for number, (text, problems) in enumerate(checks, 1):
         print(f"{'not ok' if problems else 'ok'} {number} - {text}")

@@ -144,7 +144,7 @@ int cose_sign1_write(struct writer *w, const struct signer *signer, struct span 
         return writer_finish(w);
 }
 
-int cose_set_decode(struct span in, struct cose_set *out)
+static int decode_set(struct span in, size_t least, struct cose_set *out)
 {
         struct cose_set set = { 0 };
         struct reader r;
@@ -155,7 +155,7 @@ int cose_set_decode(struct span in, struct cose_set *out)
                 reader_fail(&r, RELAY_E_MALFORMED);
         set.payload = cbor_get_bstr(&r);
         set.count = cbor_get_array(&r);
-        if (set.count < 1 || set.count > COSE_SET_SIGNATURES_MAX)
+        if (set.count < least || set.count > COSE_SET_SIGNATURES_MAX)
                 reader_fail(&r, RELAY_E_RANGE);
         for (size_t i = 0; i < set.count && r.result == RELAY_OK; i++)
                 set.signatures[i] = cbor_skip(&r);
@@ -165,9 +165,19 @@ int cose_set_decode(struct span in, struct cose_set *out)
         return result;
 }
 
+int cose_set_decode(struct span in, struct cose_set *out)
+{
+        return decode_set(in, 1, out);
+}
+
+int cose_set_decode_proposal(struct span in, struct cose_set *out)
+{
+        return decode_set(in, 0, out);
+}
+
 int cose_set_write(struct writer *w, const struct cose_set *set)
 {
-        if (set->count < 1 || set->count > COSE_SET_SIGNATURES_MAX)
+        if (set->count > COSE_SET_SIGNATURES_MAX)
                 return RELAY_E_RANGE;
         cbor_put_array(w, 2);
         cbor_put_bstr(w, set->payload);

@@ -285,7 +285,7 @@ int cli_answer(struct cli *cli, const char *name, char *value)
         return cli_errno(cli, -ENOMEM, name);
 }
 
-static void print_error(const struct cli *cli, const char *format, va_list list)
+__attribute__((format(printf, 2, 0))) static void print_error(const struct cli *cli, const char *format, va_list list)
 {
         fflush(stdout);
         fprintf(stderr, "%s: ", cli->program->name);

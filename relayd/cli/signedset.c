@@ -10,22 +10,6 @@
 #include "util/cleanup.h"
 #include "util/files.h"
 
-/* [payload, []]: a proposal; a set that counts has a signature, so cose_set_decode() is not asked */
-static bool decode_proposal(struct span in, struct cose_set *out)
-{
-        struct reader r;
-        struct span payload;
-
-        reader_init(&r, in);
-        if (cbor_get_array(&r) != 2)
-                return false;
-        payload = cbor_get_bstr(&r);
-        if (cbor_get_array(&r) != 0 || reader_finish(&r) != RELAY_OK)
-                return false;
-        *out = (struct cose_set){ .payload = payload };
-        return true;
-}
-
 int signed_set_load(const struct cli *cli, const char *path, struct signed_set *out)
 {
         size_t size;
@@ -35,8 +19,7 @@ int signed_set_load(const struct cli *cli, const char *path, struct signed_set *
         r = file_read(path, SIGNED_SET_MAX, &out->bytes, &size);
         if (r < 0)
                 return cli_errno(cli, r, path);
-        if (!decode_proposal(span_of(out->bytes, size), &out->set) &&
-            cose_set_decode(span_of(out->bytes, size), &out->set) != RELAY_OK)
+        if (cose_set_decode_proposal(span_of(out->bytes, size), &out->set) != RELAY_OK)
                 return cli_fail(cli, CLI_FAILED, "%s: no signed set (a CBOR array of payload and signatures)", path);
         if (crypto_sha256(out->set.payload, out->digest) != RELAY_OK)
                 return cli_fail(cli, CLI_FAILED, "%s: SHA-256 failed", path);
@@ -49,15 +32,6 @@ void signed_set_done(struct signed_set *set)
         *set = (struct signed_set){ 0 };
 }
 
-static void write_set(struct writer *w, const struct cose_set *set)
-{
-        cbor_put_array(w, 2);
-        cbor_put_bstr(w, set->payload);
-        cbor_put_array(w, set->count);
-        for (size_t i = 0; i < set->count; i++)
-                writer_bytes(w, set->signatures[i]);
-}
-
 int signed_set_create(const struct cli *cli, const char *path, struct span payload)
 {
         uint8_t out[SIGNED_SET_MAX];
@@ -66,8 +40,7 @@ int signed_set_create(const struct cli *cli, const char *path, struct span paylo
         int r;
 
         writer_init(&w, out, sizeof(out));
-        write_set(&w, &set);
-        if (writer_finish(&w) != RELAY_OK)
+        if (cose_set_write(&w, &set) != RELAY_OK)
                 return cli_fail(cli, CLI_FAILED, "%s: larger than %u bytes", path, SIGNED_SET_MAX);
         r = file_create(path, out, writer_needed(&w), 0644);
         if (r == -EEXIST)
@@ -104,8 +77,7 @@ int signed_set_sign(const struct cli *cli, const char *path, const struct signed
                 return cli_fail(cli, CLI_FAILED, "%s: cannot sign: %s", path, relay_result_string(r));
         more.signatures[more.count++] = writer_span(&w);
         writer_init(&w, out, sizeof(out));
-        write_set(&w, &more);
-        if (writer_finish(&w) != RELAY_OK)
+        if (cose_set_write(&w, &more) != RELAY_OK)
                 return cli_fail(cli, CLI_FAILED, "%s: larger than %u bytes", path, SIGNED_SET_MAX);
         r = file_write(path, out, writer_needed(&w), 0644);
         return r < 0 ? cli_errno(cli, r, path) : CLI_OK;

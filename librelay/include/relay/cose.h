@@ -57,7 +57,11 @@ struct cose_set {
         struct span signatures[COSE_SET_SIGNATURES_MAX]; /* each one encoded COSE_Sign1 */
         size_t count;
 };
+/* RELAY_OK; RELAY_E_MALFORMED, TRUNCATED, or RANGE (no signature, or too many). The spans point into in. */
 int cose_set_decode(struct span in, struct cose_set *out);
+/* The same for a proposal that goes from signer to signer: there need not be a signature yet. */
+int cose_set_decode_proposal(struct span in, struct cose_set *out);
+/* A set without signatures is written as a proposal. RELAY_OK, RELAY_E_RANGE (too many), or the writer's error */
 int cose_set_write(struct writer *w, const struct cose_set *set);
 /*
  * How many different keys of the list have a valid signature in the set (0 to count). One key counts once, however

@@ -184,10 +184,17 @@ static void test_rubbish_in_a_set_does_no_harm(void **state)
         set.signatures[0] = write_sign1(attached, sizeof(attached), APPROVER_1, "aad/1", false);
         set.count = 1;
         assert_int_equal(cose_set_count_valid(&set, aad, &key, 1, scratch, sizeof(scratch)), 0);
-        set.count = 0;
         struct writer w;
         writer_init(&w, bytes, sizeof(bytes));
+        set.count = COSE_SET_SIGNATURES_MAX + 1;
         assert_int_equal(cose_set_write(&w, &set), RELAY_E_RANGE);
+        /* a proposal is a set nobody signed yet; where signatures count it is none */
+        set.count = 0;
+        assert_int_equal(cose_set_write(&w, &set), RELAY_OK);
+        assert_int_equal(cose_set_decode(writer_span(&w), &set), RELAY_E_RANGE);
+        assert_int_equal(cose_set_decode_proposal(writer_span(&w), &set), RELAY_OK);
+        assert_int_equal(set.count, 0);
+        assert_int_equal(cose_set_count_valid(&set, aad, &key, 1, scratch, sizeof(scratch)), 0);
 }
 
 static void test_bad_sets(void **state)
