@@ -42,7 +42,7 @@ static void put_hello(struct writer *w, const struct channel_message *m)
 static void get_open(struct reader *r, struct channel_message *m)
 {
         m->open.peer = get_text(r, PEER_ADDRESS_MAX);
-        m->open.tls_flags = reader_u16(r);
+        m->open.port = reader_u16(r);
         m->open.certificate_count = reader_u8(r);
         if (m->open.certificate_count < 1 || m->open.certificate_count > CHANNEL_CERTIFICATES_MAX) {
                 reader_fail(r, RELAY_E_RANGE);
@@ -59,7 +59,7 @@ static void get_open(struct reader *r, struct channel_message *m)
 static void put_open(struct writer *w, const struct channel_message *m)
 {
         put_text(w, m->open.peer, PEER_ADDRESS_MAX);
-        writer_u16(w, m->open.tls_flags);
+        writer_u16(w, m->open.port);
         writer_u8(w, (uint8_t)m->open.certificate_count);
         if (m->open.certificate_count < 1 || m->open.certificate_count > CHANNEL_CERTIFICATES_MAX) {
                 writer_fail(w, RELAY_E_RANGE);

@@ -12,7 +12,7 @@
  * | type    | from  | payload                                                                          |
  * |---------|-------|----------------------------------------------------------------------------------|
  * | HELLO   | both  | u32 protocol version (1), u32 pid, u32 largest datagram taken; session 0, first   |
- * | OPEN    | front | peer address (u8 size + text), u16 TLS flags, u8 n, n x (u16 size + DER), leaf first |
+ * | OPEN    | front | peer address (u8 size + text), u16 own port, u8 n, n x (u16 size + DER), leaf first  |
  * | ADMIT   | hub   | u8 size + identity, u8 kind (channel_peer_kind)                                   |
  * | REFUSE  | hub   | u8 MQTT reason code, u8 size + reason name                                        |
  * | PACKET  | both  | one normalised MQTT packet; front: CONNECT, PUBLISH, SUBSCRIBE ... hub: CONNACK, ... |
@@ -57,7 +57,7 @@ struct channel_hello {
 };
 struct channel_open {
         struct span peer; /* "192.0.2.7:40112", "[2001:db8::1]:40112" */
-        uint16_t tls_flags;
+        uint16_t port;    /* of our own end: which listener it came to; 0: not known */
         size_t certificate_count;
         struct span certificates[CHANNEL_CERTIFICATES_MAX]; /* DER, leaf first */
 };

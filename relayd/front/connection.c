@@ -205,6 +205,7 @@ static void ask_hub(struct connection *c)
 
         _Static_assert(TLS_CHAIN_MAX == CHANNEL_CERTIFICATES_MAX, "a chain must fit into OPEN");
         message.open.peer = span_of_string(c->peer);
+        message.open.port = listener_own_port(c->fd);
         message.open.certificate_count = tls_peer_chain(c->tls, message.open.certificates);
         if (!front_send(c->front, &message)) {
                 connection_destroy(c);

@@ -93,3 +93,15 @@ char *listener_own_name(int fd, char out[LISTENER_NAME_SIZE])
         getsockname(fd, (struct sockaddr *)&address, &size);
         return listener_name(&address, out);
 }
+
+uint16_t listener_own_port(int fd)
+{
+        struct sockaddr_storage address = { 0 };
+        socklen_t size = sizeof(address);
+
+        if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+                return 0;
+        if (address.ss_family == AF_INET)
+                return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+        return address.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&address)->sin6_port) : 0;
+}

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #define LISTENER_NAME_SIZE 64
@@ -16,3 +17,5 @@ int listener_open(const char *address, bool reuse_port);
 /* "127.0.0.1:8883" or "[::1]:8883" of a socket's own or its peer's address; "?" if unknown. Returns out */
 char *listener_name(const struct sockaddr_storage *address, char out[LISTENER_NAME_SIZE]);
 char *listener_own_name(int fd, char out[LISTENER_NAME_SIZE]);
+/* of a socket's own end; 0 if unknown */
+uint16_t listener_own_port(int fd);

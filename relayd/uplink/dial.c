@@ -39,10 +39,8 @@ struct dial {
         struct addrinfo *next; /* not tried yet */
         int fd;                /* being connected, or -1 */
         char host[256];
-        uint16_t port;
+        struct dial_request request; /* its host is the copy above */
         char error[ERROR_SIZE];
-        void (*done)(void *context, int fd, const char *error);
-        void *context;
 };
 
 static void lookup_unref(struct lookup *lookup)
@@ -121,12 +119,12 @@ static void stop_address(struct dial *dial)
 
 static void finish(struct dial *dial, int fd)
 {
-        dial->done(dial->context, fd, fd < 0 ? dial->error : "");
+        dial->request.done(dial->request.context, fd, fd < 0 ? dial->error : "");
 }
 
 static void remember(struct dial *dial, int error)
 {
-        snprintf(dial->error, sizeof(dial->error), "no connection to %s port %u: %s", dial->host, dial->port,
+        snprintf(dial->error, sizeof(dial->error), "no connection to %s port %u: %s", dial->host, dial->request.port,
                  strerror(error));
 }
 
@@ -178,12 +176,26 @@ static int begin(struct dial *dial, const struct addrinfo *address)
         return r < 0 ? r : 0;
 }
 
+/* Every address of a name is judged by itself, after the look-up: a name may lead anywhere. */
+static bool may_try(struct dial *dial, const struct addrinfo *address)
+{
+        char why[DIAL_WHY_SIZE] = "";
+
+        if (!dial->request.allowed || dial->request.allowed(dial->request.context, address->ai_addr, why))
+                return true;
+        snprintf(dial->error, sizeof(dial->error), "no connection to %s port %u: %s", dial->host, dial->request.port,
+                 why);
+        return false;
+}
+
 static void try_next(struct dial *dial)
 {
         stop_address(dial);
         while (dial->next) {
                 const struct addrinfo *address = dial->next;
                 dial->next = address->ai_next;
+                if (!may_try(dial, address))
+                        continue;
                 int r = begin(dial, address);
                 if (r == 0)
                         return;
@@ -209,8 +221,7 @@ static int on_answered(sd_event_source *source, int fd, uint32_t events, void *c
         return 0;
 }
 
-int dial_start(struct dial **ret, sd_event *event, const char *host, uint16_t port,
-               void (*done)(void *context, int fd, const char *error), void *context)
+int dial_start(struct dial **ret, sd_event *event, const struct dial_request *request)
 {
         const uint64_t one = 1;
         struct dial *dial = calloc(1, sizeof(*dial));
@@ -219,11 +230,10 @@ int dial_start(struct dial **ret, sd_event *event, const char *host, uint16_t po
                 return -ENOMEM;
         dial->event = sd_event_ref(event);
         dial->fd = -1;
-        dial->port = port;
-        dial->done = done;
-        dial->context = context;
-        snprintf(dial->host, sizeof(dial->host), "%s", host);
-        dial->lookup = lookup_new(host, port);
+        snprintf(dial->host, sizeof(dial->host), "%s", request->host);
+        dial->request = *request;
+        dial->request.host = dial->host;
+        dial->lookup = lookup_new(dial->host, request->port);
         int r = dial->lookup ? 0 : -ENOMEM;
         if (r == 0)
                 r = sd_event_add_io(event, &dial->answered, dial->lookup->fd, EPOLLIN, on_answered, dial);

@@ -55,6 +55,7 @@ struct uplink {
         bool was_busy; /* somebody waits for ready() */
         bool progress; /* bytes went or a PUBACK came since: there may be room */
         bool read_wants_write;
+        bool address_in_doubt, way_in_doubt, way_lost; /* looked at in the next turn */
         uint8_t in[UPLINK_READ_SIZE];
         size_t in_fill, in_at;
         char watches[UPLINK_WINDOW_MAX][TOPIC_MAX]; /* "": free */

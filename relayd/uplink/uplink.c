@@ -11,6 +11,7 @@
 #include "tls/tls.h"
 #include "uplink/dial.h"
 #include "uplink/tls_link.h"
+#include "uplink/way.h"
 #include "util/cleanup.h"
 #include "util/time.h"
 
@@ -94,6 +95,7 @@ static void disconnect(struct uplink *u)
         u->generation++;
         u->in_fill = u->in_at = 0;
         u->read_wants_write = u->was_busy = false;
+        u->address_in_doubt = u->way_in_doubt = u->way_lost = false;
         inflight_clear(&u->inflight);
         memset(u->watches, 0, sizeof(u->watches));
 }
@@ -282,12 +284,50 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
         return 0;
 }
 
+static bool address_is_allowed(const struct uplink *u, char why[UPLINK_ERROR_SIZE])
+{
+        struct sockaddr_storage peer = { 0 };
+        socklen_t size = sizeof(peer);
+
+        if (!u->handler.allowed || getpeername(u->fd, (struct sockaddr *)&peer, &size) < 0)
+                return true;
+        return (peer.ss_family != AF_INET && peer.ss_family != AF_INET6) ||
+               u->handler.allowed(u->handler.context, (const struct sockaddr *)&peer, why);
+}
+
+static void dial_now(struct uplink *u);
+
+/* What was in doubt; false if it ended the connection or began one. */
+static bool settle_doubts(struct uplink *u)
+{
+        bool address = u->address_in_doubt, way = u->way_in_doubt, lost = u->way_lost;
+        char why[UPLINK_ERROR_SIZE] = "";
+
+        u->address_in_doubt = u->way_in_doubt = u->way_lost = false;
+        if ((address || way) && u->phase == UPLINK_PHASE_WAITING) {
+                dial_now(u);
+                return false;
+        }
+        if (u->phase < UPLINK_PHASE_HANDSHAKE)
+                return true;
+        if (address && !address_is_allowed(u, why)) {
+                uplink_fail(u, "the connection was ended: %s", why);
+                return false;
+        }
+        if (lost || (way && !way_holds(u->fd))) {
+                uplink_fail(u, "the connection broke %s: the way to %s is gone (link, address or route)",
+                            uplink_phase_text(u), u->host);
+                return false;
+        }
+        return true;
+}
+
 static int on_again(sd_event_source *source, void *context)
 {
         struct uplink *u = context;
 
         (void)source;
-        if (u->phase >= UPLINK_PHASE_CONNACK)
+        if (settle_doubts(u) && u->phase >= UPLINK_PHASE_CONNACK)
                 turn(u);
         return 0;
 }
@@ -310,8 +350,19 @@ static void on_dialled(void *context, int fd, const char *error)
                 uplink_fail(u, "the connection cannot be set up: %s", strerror(-r));
 }
 
+static bool may_dial(void *context, const struct sockaddr *address, char why[DIAL_WHY_SIZE])
+{
+        const struct uplink *u = context;
+
+        _Static_assert(DIAL_WHY_SIZE >= UPLINK_ERROR_SIZE, "a sentence must fit");
+        return !u->handler.allowed || u->handler.allowed(u->handler.context, address, why);
+}
+
 static void dial_now(struct uplink *u)
 {
+        const struct dial_request request = {
+                .host = u->host, .port = u->port, .done = on_dialled, .allowed = may_dial, .context = u
+        };
         int r;
 
         u->phase = UPLINK_PHASE_DIALLING;
@@ -322,7 +373,7 @@ static void dial_now(struct uplink *u)
                 on_dialled(u, r < 0 ? -1 : r, "the test's cloud does not answer");
                 return;
         }
-        r = dial_start(&u->dial, u->event, u->host, u->port, on_dialled, u);
+        r = dial_start(&u->dial, u->event, &request);
         if (r < 0)
                 uplink_fail(u, "the connection cannot be set up: %s", strerror(-r));
         else
@@ -480,4 +531,24 @@ void uplink_stop(struct uplink *u)
         u->phase = UPLINK_PHASE_STOPPED;
         set_timer(u);
         snprintf(u->error, sizeof(u->error), "stopped");
+}
+
+void uplink_check_address(struct uplink *u)
+{
+        u->address_in_doubt = true;
+        uplink_run_again(u);
+}
+
+void uplink_check_way(struct uplink *u)
+{
+        u->way_in_doubt = true;
+        uplink_run_again(u);
+}
+
+void uplink_link_lost(struct uplink *u, const char *interface)
+{
+        if (u->phase < UPLINK_PHASE_HANDSHAKE || !way_goes_over(u->fd, interface))
+                return;
+        u->way_lost = true;
+        uplink_run_again(u);
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <systemd/sd-event.h>
 
 #include "relay/crypto.h"
@@ -50,6 +51,8 @@ struct uplink_handler {
         void (*ready)(void *context);
         /* a message: the reason code of its PUBACK (0: taken), or UPLINK_HOLD */
         uint8_t (*message)(void *context, const struct uplink_message *message);
+        /* May this address of the cloud be connected to? If not, a sentence why. NULL: every address may. */
+        bool (*allowed)(void *context, const struct sockaddr *address, char why[UPLINK_ERROR_SIZE]);
 };
 
 struct uplink_options {
@@ -77,6 +80,14 @@ struct uplink *uplink_free(struct uplink *uplink); /* closes at once; NULL-safe,
 int uplink_start(struct uplink *uplink);
 /* Says DISCONNECT if it can, closes, stays down. No callback. */
 void uplink_stop(struct uplink *uplink);
+
+/* What allowed() answers may have changed: a connection it refuses now ends at the next turn of the loop. */
+void uplink_check_address(struct uplink *uplink);
+/* Links, addresses or routes of this machine changed: a connection that lost its way ends at the next turn of the loop,
+ * and one that waits for its next try tries then. */
+void uplink_check_way(struct uplink *uplink);
+/* An interface went down or lost its carrier, whether its routes are still there or not. */
+void uplink_link_lost(struct uplink *uplink, const char *interface);
 
 enum uplink_state uplink_state(const struct uplink *uplink);
 const char *uplink_error(const struct uplink *uplink); /* why it is down; "" when up */

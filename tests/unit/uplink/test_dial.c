@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -16,10 +17,11 @@
 
 #include "uplink/dial.h"
 #include "uplink/inflight.h"
+#include "uplink/way.h"
 
 struct answer {
         int fd;
-        unsigned times;
+        unsigned times, asked;
         char error[400];
 };
 
@@ -30,6 +32,14 @@ static void done(void *context, int fd, const char *error)
         answer->fd = fd;
         answer->times++;
         snprintf(answer->error, sizeof(answer->error), "%s", error);
+}
+
+static bool refuses(void *context, const struct sockaddr *address, char why[DIAL_WHY_SIZE])
+{
+        assert_true(address->sa_family == AF_INET || address->sa_family == AF_INET6);
+        ((struct answer *)context)->asked++;
+        snprintf(why, DIAL_WHY_SIZE, "the rule says no");
+        return false;
 }
 
 /* a listening socket on loopback, or with listening = false a port nobody listens on */
@@ -48,14 +58,17 @@ static int make_port(uint16_t *port, bool listening)
         return fd;
 }
 
-static struct answer run_dial(const char *host, uint16_t port)
+static struct answer run_request(const char *host, uint16_t port, bool refuse)
 {
         struct answer answer = { .fd = -1 };
+        const struct dial_request request = {
+                .host = host, .port = port, .done = done, .allowed = refuse ? refuses : NULL, .context = &answer
+        };
         struct dial *dial = NULL;
         sd_event *event = NULL;
 
         assert_int_equal(sd_event_new(&event), 0);
-        assert_int_equal(dial_start(&dial, event, host, port, done, &answer), 0);
+        assert_int_equal(dial_start(&dial, event, &request), 0);
         assert_int_equal(answer.times, 0); /* only from the loop */
         for (int i = 0; i < 1000 && answer.times == 0; i++)
                 assert_true(sd_event_run(event, 100000) >= 0);
@@ -63,6 +76,11 @@ static struct answer run_dial(const char *host, uint16_t port)
         dial_free(dial);
         sd_event_unref(event);
         return answer;
+}
+
+static struct answer run_dial(const char *host, uint16_t port)
+{
+        return run_request(host, port, false);
 }
 
 static void connects(void **state)
@@ -102,15 +120,53 @@ static void says_what_failed(void **state)
         assert_non_null(strstr(answer.error, "no such name"));
 }
 
+/* Every address of the name is asked about, and none that is refused is tried. */
+static void an_address_that_is_refused_is_not_tried(void **state)
+{
+        static const char *const hosts[] = { "127.0.0.1", "localhost" };
+        uint16_t port;
+        int listener = make_port(&port, true);
+
+        (void)state;
+        for (size_t i = 0; i < 2; i++) {
+                struct answer answer = run_request(hosts[i], port, true);
+                assert_int_equal(answer.fd, -1);
+                assert_true(answer.asked >= 1);
+                assert_non_null(strstr(answer.error, hosts[i]));
+                assert_non_null(strstr(answer.error, "the rule says no"));
+        }
+        assert_int_equal(fcntl(listener, F_SETFL, O_NONBLOCK), 0);
+        assert_int_equal(accept(listener, NULL, NULL), -1);
+        close(listener);
+}
+
+static void a_connection_on_loopback_has_its_way(void **state)
+{
+        uint16_t port;
+        int listener = make_port(&port, true);
+        struct answer answer = run_dial("127.0.0.1", port);
+
+        (void)state;
+        assert_true(answer.fd >= 0);
+        assert_true(way_holds(answer.fd));
+        assert_true(way_holds(listener)); /* not connected: nothing to ask about */
+        assert_true(way_goes_over(answer.fd, "lo"));
+        assert_false(way_goes_over(answer.fd, "none0"));
+        assert_false(way_goes_over(listener, "lo"));
+        close(answer.fd);
+        close(listener);
+}
+
 static void can_be_cancelled(void **state)
 {
         struct answer answer = { .fd = -1 };
+        const struct dial_request request = { .host = "localhost", .port = 1, .done = done, .context = &answer };
         struct dial *dial = NULL;
         sd_event *event = NULL;
 
         (void)state;
         assert_int_equal(sd_event_new(&event), 0);
-        assert_int_equal(dial_start(&dial, event, "localhost", 1, done, &answer), 0);
+        assert_int_equal(dial_start(&dial, event, &request), 0);
         assert_null(dial_free(dial));
         assert_true(sd_event_run(event, 20000) >= 0);
         assert_int_equal(answer.times, 0);
@@ -152,6 +208,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(connects),
                 cmocka_unit_test(says_what_failed),
+                cmocka_unit_test(an_address_that_is_refused_is_not_tried),
+                cmocka_unit_test(a_connection_on_loopback_has_its_way),
                 cmocka_unit_test(can_be_cancelled),
                 cmocka_unit_test(inflight_finds_and_forgets),
         };
