@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define JOURNAL_MAGIC UINT32_C(0x626f6f74) /* "boot" */
-#define RECORD_SIZE   (4 + 4 + 8 + 8 + SHA256_SIZE)
+#define RECORD_SIZE   (4 + 4 + 8 + 8 + 2 * SHA256_SIZE)
 
 static void encode_record(const struct boot_record *record, uint8_t out[RECORD_SIZE])
 {
@@ -21,6 +21,7 @@ static void encode_record(const struct boot_record *record, uint8_t out[RECORD_S
         writer_u64(&w, record->floor);
         writer_u64(&w, record->epoch_floor);
         writer_bytes(&w, SPAN_OF(record->tried_manifest));
+        writer_bytes(&w, SPAN_OF(record->confirmed_manifest));
 }
 
 static int decode_record(const uint8_t in[RECORD_SIZE], struct boot_record *out)
@@ -36,6 +37,7 @@ static int decode_record(const uint8_t in[RECORD_SIZE], struct boot_record *out)
         out->floor = reader_u64(&r);
         out->epoch_floor = reader_u64(&r);
         memcpy(out->tried_manifest, reader_bytes(&r, SHA256_SIZE).data, SHA256_SIZE);
+        memcpy(out->confirmed_manifest, reader_bytes(&r, SHA256_SIZE).data, SHA256_SIZE);
         if (out->confirmed_slot > 1 || trial > BOOT_TRIAL_RUNNING || tried > BOOT_TRIED_REFUSED)
                 return RELAY_E_MALFORMED;
         out->trial = (enum boot_trial)trial;
@@ -54,13 +56,14 @@ static int store(struct boot *b, const struct boot_record *record)
         return r;
 }
 
-int boot_provision(const struct port_flash *flash, uint64_t sequence)
+int boot_provision(const struct port_flash *flash, uint64_t sequence, const uint8_t manifest[SHA256_SIZE])
 {
         struct flash_area area = layout_area(flash, LAYOUT_JOURNAL);
         struct boot_record record = { .floor = sequence };
         uint8_t bytes[RECORD_SIZE];
         struct journal journal;
 
+        memcpy(record.confirmed_manifest, manifest, SHA256_SIZE);
         int r = journal_load(&journal, &area, JOURNAL_MAGIC, bytes, RECORD_SIZE);
         if (r < 0 && r != RELAY_E_STATE)
                 return r;
@@ -123,7 +126,10 @@ static enum reason verify_approvals(struct boot *b, const struct manifest_verifi
         return decision.verdict == VERDICT_ALLOW ? REASON_NONE : decision.reason;
 }
 
-/* an image that ran and was confirmed, or came with the device */
+/*
+ * The image that was confirmed, or came with the device. Its approvals were checked when it was tried; what else the
+ * application, or somebody with a flash programmer, put into this slot was never approved.
+ */
 static enum reason verify_confirmed(struct boot *b, unsigned slot)
 {
         struct manifest_verified manifest;
@@ -133,6 +139,8 @@ static enum reason verify_confirmed(struct boot *b, unsigned slot)
                 return reason;
         if (manifest.fields.sequence < b->record.floor)
                 return REASON_OLD_SEQUENCE;
+        if (memcmp(manifest.digest, b->record.confirmed_manifest, SHA256_SIZE) != 0)
+                return REASON_NOT_CONFIRMED;
         return verify_image(b, slot, &manifest);
 }
 
@@ -279,6 +287,7 @@ int boot_confirm(struct boot *b)
         if (next.trial != BOOT_TRIAL_RUNNING)
                 return 0;
         next.confirmed_slot = (uint8_t)b->running;
+        memcpy(next.confirmed_manifest, b->image.manifest, SHA256_SIZE);
         next.trial = BOOT_TRIAL_NONE;
         next.tries = 0;
         next.tried = BOOT_TRIED_NOTHING;

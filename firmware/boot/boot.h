@@ -4,7 +4,8 @@
  * The boot stage: decides which image runs. It alone verifies (both vendor signatures, class, sequence, k approvals,
  * digest of the memory that will be executed), tries a staged image, and goes back unless that image confirms in time.
  *
- *  - A confirmed slot runs if it verifies and its sequence is not below the floor.
+ *  - The confirmed slot runs if it verifies, its sequence is not below the floor, and its manifest is the one that was
+ *    confirmed: the slots are the application's to write, so being in that slot proves nothing.
  *  - A staged slot is tried: at most PORT_BOOT_TRIES_MAX times for one manifest, each try needs to be staged anew.
  *  - A start that was a try and did not confirm is over at the next start: back to the confirmed slot.
  *  - Confirming raises the floor to the image's sequence, for ever. An older image never runs again, not even when the
@@ -43,6 +44,7 @@ struct boot_record {
         uint64_t floor;
         uint64_t epoch_floor; /* approvals of an older epoch are revoked */
         uint8_t tried_manifest[SHA256_SIZE];
+        uint8_t confirmed_manifest[SHA256_SIZE];
 };
 
 struct boot_image {
@@ -66,8 +68,8 @@ struct boot {
         uint8_t scratch[2 * LAYOUT_TRUST_BUFFER + 4096];
 };
 
-/* After manufacture: the first journal record; slot 0 counts as confirmed. */
-int boot_provision(const struct port_flash *flash, uint64_t sequence);
+/* After manufacture: the first journal record; slot 0 counts as confirmed, with this manifest (digest) and sequence. */
+int boot_provision(const struct port_flash *flash, uint64_t sequence, const uint8_t manifest[SHA256_SIZE]);
 
 enum boot_answer {
         BOOT_RUN = 0,

@@ -153,7 +153,7 @@ static int write_all(const struct provision *p, const struct port_flash *flash)
                 r = trust_write_identity(flash, &identity);
         }
         if (r == 0)
-                r = boot_provision(flash, manifest.fields.sequence);
+                r = boot_provision(flash, manifest.fields.sequence, manifest.digest);
         free(envelope.data);
         crypto_wipe(&identity, sizeof(identity));
         return r;

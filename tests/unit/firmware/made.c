@@ -104,7 +104,7 @@ void made_device(struct made_device *d, const struct made_image *image)
         struct span policy_set = write_policy_set(site, sizeof(site), &policy, approvers, 2);
         assert_int_equal(trust_write_objects(&d->flash, vendor_set, policy_set), 0);
         assert_int_equal(made_write(d, 0, image, 0), 0);
-        assert_int_equal(boot_provision(&d->flash, image->fields.sequence), 0);
+        assert_int_equal(boot_provision(&d->flash, image->fields.sequence, image->manifest), 0);
 }
 
 int made_start(struct made_device *d, struct boot_outcome *outcome)

@@ -167,6 +167,31 @@ static void test_swap_after_staging(void **state)
         assert_int_equal(outcome.reasons[1], REASON_NOT_APPROVED);
 }
 
+/*
+ * The confirmed slot is in the application's flash too. Somebody who writes there, with both vendor keys but without
+ * the site's approvals, gets nothing executed, and the device goes back to what it may run.
+ */
+static void test_confirmed_slot_rewritten(void **state)
+{
+        struct boot_outcome outcome;
+
+        (void)state;
+        assert_runs(&first);
+        assert_int_equal(made_write(&device, 0, &second, 0), 0);
+        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(outcome.reasons[0], REASON_NOT_CONFIRMED);
+
+        /* after an update, and with the right number of approvals: it was not tried, so it is not what was confirmed */
+        setup(state);
+        assert_runs(&first);
+        install(&second, 1);
+        assert_int_equal(made_write(&device, 1, &third, 2), 0);
+        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(outcome.reasons[1], REASON_NOT_CONFIRMED);
+        assert_int_equal(made_write(&device, 1, &second, 0), 0);
+        assert_runs(&second);
+}
+
 static void test_no_way_back_below_the_floor(void **state)
 {
         struct boot_outcome outcome;
@@ -308,6 +333,7 @@ int main(void)
                 cmocka_unit_test_setup(test_back_without_confirmation_three_times, setup),
                 cmocka_unit_test_setup(test_refusals, setup),
                 cmocka_unit_test_setup(test_swap_after_staging, setup),
+                cmocka_unit_test_setup(test_confirmed_slot_rewritten, setup),
                 cmocka_unit_test_setup(test_no_way_back_below_the_floor, setup),
                 cmocka_unit_test_setup(test_damaged_newest_falls_back_to_approved, setup),
                 cmocka_unit_test_setup(test_both_damaged_is_recovery, setup),
