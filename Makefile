@@ -5,6 +5,8 @@ BUILD ?= build
 PYTHON := /usr/bin/python3
 CC := $(shell command -v ccache >/dev/null 2>&1 && echo "ccache gcc" || echo gcc)
 export CC
+# progress on a terminal, only what is wrong in a log
+QUIET := $(shell [ -t 2 ] || echo --quiet)
 
 .PHONY: help demo check check-quick bench deb build build-asan deps-demo deps-check deps-deb style clean
 
@@ -27,12 +29,12 @@ deps-deb:
 
 build: deps-demo
 	@[ -f $(BUILD)/build.ninja ] || said=$$(meson setup $(BUILD)) || { echo "$$said" | tail -20; exit 1; }
-	@ninja -C $(BUILD)
+	@echo "Building in $(BUILD)"; ninja $(QUIET) -C $(BUILD)
 
 build-asan: deps-check
 	@[ -f build-asan/build.ninja ] || said=$$(meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false) || \
 		{ echo "$$said" | tail -20; exit 1; }
-	@ninja -C build-asan
+	@echo "Building in build-asan, with sanitizers"; ninja $(QUIET) -C build-asan
 
 demo: build
 	@$(PYTHON) demo/demo.py --build $(BUILD)

@@ -51,6 +51,7 @@ class Narrator:
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--build", default="build")
+    options.add_argument("--relay-build", help="another build folder for all programs but the devices' firmware")
     options.add_argument("--keep", action="store_true", help="leave the world's folder and say where it is")
     options = options.parse_args()
 
@@ -58,7 +59,8 @@ def main():
     print("relayd: an update reaches a device only if the site's own people approved that exact image.")
     print("Everything below runs on loopback with real programs: a cloud (mosquitto), a relay, five devices.")
     failed = False
-    with World(options.build, devices=5, direct_only=("device-5",), keep=options.keep) as world:
+    with World(options.build, devices=5, direct_only=("device-5",), keep=options.keep,
+               relay_build=options.relay_build) as world:
         for number, (title, step) in enumerate(steps.STEPS, 1):
             narrator.step(number, title)
             try:

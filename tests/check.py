@@ -9,16 +9,19 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 CASE = re.compile(r"^\s*(not ok|ok)\b(.*)$", re.MULTILINE)
 
 
 class Tally:
     def __init__(self):
-        self.passed = self.failed = self.skipped = 0
+        self.passed = self.failed = 0
+        self.skipped = []
         self.failures = []
 
     def add(self, layer, name, good, output=""):
@@ -28,73 +31,116 @@ class Tally:
             self.failed += 1
             self.failures.append((layer, name, output))
 
-    def add_tap(self, layer, output, exit_code):
-        cases = CASE.findall(output)
+    def add_tap(self, layer, tap, exit_code, output):
+        """tap: what was printed; output: what to show if a case failed."""
+        cases = CASE.findall(tap)
         for verdict, name in cases:
             if "# SKIP" in name.upper():
-                self.skipped += 1
+                self.skipped.append(f"{layer}:{name}")
             else:
                 self.add(layer, name.strip(" -"), verdict == "ok", output)
         if not cases or (exit_code != 0 and all(verdict == "ok" for verdict, _ in cases)):
             self.add(layer, f"exit code {exit_code}", False, output)
 
 
-def report(tally, layer, started, before):
-    ran = tally.passed + tally.failed - before
-    print(f"  {layer}: {ran} cases in {time.monotonic() - started:.0f} s"
-          + (f", {tally.failed} failed so far" if tally.failed else ""), flush=True)
+class Layer:
+    """Says what runs now, and afterwards how it went."""
+
+    def __init__(self, tally, name):
+        self.tally, self.name = tally, name
+
+    def __enter__(self):
+        self.started, self.passed, self.failed = time.monotonic(), self.tally.passed, self.tally.failed
+        print(f"  {self.name} ...", flush=True)
+        return self
+
+    def __exit__(self, *_):
+        passed, failed = self.tally.passed - self.passed, self.tally.failed - self.failed
+        print(f"  {self.name}: {passed} passed" + (f", {failed} FAILED" if failed else "")
+              + f", {time.monotonic() - self.started:.0f} s", flush=True)
 
 
 def run_meson(tally, layer, build):
-    started, before = time.monotonic(), tally.passed + tally.failed
     log = pathlib.Path(build) / "meson-logs" / "testlog.json"
     log.unlink(missing_ok=True)
     run = subprocess.run(["meson", "test", "-C", build, "--no-rebuild", "-t", "4"], capture_output=True, text=True,
-                         env={**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
-                              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"})
+                         env={**os.environ, **SANITIZERS})
     if not log.exists():
         tally.add(layer, "meson test", False, run.stdout + run.stderr)
         return
     for line in log.read_text().splitlines():
         test = json.loads(line)
-        output = (test.get("stdout") or "") + (test.get("stderr") or "")
+        tap = test.get("stdout") or ""
+        output = f"{tap}{test.get('stderr') or ''}\n{test['result']}, exit code {test['returncode']}"
         name = test["name"].split(" / ")[-1].split(":")[-1].strip()
-        if CASE.search(test.get("stdout") or ""):
-            tally.add_tap(f"{layer} {name}", test.get("stdout"), 0 if test["result"] in ("OK", "SKIP") else 1)
+        if CASE.search(tap):
+            tally.add_tap(f"{layer} {name}", tap, 0 if test["result"] in ("OK", "SKIP") else test["returncode"] or 1,
+                          output)
         else:
             tally.add(layer, name, test["result"] == "OK", output)
-    report(tally, layer, started, before)
 
 
 def run_script(tally, layer, command):
-    started, before = time.monotonic(), tally.passed + tally.failed
     run = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-    tally.add_tap(layer, run.stdout, run.returncode)
-    if run.returncode and run.stderr:
-        tally.failures.append((layer, "error output", run.stderr))
-    report(tally, layer, started, before)
+    tally.add_tap(layer, run.stdout, run.returncode, run.stdout + run.stderr)
+
+
+def run_demo(tally, layer, build, asan):
+    """The relay's programs with sanitizers; what these report is a failure even if the demo went well."""
+    with tempfile.TemporaryDirectory() as folder:
+        reports = {name: f"{value}:log_path={folder}/report" for name, value in SANITIZERS.items()}
+        run = subprocess.run([sys.executable, "demo/demo.py", "--build", build, "--relay-build", asan],
+                             capture_output=True, text=True, cwd=ROOT, env={**os.environ, **reports})
+        found = [path.read_text(errors="replace") for path in sorted(pathlib.Path(folder).iterdir())]
+    tally.add(layer, "demo", run.returncode == 0 and not found, "\n".join([run.stdout, run.stderr, *found]))
 
 
 def run_pytest(tally, layer, build, folder):
-    started, before = time.monotonic(), tally.passed + tally.failed
     result = pathlib.Path(build).resolve() / "pytest.xml"
     result.unlink(missing_ok=True)
-    run = subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider",
-                          f"--junitxml={result}", folder], cwd=ROOT, capture_output=True, text=True,
-                         env={**os.environ, "RELAYD_BUILD": str(pathlib.Path(build).resolve()),
-                              "PYTHONDONTWRITEBYTECODE": "1"})
+    run = subprocess.Popen([sys.executable, "-m", "pytest", "--tb=short", "-p", "no:cacheprovider",
+                            "-o", "junit_logging=all", f"--junitxml={result}", folder],
+                           cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           env={**os.environ, "RELAYD_BUILD": str(pathlib.Path(build).resolve()),
+                                "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "100"})
+    output = []
+    for line in run.stdout:
+        output.append(line)
+        if line.startswith(folder):  # a file is done
+            print("    " + line.rstrip(), flush=True)
+    run.wait()
     if not result.exists():
-        tally.add(layer, "pytest", False, run.stdout + run.stderr)
+        tally.add(layer, "pytest", False, "".join(output))
         return
-    for case in ElementTree.parse(result).iter("testcase"):
-        bad = [child for child in case if child.tag in ("failure", "error")]
+    add_junit(tally, layer, result)
+    if run.returncode not in (0, 1):
+        tally.add(layer, f"pytest's exit code {run.returncode}", False, "".join(output))
+
+
+def add_junit(tally, layer, path):
+    for case in ElementTree.parse(path).iter("testcase"):
         name = f"{case.get('classname')}::{case.get('name')}"
         if any(child.tag == "skipped" for child in case):
-            tally.skipped += 1
-            print(f"    skipped: {name}")
-        else:
-            tally.add(layer, name, not bad, "\n".join(child.text or "" for child in bad))
-    report(tally, layer, started, before)
+            tally.skipped.append(name)
+            continue
+        bad = any(child.tag in ("failure", "error") for child in case)
+        tally.add(layer, name, not bad, "\n".join(child.text or child.get("message", "") for child in case))
+
+
+def layers(options):
+    """(name, function, arguments) in the order they run: the fast ones first."""
+    yield "unit, pair, fuzz", run_meson, options.build
+    if options.quick:
+        return
+    yield "includes", run_script, ["tests/includes.py"]
+    yield "style", run_script, ["tests/style.py"]
+    yield "symbols", run_script, ["tests/symbols.py", options.build]
+    yield "Cortex-M", run_script, ["tests/arm-build.sh"]
+    yield "clang-tidy", run_script, ["tests/tidy.py", options.build]
+    if options.asan:
+        yield "unit, pair, fuzz under sanitizers", run_meson, options.asan
+        yield "demo under sanitizers", run_demo, options.build, options.asan
+    yield "system", run_pytest, options.build, "tests/system"
 
 
 def main():
@@ -104,21 +150,16 @@ def main():
     options.add_argument("--quick", action="store_true", help="unit, pair and fuzz tests only")
     options = options.parse_args()
 
-    tally = Tally()
-    run_meson(tally, "unit, pair, fuzz", options.build)
-    if not options.quick:
-        if options.asan:
-            run_meson(tally, "the same under sanitizers", options.asan)
-        run_script(tally, "includes", ["tests/includes.py"])
-        run_script(tally, "style", ["tests/style.py"])
-        run_script(tally, "symbols", ["tests/symbols.py", options.build])
-        run_script(tally, "Cortex-M", ["tests/arm-build.sh"])
-        run_script(tally, "clang-tidy", ["tests/tidy.py", options.build])
-        run_pytest(tally, "system", options.build, "tests/system")
-
+    started, tally = time.monotonic(), Tally()
+    for name, run, *arguments in layers(options):
+        with Layer(tally, name):
+            run(tally, name, *arguments)
     for layer, name, output in tally.failures:
         print(f"\n--- failed: {layer}: {name}\n{output[-4000:]}")
-    print(f"{tally.passed} passed, {tally.failed} failed" + (f", {tally.skipped} skipped" if tally.skipped else ""))
+    for name in tally.skipped:
+        print(f"  skipped: {name}")
+    print(f"  total: {time.monotonic() - started:.0f} s")
+    print(f"{tally.passed} passed, {tally.failed} failed")
     return 1 if tally.failed or not tally.passed else 0
 
 

@@ -28,8 +28,10 @@ THRESHOLD = 2
 
 
 class World:
-    def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False):
+    def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None):
+        """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware."""
         self.build = pathlib.Path(build).resolve()
+        self.relay_build = pathlib.Path(relay_build or build).resolve()
         self.keep = keep
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="relayd-", dir="/tmp"))
         self.devices = [f"device-{number}" for number in range(1, devices + 1)]
@@ -44,10 +46,11 @@ class World:
     # ---- running programs
 
     def program(self, name):
-        for place in ("relayd/hub", "relayd/front", "relayd/ctl", "tools", "firmware", "firmware/ports/posix"):
-            path = self.build / place / name
-            if path.is_file():
-                return path
+        places = [self.relay_build / place for place in ("relayd/hub", "relayd/front", "relayd/ctl", "tools")]
+        places += [self.build / place for place in ("firmware", "firmware/ports/posix")]
+        for place in places:
+            if (place / name).is_file():
+                return place / name
         raise LabError(f"{name} is not built in {self.build}; make build")
 
     def run(self, name, *arguments, check=True, env=None, cwd=None, text=True, stdin=""):
