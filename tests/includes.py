@@ -23,11 +23,11 @@ RULES = {
     "relayd/conf": ({"relay", "util", "policy", "conf"}, {"ini"}),
     "relayd/tls": ({"relay", "util", "tls"}, {"wolfssl"}),
     "relayd/uplink": ({"relay", "util", "policy", "tls", "uplink"}, {"systemd"}),
+    "relayd/country": ({"relay", "util", "policy", "country"}, {"maxminddb"}),
     "relayd/front": ({"relay", "util", "session", "channel", "tls", "front"}, {"systemd"}),
-    "relayd/guard": ({"relay", "util", "policy", "country", "channel", "guard"}, {"systemd", "netlink"}),
-    "relayd/hub": ({"relay", "util", "policy", "channel", "store", "audit", "conf", "tls", "uplink", "hub",
+    "relayd/hub": ({"relay", "util", "policy", "country", "channel", "store", "audit", "conf", "tls", "uplink", "hub",
                     "guard/message.h"}, {"systemd"}),
-    "relayd/hub/main.c": ({"relay", "util", "policy", "channel", "store", "audit", "conf", "tls", "uplink", "hub",
+    "relayd/hub/main.c": ({"relay", "util", "policy", "country", "channel", "store", "audit", "conf", "tls", "uplink", "hub",
                            "bus"}, {"systemd"}),
     "relayd/bus": ({"relay", "util", "bus", "hub/manager.h"}, {"systemd"}),
     "relayd/cli": ({"relay", "util", "tls", "cli", "uplink/simple.h"}, {"jansson"}),
@@ -40,7 +40,7 @@ RULES = {
     "firmware/ports": ({"relay", "port", "app", "boot", "ports"}, set()),
     "firmware/ports/common": ({"relay", "port", "ports"}, {"wolfssl"}),
 }
-FOREIGN = {"wolfssl", "lmdb", "ini", "systemd", "jansson", "libnl3", "netlink", "openssl"}
+FOREIGN = {"wolfssl", "lmdb", "ini", "systemd", "jansson", "netlink", "maxminddb", "openssl"}
 PROJECT = {"relay", "util", "policy", "session", "channel", "store", "audit", "conf", "tls", "uplink", "front", "hub",
            "bus", "cli", "ctl", "port", "app", "boot", "ports", "tools", "guard", "country", "spark"}
 

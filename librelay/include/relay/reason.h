@@ -51,6 +51,11 @@
         X(STORE_FULL, "store-full", "the relay's store is full")                                                \
         X(STORE_FAILED, "store-failed", "the relay's store failed")                                             \
         X(TOO_MANY_SESSIONS, "too-many-sessions", "the relay serves as many sessions as it may")                \
+        /* countries */                                                                                         \
+        X(COUNTRY, "country", "the country policy refuses the address's country")                               \
+        X(UNKNOWN_COUNTRY, "unknown-country", "the country policy refuses addresses of unknown country")        \
+        X(NO_COUNTRY_DATABASE, "no-country-database", "there is no country database to judge by")               \
+        X(CLOSED_PORT, "closed-port", "lockdown keeps this port closed")                                        \
         /* callers */                                                                                           \
         X(NOT_AUTHORISED, "not-authorised", "the caller may not do this")                                       \
         X(POLICY_INVALID, "policy-invalid", "the site policy is not valid")                                     \
