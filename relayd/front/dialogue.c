@@ -121,8 +121,10 @@ void connection_unblock(struct connection *c)
         if (!c->blocked || !connection_hub_takes(c) || !session_takes_input(c->session))
                 return;
         uint8_t *held = steal_pointer(c->held);
+        struct span input = span_of(held, c->held_size);
+        c->held_size = 0; /* the next block may have nothing to hold */
         c->blocked = false;
-        bool good = feed(c, span_of(held, c->held_size));
+        bool good = feed(c, input);
         free(held);
         if (!good) {
                 connection_lose(c);

@@ -10,12 +10,16 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/kdf.h>
 
 #include "tls/certificate.h"
+#include "tls/stream.h"
 #include "tls/x509.h"
 #include "util/cleanup.h"
 
-#define CIPHER_SUITES     "TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256"
+#define SUITE_CHACHA      "TLS13-CHACHA20-POLY1305-SHA256"
+#define SUITE_AES         "TLS13-AES128-GCM-SHA256"
+#define CIPHER_SUITES     SUITE_CHACHA ":" SUITE_AES
 #define ALPN_NAME         "mqtt"
 #define CHAIN_BYTES_MAX   (16 * 1024) /* of a peer's certificates together */
 #define DESCRIPTION_SIZE  80
@@ -23,6 +27,7 @@
 
 struct tls_context {
         WOLFSSL_CTX *ctx;
+        struct stream_scratch *scratch;
         bool server;
         bool check_ca;
         uint8_t pins[2][SHA256_SIZE];
@@ -32,8 +37,12 @@ struct tls_context {
 };
 
 struct tls {
-        WOLFSSL *ssl;
+        WOLFSSL *ssl; /* NULL once the handshake is done: the stream goes on without it */
+        struct stream stream;
         struct tls_context *context;
+        uint8_t client_secret[RECORD_SECRET_SIZE], server_secret[RECORD_SECRET_SIZE]; /* for application data */
+        bool has_client_secret, has_server_secret;
+        bool established;
         char *host;
         bool believed;  /* the certificate check ran and agreed */
         int sign_error; /* of context->sign() */
@@ -137,6 +146,32 @@ static int verify_callback(int chain_is_good, WOLFSSL_X509_STORE_CTX *store)
         return tls->believed;
 }
 
+/* The handshake this thread is at work on: wolfSSL does not tell the callback below whose key schedule it sees. */
+static _Thread_local struct tls *shaking;
+
+/* wolfSSL keeps the traffic secrets to itself, but lets its key schedule (RFC 8446 section 7.1) be done here. */
+static int expand_callback(unsigned char *out, unsigned int out_size, const unsigned char *secret,
+                           unsigned int secret_size, const unsigned char *protocol, unsigned int protocol_size,
+                           const unsigned char *label, unsigned int label_size, const unsigned char *info,
+                           unsigned int info_size, int digest, int side)
+{
+        struct span name = span_of(label, label_size);
+
+        (void)side;
+        int r = wc_Tls13_HKDF_Expand_Label(out, out_size, secret, secret_size, protocol, protocol_size, label,
+                                           label_size, info, info_size, digest);
+        if (r != 0 || !shaking || out_size != RECORD_SECRET_SIZE)
+                return r;
+        if (span_equal(name, SPAN_LITERAL("c ap traffic"))) {
+                memcpy(shaking->client_secret, out, RECORD_SECRET_SIZE);
+                shaking->has_client_secret = true;
+        } else if (span_equal(name, SPAN_LITERAL("s ap traffic"))) {
+                memcpy(shaking->server_secret, out, RECORD_SECRET_SIZE);
+                shaking->has_server_secret = true;
+        }
+        return 0;
+}
+
 static int context_new(struct tls_context **ret, WOLFSSL_METHOD *method, int verify)
 {
         int groups[] = { WOLFSSL_ECC_X25519, WOLFSSL_ECC_SECP256R1 };
@@ -147,7 +182,9 @@ static int context_new(struct tls_context **ret, WOLFSSL_METHOD *method, int ver
                 return -ENOMEM;
         }
         context->ctx = wolfSSL_CTX_new(method);
-        if (!context->ctx || wolfSSL_CTX_set_cipher_list(context->ctx, CIPHER_SUITES) != WOLFSSL_SUCCESS ||
+        context->scratch = malloc(sizeof(*context->scratch));
+        if (!context->ctx || !context->scratch ||
+            wolfSSL_CTX_set_cipher_list(context->ctx, CIPHER_SUITES) != WOLFSSL_SUCCESS ||
             wolfSSL_CTX_set_groups(context->ctx, groups, 2) != WOLFSSL_SUCCESS) {
                 tls_context_free(context);
                 return -ENOMEM;
@@ -155,6 +192,7 @@ static int context_new(struct tls_context **ret, WOLFSSL_METHOD *method, int ver
         wolfSSL_CTX_set_verify(context->ctx, verify, verify_callback);
         wolfSSL_CTX_set_session_cache_mode(context->ctx, WOLFSSL_SESS_CACHE_OFF);
         wolfSSL_CTX_no_ticket_TLSv13(context->ctx);
+        wolfSSL_CTX_SetHKDFExpandLabelCb(context->ctx, expand_callback);
         *ret = context;
         return 0;
 }
@@ -165,6 +203,7 @@ struct tls_context *tls_context_free(struct tls_context *context)
                 return NULL;
         wolfSSL_CTX_free(context->ctx);
         wolfSSL_Cleanup();
+        free(context->scratch);
         free(context);
         return NULL;
 }
@@ -292,6 +331,9 @@ struct tls *tls_free(struct tls *tls)
         if (!tls)
                 return NULL;
         wolfSSL_free(tls->ssl);
+        stream_free(&tls->stream);
+        crypto_wipe(tls->client_secret, sizeof(tls->client_secret));
+        crypto_wipe(tls->server_secret, sizeof(tls->server_secret));
         free(tls->chain_bytes);
         free(tls->host);
         free(tls);
@@ -339,8 +381,8 @@ static int answer(struct tls *tls, int result)
 static const char *suite_name(const char *name)
 {
         static const char *const names[][2] = {
-                { "TLS13-CHACHA20-POLY1305-SHA256", "TLS_CHACHA20_POLY1305_SHA256" },
-                { "TLS13-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256" },
+                { SUITE_CHACHA, "TLS_CHACHA20_POLY1305_SHA256" },
+                { SUITE_AES, "TLS_AES_128_GCM_SHA256" },
         };
 
         for (size_t i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
@@ -349,55 +391,119 @@ static const char *suite_name(const char *name)
         return name ? name : "unknown";
 }
 
+static void describe(struct tls *tls)
+{
+        snprintf(tls->description, sizeof(tls->description), "%s, %s, %s", wolfSSL_get_version(tls->ssl),
+                 wolfSSL_get_curve_name(tls->ssl), suite_name(wolfSSL_get_cipher_name(tls->ssl)));
+}
+
+/*
+ * The stream goes on where wolfSSL stands: nothing was sent or opened under the new keys, and wolfSSL reads record by
+ * record, so that whatever follows the last Finished still waits in the socket.
+ */
+static int begin_stream(struct tls *tls)
+{
+        const char *suite = wolfSSL_get_cipher_name(tls->ssl);
+        word64 sent = 1, received = 1;
+
+        wolfSSL_GetSequenceNumber(tls->ssl, &sent);
+        wolfSSL_GetPeerSequenceNumber(tls->ssl, &received);
+        if (!tls->has_client_secret || !tls->has_server_secret || sent || received || wolfSSL_pending(tls->ssl))
+                return -EPROTO;
+        bool aes = suite && strcmp(suite, SUITE_AES) == 0, server = tls->context->server;
+        if (!aes && (!suite || strcmp(suite, SUITE_CHACHA) != 0))
+                return -EPROTO;
+        tls->stream.fd = wolfSSL_get_fd(tls->ssl);
+        tls->stream.scratch = tls->context->scratch;
+        return record_init(&tls->stream.record, aes ? RECORD_AES_128_GCM : RECORD_CHACHA20_POLY1305, server,
+                           server ? tls->client_secret : tls->server_secret,
+                           server ? tls->server_secret : tls->client_secret);
+}
+
+static int establish(struct tls *tls)
+{
+        if (!tls->believed) { /* no path may lead here without the check */
+                tls->refusal = "no certificate";
+                return note_error(tls, 0);
+        }
+        describe(tls);
+        int r = begin_stream(tls);
+        if (r < 0) {
+                tls->refusal = "the handshake left no usable keys";
+                note_error(tls, 0);
+                return r;
+        }
+        crypto_wipe(tls->client_secret, sizeof(tls->client_secret));
+        crypto_wipe(tls->server_secret, sizeof(tls->server_secret));
+        wolfSSL_free(tls->ssl);
+        tls->ssl = NULL;
+        tls->established = true;
+        return 0;
+}
+
 int tls_handshake(struct tls *tls)
 {
+        if (tls->established)
+                return 0;
+        shaking = tls;
         int result = tls->context->server ? wolfSSL_accept(tls->ssl) : wolfSSL_connect(tls->ssl);
+        shaking = NULL;
 
         if (result != WOLFSSL_SUCCESS) {
                 int r = answer(tls, result);
                 return r == TLS_CLOSED ? -ECONNRESET : r;
         }
-        if (!tls->believed) { /* no path may lead here without the check */
-                tls->refusal = "no certificate";
-                return note_error(tls, 0);
+        return establish(tls);
+}
+
+/* the stream's errors in words */
+static int stream_answer(struct tls *tls, int result)
+{
+        const struct record *record = &tls->stream.record;
+
+        switch (result) {
+        case -ECONNABORTED:
+                snprintf(tls->error, sizeof(tls->error), "the peer gave up: %s (alert %u)",
+                         record_alert_name(record->alert), record->alert);
+                return -EPROTO;
+        case -EPROTO:
+                snprintf(tls->error, sizeof(tls->error), "the peer breaks TLS: %s", record_alert_name(record->alert));
+                return -EPROTO;
+        case -ECONNRESET:
+                snprintf(tls->error, sizeof(tls->error), "connection lost");
+                return -ECONNRESET;
+        default:
+                if (result < 0)
+                        snprintf(tls->error, sizeof(tls->error), "%s", strerror(-result));
+                return result;
         }
-        snprintf(tls->description, sizeof(tls->description), "%s, %s, %s", wolfSSL_get_version(tls->ssl),
-                 wolfSSL_get_curve_name(tls->ssl), suite_name(wolfSSL_get_cipher_name(tls->ssl)));
-        wolfSSL_UnloadCertsKeys(tls->ssl);
-        wolfSSL_FreeHandshakeResources(tls->ssl);
-        return 0;
 }
 
 int tls_read(struct tls *tls, void *data, size_t size, size_t *done)
 {
-        int n = wolfSSL_read(tls->ssl, data, size > INT32_MAX ? INT32_MAX : (int)size);
-
-        if (n <= 0)
-                return answer(tls, n);
-        *done = (size_t)n;
-        return 0;
+        if (!tls->established)
+                return -ENOTCONN;
+        return stream_answer(tls, stream_read(&tls->stream, data, size, done));
 }
 
 int tls_write(struct tls *tls, struct span data, size_t *done)
 {
-        int n = wolfSSL_write(tls->ssl, data.data, data.size > INT32_MAX ? INT32_MAX : (int)data.size);
-
-        if (n <= 0) {
-                int r = answer(tls, n);
-                return r == TLS_CLOSED ? -EPIPE : r;
-        }
-        *done = (size_t)n;
-        return 0;
+        if (!tls->established)
+                return -ENOTCONN;
+        return stream_answer(tls, stream_write(&tls->stream, data, done));
 }
 
 bool tls_pending(const struct tls *tls)
 {
-        return wolfSSL_pending(tls->ssl) > 0;
+        return tls->established && stream_pending(&tls->stream);
 }
 
 void tls_close_notify(struct tls *tls)
 {
-        wolfSSL_shutdown(tls->ssl);
+        if (tls->established)
+                stream_close_notify(&tls->stream);
+        else
+                wolfSSL_shutdown(tls->ssl);
 }
 
 size_t tls_peer_chain(const struct tls *tls, struct span certificates[TLS_CHAIN_MAX])

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * TLS 1.3 over a non-blocking socket. wolfSSL stays in this folder.
- * X25519 and P-256; ChaCha20-Poly1305 and AES-128-GCM; mutual authentication always.
+ * X25519 and P-256; ChaCha20-Poly1305 and AES-128-GCM; mutual authentication always. The sessions of a context share
+ * buffers: one thread at a time works with a context and its sessions.
  */
 
 #include <stdbool.h>
@@ -51,7 +52,8 @@ struct tls *tls_free(struct tls *tls);
 /* 0 done, TLS_WANT_*, or -errno: -EKEYREJECTED (certificate or pin), -EPROTO (alert, no common version), -ECONNRESET,
  * -EPIPE */
 int tls_handshake(struct tls *tls);
-/* 0 and *done > 0, TLS_WANT_*, TLS_CLOSED, or -errno */
+/* 0 and *done > 0, TLS_WANT_*, TLS_CLOSED, or -errno. After a tls_write() that answered TLS_WANT_WRITE, the next one
+ * must begin with the same bytes. */
 int tls_read(struct tls *tls, void *data, size_t size, size_t *done);
 int tls_write(struct tls *tls, struct span data, size_t *done);
 bool tls_pending(const struct tls *tls); /* decrypted bytes wait: read before sleeping */

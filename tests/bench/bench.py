@@ -75,7 +75,7 @@ class Bench:
             load.stdin.close()
             load.wait()
         self.report.add("session-memory", f"memory per idle session ({count} sessions)", "KiB", growth["ours"], growth["peer"],
-                        "mosquitto", better="less", note="goal: 8 KiB")
+                        "mosquitto", better="less", goal=8, absolute=True)
 
     def idle_memory(self):
         for process in self.relay_processes():
@@ -83,7 +83,7 @@ class Bench:
                             measure.pss_kib(process))
         total = sum(measure.pss_kib(process) for process in self.relay_processes())
         self.report.add("idle-memory", "PSS of all processes, idle", "KiB", total, 14.8 * 1024, "Greengrass nucleus lite, as published",
-                        better="less", note="goal: 8192 KiB")
+                        better="less", goal=8192, absolute=True)
 
     def start(self):
         took = []
@@ -97,32 +97,36 @@ class Bench:
             if json.loads(load.stdout)["sessions"] != 1:
                 raise RuntimeError(load.stderr)
         self.report.add("start", "start to first session accepted", "s", measure.percentile(took, 0.5), 1.7,
-                        "Greengrass nucleus lite on a Pi 4, as published", better="less", note="goal: 0.2 s")
+                        "Greengrass nucleus lite on a Pi 4, as published", better="less", goal=0.2, absolute=True)
 
-    def failover(self, rounds):
-        """SIGKILL of the relay's processes -> each device's state/direct at the cloud."""
+    def failover(self, rounds=10):
+        """SIGKILL of the relay's processes -> each device's state/direct at the cloud. The devices start anew in each round:
+        one that loses its relay again and again stays with the cloud for longer and longer."""
         world, took = self.world, []
-        for name in world.devices:
-            world.start_device(name)
         watcher = world.cloud.watch("sites/+/devices/+/state/direct", name="failover")
         for _ in range(rounds):
+            for name in world.devices:
+                world.start_device(name)
             for name in world.devices:
                 world.wait_device(name, "is at the relay", lambda device: device["Online"])
             seen = len(watcher.messages())
             world.processes["front"].kill()
             world.processes["hub"].kill()
-            began, arrived = time.monotonic(), {}
+            began, arrived = time.time(), {}
 
             def all_there():
                 for message in watcher.messages()[seen:]:
-                    if json.loads(message["payload"])["online"]:
-                        arrived.setdefault(message["topic"], time.monotonic() - began)
+                    if message["payload"] and json.loads(message["payload"])["online"]:
+                        arrived.setdefault(message["topic"], measure.seconds(message["tst"]) - began)
                 return len(arrived) == len(world.devices)
             wait_until("all devices at the cloud", all_there, 60)
             took += arrived.values()
+            for name in world.devices:
+                world.processes[name].kill()
             world.start_relay()
-        note = f"median of {len(took)}; longest {max(took):.2f} s; goal: 1 s"
-        self.report.add("failover", "relay killed -> device in session at the cloud", "s", measure.percentile(took, 0.5), note=note)
+        watcher.stop()
+        self.report.add("failover", f"relay killed -> device in session at the cloud, median of {len(took)}", "s",
+                        measure.percentile(took, 0.5), goal=1, absolute=True, note=f"longest {max(took):.2f} s")
 
 
 def main():
@@ -139,10 +143,10 @@ def main():
         world.start_all()
         bench = Bench(world, report)
         bench.start_peer()
-        print(f"{'id':<16} {'ours':>12} {'peer':>12} {'ratio':>7} {'goal':>6}  what")
+        print(f"{'id':<16} {'ours':>12} {'peer':>12} {'ratio':>7} {'goal':>11} {'met':>4}  what")
         try:
             for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
-                              "sessions": bench.session_memory, "failover": lambda: bench.failover(10)}.items():
+                              "sessions": bench.session_memory, "failover": bench.failover}.items():
                 if options.only in (None, name):
                     run()
         finally:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What the benchmark reads off the kernel, and how it reports."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -31,22 +32,27 @@ def percentile(values, part):
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
+def seconds(stamp):
+    """Unix time of a mosquitto_sub time stamp, with its microseconds."""
+    return datetime.datetime.strptime(stamp.replace("Z", ""), "%Y-%m-%dT%H:%M:%S.%f%z").timestamp()
+
+
 class Report:
     def __init__(self, path):
         self.path = pathlib.Path(path)
         self.results = []
         self.started = time.monotonic()
 
-    def add(self, name, what, unit, ours, peer=None, peer_name="", better="more", goal=None, note=""):
-        """ratio > 1 always means that we are better."""
+    def add(self, name, what, unit, ours, peer=None, peer_name="", better="more", goal=None, absolute=False, note=""):
+        """ratio > 1 always means that we are better. goal: of the ratio, or (absolute) the most that ours may be."""
         ratio = None
         if peer and ours:
             ratio = ours / peer if better == "more" else peer / ours
         met = None
         if goal is not None:
-            met = ratio >= goal if ratio is not None else None
+            met = ours <= goal if absolute else ratio >= goal if ratio is not None else None
         row = {"id": name, "what": what, "unit": unit, "ours": ours, "peer": peer, "peer_name": peer_name, "ratio": ratio,
-               "goal": goal, "met": met}
+               "goal": f"<= {goal:g} {unit}" if absolute else goal, "met": met}
         if note:
             row["note"] = note
         self.results.append(row)
@@ -55,9 +61,10 @@ class Report:
     @staticmethod
     def show(row):
         def number(value):
-            return "-" if value is None else f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+            return value if isinstance(value, str) else "-" if value is None else f"{value:,.2f}" if value < 100 else f"{value:,.0f}"
+        met = {None: "", True: "yes", False: "no"}
         print(f"{row['id']:<16} {number(row['ours']):>12} {number(row['peer']):>12} {number(row['ratio']):>7} "
-              f"{number(row['goal']):>6}  {row['what']} [{row['unit']}]"
+              f"{number(row['goal']):>11} {met[row['met']]:>4}  {row['what']} [{row['unit']}]"
               + (f", peer: {row['peer_name']}" if row["peer_name"] else "") + (f"; {row['note']}" if "note" in row else ""),
               flush=True)
 
