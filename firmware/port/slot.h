@@ -8,8 +8,7 @@
 #include "port/bundle.h"
 #include "relay/approval.h"
 
-#define SLOT_MANIFEST_SECTORS 4    /* header, envelope, approvals */
-#define SLOT_APPROVALS_SIZE   8192 /* bytes for all approvals */
+#define SLOT_APPROVALS_SIZE 8192 /* bytes for all approvals */
 
 /* a slot's manifest area as read; spans point into buffer */
 struct slot_manifest {

@@ -59,5 +59,3 @@ struct conf *conf_free(struct conf *conf);
 
 /* The chapter "SECTIONS AND KEYS" of relayd.conf(5), as reStructuredText. */
 void conf_help(FILE *out);
-/* A whole commented configuration: every key with its help, its default commented out; `site` is set. */
-void conf_write_default(FILE *out, const char *site);

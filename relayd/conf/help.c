@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The table as a manual page chapter and as a commented file. */
+/* The table as a manual page chapter. */
 
 #include <string.h>
 
@@ -50,33 +50,5 @@ void conf_help(FILE *out)
                 for (size_t i = 0; i < conf_table_size; i++)
                         if (strcmp(conf_table[i].section, name) == 0)
                                 help_row(out, &conf_table[i]);
-        }
-}
-
-static void default_row(FILE *out, const struct conf_row *row, const char *site)
-{
-        char allowed[200];
-        print_wrapped(out, "# ", row->help);
-        snprintf(allowed, sizeof(allowed), "Allowed: ");
-        size_t at = strlen(allowed);
-        conf_allowed(row, allowed + at, sizeof(allowed) - at);
-        print_wrapped(out, "# ", allowed);
-        if (row->fallback)
-                fprintf(out, "#%s =%s%s\n", row->key, row->fallback[0] ? " " : "", row->fallback);
-        else
-                fprintf(out, "%s = %s\n", row->key, site);
-}
-
-void conf_write_default(FILE *out, const char *site)
-{
-        fputs("# Configuration of relayd; see relayd.conf(5). Lines with # show the defaults.\n"
-              "# Changes can also stand in files named *.conf in the folder of this file's name with .d behind it.\n",
-              out);
-        for (size_t s = 0; s < conf_sections_size; s++) {
-                fprintf(out, "\n[%s]\n", conf_sections[s].name);
-                print_wrapped(out, "# ", conf_sections[s].help);
-                for (size_t i = 0; i < conf_table_size; i++)
-                        if (strcmp(conf_table[i].section, conf_sections[s].name) == 0)
-                                default_row(out, &conf_table[i], site);
         }
 }

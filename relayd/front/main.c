@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
+#include <stdio.h>
 
 #include "front/front.h"
 #include "front/listener.h"

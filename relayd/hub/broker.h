@@ -126,8 +126,3 @@ void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_
 void router_receive(struct broker *b, struct link *link, const struct mqtt_packet *packet);
 void router_distribute(struct broker *b, const struct client *from, struct message *m);
 int router_publish_will(struct broker *b, struct client *c);
-
-static inline void broker_freep(struct broker **b)
-{
-        *b = broker_free(*b);
-}

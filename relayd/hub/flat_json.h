@@ -28,4 +28,3 @@ int flat_json_decode(struct span in, struct flat_json *out);
 /* The member of this name if it has this type, else empty, the fallback, or false. */
 struct span flat_json_string(const struct flat_json *json, const char *name);
 uint64_t flat_json_number(const struct flat_json *json, const char *name, uint64_t fallback);
-bool flat_json_bool(const struct flat_json *json, const char *name);

@@ -64,8 +64,3 @@ bool images_progress(const struct images *images, const uint8_t image[SHA256_SIZ
 int images_serve(struct images *images, const struct topic_parts *topic, uint8_t **ret, size_t *ret_size);
 uint64_t images_bytes_fetched(const struct images *images);
 uint64_t images_bytes_served(const struct images *images);
-
-static inline void images_freep(struct images **images)
-{
-        *images = images_free(*images);
-}

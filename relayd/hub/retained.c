@@ -91,6 +91,14 @@ static int clear(struct retained *retained, struct span topic)
         return 0;
 }
 
+/* borrowed, or NULL */
+static struct message *find(const struct retained *retained, struct span topic)
+{
+        const struct topic_node *node = topic_tree_find(&retained->names, topic);
+
+        return node ? node->value : NULL;
+}
+
 int retained_set(struct retained *retained, struct message *m)
 {
         const struct message *old;
@@ -100,20 +108,13 @@ int retained_set(struct retained *retained, struct message *m)
                 return -E2BIG;
         if (m->payload.size == 0)
                 return clear(retained, m->topic);
-        old = retained_find(retained, m->topic);
+        old = find(retained, m->topic);
         if (!old && retained->count >= retained->count_max)
                 return -ENOSPC;
         if (retained->bytes - (old ? old->stored.size : 0) + m->stored.size > retained->bytes_max)
                 return -ENOSPC;
         result = store_put(retained->store, STORE_RETAINED, m->topic, m->stored);
         return result < 0 ? result : keep(retained, m);
-}
-
-struct message *retained_find(const struct retained *retained, struct span topic)
-{
-        const struct topic_node *node = topic_tree_find(&retained->names, topic);
-
-        return node ? node->value : NULL;
 }
 
 struct match {

@@ -27,7 +27,6 @@ void retained_release(struct retained *retained);
  * store), -E2BIG (topic too long to be kept), or the store's error; then nothing changed.
  */
 int retained_set(struct retained *retained, struct message *m);
-struct message *retained_find(const struct retained *retained, struct span topic); /* borrowed, or NULL */
 /* Messages whose topic the filter matches and that are not expired; fn must not change retained messages. */
 void retained_match(const struct retained *retained, struct span filter, uint64_t now,
                     void (*fn)(void *context, struct message *m), void *context);

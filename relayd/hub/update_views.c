@@ -56,37 +56,14 @@ bool updates_find(const struct updates *u, const uint8_t digest[SHA256_SIZE], st
         return update != NULL;
 }
 
-/* the bus's word for it (docs/dbus/) */
-static const char *wait_word(enum update_wait wait, const struct update_facts *facts,
-                             const struct update_device_record *record)
+/* The word of docs/dbus/; where a reason says more, its name. */
+static const char *wait_word(enum update_wait wait, enum reason approval, enum reason refusal)
 {
-        switch (wait) {
-        case UPDATE_WAIT_NOTHING:
-                return "installed";
-        case UPDATE_WAIT_DENIED:
-                return reason_name(REASON_DENIED);
-        case UPDATE_WAIT_APPROVAL:
-                return facts->approval.reason == REASON_NOT_APPROVED ? "approval" : reason_name(facts->approval.reason);
-        case UPDATE_WAIT_GATE:
-                return "gate";
-        case UPDATE_WAIT_IMAGE:
-                return "image";
-        case UPDATE_WAIT_DEVICE:
-                return "offline";
-        case UPDATE_WAIT_ANSWER:
-                return "offered";
-        case UPDATE_WAIT_APPLICATION:
-                return reason_name(REASON_APPLICATION_BUSY);
-        case UPDATE_WAIT_FETCHING:
-                return "fetching";
-        case UPDATE_WAIT_TRYING:
-                return "trying";
-        case UPDATE_WAIT_REFUSED:
-                return record->reason == REASON_NONE ? "refused" : reason_name(record->reason);
-        case UPDATE_WAIT_COUNT:
-                break;
-        }
-        return "unknown";
+        if (wait == UPDATE_WAIT_APPROVAL && approval != REASON_NOT_APPROVED)
+                return reason_name(approval);
+        if (wait == UPDATE_WAIT_REFUSED && refusal != REASON_NONE)
+                return reason_name(refusal);
+        return update_wait_name(wait);
 }
 
 static const char *waits_for(const struct updates *u, const struct update *update, const struct update_device *device)
@@ -104,7 +81,7 @@ static const char *waits_for(const struct updates *u, const struct update *updat
                 return reason_name(REASON_UNKNOWN_DEVICE);
         if (update->state == UPDATE_SUPERSEDED && !device->record.installed)
                 return "superseded";
-        return wait_word(update_wait(&facts), &facts, &device->record);
+        return wait_word(update_wait(&facts), facts.approval.reason, device->record.reason);
 }
 
 bool updates_device_at(const struct updates *u, const uint8_t digest[SHA256_SIZE], size_t index,

@@ -81,8 +81,3 @@ int updater_deny(struct updater *updater, const char *caller, const uint8_t dige
                  struct refusal *refusal);
 int updater_open_gate(struct updater *updater, const char *caller, uint64_t until, struct refusal *refusal);
 int updater_close_gate(struct updater *updater, const char *caller, struct refusal *refusal);
-
-static inline void updater_freep(struct updater **updater)
-{
-        *updater = updater_free(*updater);
-}

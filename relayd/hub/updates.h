@@ -99,8 +99,3 @@ bool updates_find(const struct updates *updates, const uint8_t digest[SHA256_SIZ
 /* Device number index of an update and what it waits for; false beyond the end. */
 bool updates_device_at(const struct updates *updates, const uint8_t digest[SHA256_SIZE], size_t index,
                        struct manager_update_device *out);
-
-static inline void updates_freep(struct updates **updates)
-{
-        *updates = updates_free(*updates);
-}

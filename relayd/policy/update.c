@@ -3,12 +3,13 @@
 
 #include "policy/update.h"
 
-static const struct {
-        const char *name, *explanation;
-} waits[UPDATE_WAIT_COUNT] = {
-#define UPDATE_WAIT_ROW(name, text, explanation) [UPDATE_WAIT_##name] = { text, explanation },
-        UPDATE_WAIT_TABLE(UPDATE_WAIT_ROW)
-#undef UPDATE_WAIT_ROW
+static const char *const waits[UPDATE_WAIT_COUNT] = {
+        [UPDATE_WAIT_NOTHING] = "installed", [UPDATE_WAIT_DENIED] = "denied",
+        [UPDATE_WAIT_APPROVAL] = "approval", [UPDATE_WAIT_GATE] = "gate",
+        [UPDATE_WAIT_IMAGE] = "image",       [UPDATE_WAIT_DEVICE] = "offline",
+        [UPDATE_WAIT_ANSWER] = "offered",    [UPDATE_WAIT_APPLICATION] = "application-busy",
+        [UPDATE_WAIT_FETCHING] = "fetching", [UPDATE_WAIT_TRYING] = "trying",
+        [UPDATE_WAIT_REFUSED] = "refused",
 };
 
 static const char *const statuses[] = {
@@ -59,23 +60,7 @@ enum update_wait update_wait(const struct update_facts *facts)
 
 const char *update_wait_name(enum update_wait wait)
 {
-        return wait < UPDATE_WAIT_COUNT ? waits[wait].name : "unknown";
-}
-
-const char *update_wait_explanation(enum update_wait wait)
-{
-        return wait < UPDATE_WAIT_COUNT ? waits[wait].explanation : "unknown";
-}
-
-struct decision update_may_offer(const struct update_facts *facts)
-{
-        if (facts->denied)
-                return DECISION_DENY(REASON_DENIED);
-        if (facts->approval.verdict != VERDICT_ALLOW)
-                return facts->approval;
-        if (facts->gate.verdict != VERDICT_ALLOW)
-                return facts->gate;
-        return DECISION_ALLOW;
+        return wait < UPDATE_WAIT_COUNT ? waits[wait] : "unknown";
 }
 
 enum update_status update_status_from_name(struct span name)

@@ -27,32 +27,23 @@ struct update_facts {
         enum update_status status;
 };
 
-#define UPDATE_WAIT_TABLE(X)                                             \
-        X(NOTHING, "nothing", "it runs the update and confirmed it")     \
-        X(DENIED, "denied", "the site's people denied the update")       \
-        X(APPROVAL, "approval", "approvers of the site have to approve") \
-        X(GATE, "gate", "the gate has to open")                          \
-        X(IMAGE, "image", "the relay has to fetch the image")            \
-        X(DEVICE, "device", "the device is not here")                    \
-        X(ANSWER, "answer", "it has the offer and did not answer yet")   \
-        X(APPLICATION, "application", "its application asked to wait")   \
-        X(FETCHING, "fetching", "it fetches the image")                  \
-        X(TRYING, "trying", "it tries the update")                       \
-        X(REFUSED, "refused", "it refused the update; its status has the reason")
-
 enum update_wait {
-#define UPDATE_WAIT_ENUM(name, text, explanation) UPDATE_WAIT_##name,
-        UPDATE_WAIT_TABLE(UPDATE_WAIT_ENUM)
-#undef UPDATE_WAIT_ENUM
-                UPDATE_WAIT_COUNT
+        UPDATE_WAIT_NOTHING, /* "installed": it runs the update and confirmed it */
+        UPDATE_WAIT_DENIED,  /* the site's people denied the update */
+        UPDATE_WAIT_APPROVAL,
+        UPDATE_WAIT_GATE,
+        UPDATE_WAIT_IMAGE,       /* the relay has to fetch it */
+        UPDATE_WAIT_DEVICE,      /* "offline" */
+        UPDATE_WAIT_ANSWER,      /* "offered": it did not answer yet */
+        UPDATE_WAIT_APPLICATION, /* "application-busy": its application asked to wait */
+        UPDATE_WAIT_FETCHING,
+        UPDATE_WAIT_TRYING,
+        UPDATE_WAIT_REFUSED, /* its status has the reason */
+        UPDATE_WAIT_COUNT
 };
 
 enum update_wait update_wait(const struct update_facts *facts);
-const char *update_wait_name(enum update_wait wait);        /* "approval"; static storage */
-const char *update_wait_explanation(enum update_wait wait); /* part of a sentence; static storage */
-/* May the relay show the offer to this device, once the image is complete? DENIED, or what approval or gate deny with.
- */
-struct decision update_may_offer(const struct update_facts *facts);
+const char *update_wait_name(enum update_wait wait); /* the word on D-Bus: "approval"; static storage */
 
 /* "idle", "refused", ...; UPDATE_STATUS_NONE if it is none of them */
 enum update_status update_status_from_name(struct span name);

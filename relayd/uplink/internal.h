@@ -43,7 +43,7 @@ struct uplink {
 
         enum uplink_phase phase;
         char error[UPLINK_ERROR_SIZE];
-        uint64_t since_s, up_ms, phase_deadline_ms;
+        uint64_t up_ms, phase_deadline_ms;
         struct dial *dial;
         int fd;
         void *link;

@@ -20,7 +20,6 @@
 
 #define RX_SIZE       (128 * 1024)
 #define TX_SIZE       (256 * 1024)
-#define FILTERS_MAX   16
 #define TOPIC_SIZE    1024 /* longer topics of received messages are passed over */
 #define KEEP_ALIVE_S  30
 #define IN_FLIGHT_MAX 256
@@ -377,87 +376,4 @@ int simple_publish(struct simple *s, const struct simple_message *messages, size
                         return r;
         }
         return 0;
-}
-
-/* ---- collecting */
-
-static int send_filters(struct simple *s, const char *const *filters, size_t count, bool subscribe,
-                        char error[SIMPLE_ERROR_SIZE])
-{
-        uint8_t encoded[FILTERS_MAX * 300];
-        struct writer w;
-        uint16_t id = 0;
-
-        writer_init(&w, encoded, sizeof(encoded));
-        for (size_t i = 0; i < count; i++) {
-                const struct mqtt_filter filter = { .filter = span_of_string(filters[i]), .qos = 1 };
-                mqtt_filter_put(&w, &filter, subscribe);
-        }
-        if (writer_finish(&w) != RELAY_OK)
-                return failed(error, -E2BIG, "too many topic filters, or too long ones");
-        int r = subscribe ? mqtt_client_subscribe(&s->client, writer_span(&w), count, &id)
-                          : mqtt_client_unsubscribe(&s->client, writer_span(&w), count, &id);
-        return r == RELAY_OK ? 0
-                             : failed(error, -EPROTO, "the subscription cannot be sent: %s", relay_result_string(r));
-}
-
-struct collect {
-        int (*fn)(void *context, const char *topic, struct span payload, bool retained);
-        void *context;
-        const char *const *filters;
-};
-
-static int take_event(struct simple *s, const struct collect *collect, const struct mqtt_client_event *event,
-                      char error[SIMPLE_ERROR_SIZE])
-{
-        char topic[TOPIC_SIZE];
-        const struct mqtt_publish *publish = &event->packet.publish;
-
-        if (event->type == MQTT_CLIENT_EVENT_SUBACK)
-                for (size_t i = 0; i < event->packet.suback.reasons.size; i++)
-                        if (event->packet.suback.reasons.data[i] >= 0x80)
-                                return failed(error, -EACCES, "the broker refuses the subscription to %s: %s",
-                                              collect->filters[i],
-                                              mqtt_reason_string(event->packet.suback.reasons.data[i]));
-        if (event->type != MQTT_CLIENT_EVENT_PUBLISH)
-                return 0;
-        /* acknowledged only when taken; the span lives until the engine's next call */
-        int r = span_to_string(publish->topic, topic, sizeof(topic))
-                        ? collect->fn(collect->context, topic, publish->payload, publish->retain)
-                        : 0;
-        if (publish->qos == 1)
-                (void)mqtt_client_puback(&s->client, publish->packet_id, MQTT_SUCCESS);
-        return r;
-}
-
-int simple_collect(struct simple *s, const char *const *filters, size_t count, uint32_t idle_ms, uint32_t total_ms,
-                   int (*fn)(void *context, const char *topic, struct span payload, bool retained), void *context,
-                   char error[SIMPLE_ERROR_SIZE])
-{
-        const struct collect collect = { fn, context, filters };
-        uint64_t end_ms = time_monotonic_ms() + total_ms;
-        bool subscribed = false;
-        int r = count <= FILTERS_MAX ? send_filters(s, filters, count, true, error)
-                                     : failed(error, -E2BIG, "more than %d topic filters", FILTERS_MAX);
-
-        s->heard_ms = time_monotonic_ms();
-        while (r == 0) {
-                struct mqtt_client_event event;
-                uint64_t idle_end_ms = s->heard_ms + (subscribed ? idle_ms : s->timeout_ms);
-                int next = next_event(s, &event, idle_end_ms < end_ms ? idle_end_ms : end_ms, error);
-                if (next == 1)
-                        break;
-                r = next;
-                if (r == 0 && event.type == MQTT_CLIENT_EVENT_CLOSED)
-                        return failed(error, -ECONNRESET, "the broker ended the session: %s (0x%02x)",
-                                      mqtt_reason_string(event.reason), event.reason);
-                if (r == 0)
-                        r = take_event(s, &collect, &event, error);
-                subscribed = subscribed || event.type == MQTT_CLIENT_EVENT_SUBACK;
-        }
-        if (r >= 0 && !subscribed)
-                return failed(error, -ETIMEDOUT, "the broker did not answer the subscription");
-        if (r >= 0)
-                (void)send_filters(s, filters, count, false, error);
-        return r;
 }

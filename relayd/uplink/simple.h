@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * A blocking MQTT 5 client over TLS 1.3 for command line tools: connect, publish a list, collect retained messages.
+ * A blocking MQTT 5 client over TLS 1.3 for command line tools: connect, publish a list.
  * Every call has a time limit; one thread, one connection.
  */
 
@@ -44,14 +44,6 @@ struct simple_message {
 int simple_publish(struct simple *client, const struct simple_message *messages, size_t count,
                    void (*progress)(void *context, size_t acknowledged, size_t count), void *context,
                    char error[SIMPLE_ERROR_SIZE]);
-/*
- * Subscribes to the filters (QoS 1) and calls fn for each message, until fn answers other than 0 (passed on), or
- * nothing came for idle_ms (0), or total_ms passed (0). The subscriptions are taken back.
- */
-int simple_collect(struct simple *client, const char *const *filters, size_t count, uint32_t idle_ms, uint32_t total_ms,
-                   int (*fn)(void *context, const char *topic, struct span payload, bool retained), void *context,
-                   char error[SIMPLE_ERROR_SIZE]);
-
 static inline void simple_closep(struct simple **client)
 {
         *client = simple_close(*client);

@@ -43,16 +43,6 @@ enum uplink_state uplink_state(const struct uplink *u)
                                                    : UPLINK_DOWN;
 }
 
-const char *uplink_error(const struct uplink *u)
-{
-        return u->error;
-}
-
-uint64_t uplink_since(const struct uplink *u)
-{
-        return u->since_s;
-}
-
 static void set_timer(struct uplink *u)
 {
         uint64_t deadline = u->phase_deadline_ms;
@@ -109,11 +99,8 @@ void uplink_fail(struct uplink *u, const char *format, ...)
         va_start(arguments, format);
         vsnprintf(u->error, sizeof(u->error), format, arguments);
         va_end(arguments);
-        if (u->phase == UPLINK_PHASE_UP) {
-                u->since_s = time_real_ms() / TIME_MS_PER_S;
-                if (now_ms - u->up_ms >= (uint64_t)u->retry.base_ms * STABLE_FACTOR)
-                        retry_reset(&u->retry);
-        }
+        if (u->phase == UPLINK_PHASE_UP && now_ms - u->up_ms >= (uint64_t)u->retry.base_ms * STABLE_FACTOR)
+                retry_reset(&u->retry);
         disconnect(u);
         /* without random bits the wait is the shortest: still a wait */
         (void)crypto_random(&random, sizeof(random));
@@ -157,7 +144,6 @@ void uplink_enter_up(struct uplink *u)
         u->phase = UPLINK_PHASE_UP;
         u->phase_deadline_ms = UINT64_MAX;
         u->up_ms = time_monotonic_ms();
-        u->since_s = time_real_ms() / TIME_MS_PER_S;
         u->handler.state(u->handler.context, UPLINK_UP, u->error);
 }
 
@@ -473,7 +459,6 @@ int uplink_new(struct uplink **ret, sd_event *event, const struct uplink_options
         u->fd = -1;
         u->rx = malloc(RX_SIZE);
         u->tx = malloc(UPLINK_TX_SIZE);
-        u->since_s = time_real_ms() / TIME_MS_PER_S;
         snprintf(u->error, sizeof(u->error), "not connected yet");
         int r = u->rx && u->tx ? copy_options(u, options) : -ENOMEM;
         if (r == 0)

@@ -90,8 +90,6 @@ void uplink_check_way(struct uplink *uplink);
 void uplink_link_lost(struct uplink *uplink, const char *interface);
 
 enum uplink_state uplink_state(const struct uplink *uplink);
-const char *uplink_error(const struct uplink *uplink); /* why it is down; "" when up */
-uint64_t uplink_since(const struct uplink *uplink);    /* Unix seconds of the last change between up and not up */
 
 /* QoS 0 or 1; publish->packet_id and dup are ignored. Copies. 0, UPLINK_BUSY, UPLINK_NOT_UP, UPLINK_RANGE, -ENOMEM. */
 int uplink_publish(struct uplink *uplink, const struct mqtt_publish *publish, const struct mqtt_props *props,
@@ -105,8 +103,3 @@ void uplink_ack(struct uplink *uplink, uint64_t token, uint8_t reason);
  */
 int uplink_watch(struct uplink *uplink, const char *topic);
 void uplink_unwatch(struct uplink *uplink, const char *topic); /* unknown topics are ignored */
-
-static inline void uplink_freep(struct uplink **uplink)
-{
-        *uplink = uplink_free(*uplink);
-}

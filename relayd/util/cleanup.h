@@ -5,9 +5,7 @@
  *     _cleanup_free_ char *text = NULL;    _cleanup_(store_freep) struct store *store = NULL;
  */
 
-#include <dirent.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,22 +39,8 @@ static inline void cleanup_close(const int *fd)
         close_safe(*fd);
 }
 
-static inline void cleanup_fclose(FILE **file)
-{
-        if (*file)
-                fclose(*file);
-}
-
-static inline void cleanup_closedir(DIR **dir)
-{
-        if (*dir)
-                closedir(*dir);
-}
-
-#define _cleanup_free_     _cleanup_(cleanup_free)
-#define _cleanup_close_    _cleanup_(cleanup_close)
-#define _cleanup_fclose_   _cleanup_(cleanup_fclose)
-#define _cleanup_closedir_ _cleanup_(cleanup_closedir)
+#define _cleanup_free_  _cleanup_(cleanup_free)
+#define _cleanup_close_ _cleanup_(cleanup_close)
 
 /* Gives the pointer away: returns it and leaves NULL behind. */
 #define steal_pointer(pointer)                           \

@@ -4,13 +4,14 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "util/cleanup.h"
 
 /* files grow while they are read and some report size 0 (/proc): so read to the end, not to st_size */
-int file_read_fd(int fd, size_t max, uint8_t **data, size_t *size)
+static int read_fd(int fd, size_t max, uint8_t **data, size_t *size)
 {
         _cleanup_free_ uint8_t *buffer = NULL;
         size_t room = 0, filled = 0;
@@ -51,10 +52,10 @@ int file_read(const char *path, size_t max, uint8_t **data, size_t *size)
                 return -errno;
         if (!S_ISREG(st.st_mode))
                 return S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
-        return file_read_fd(fd, max, data, size);
+        return read_fd(fd, max, data, size);
 }
 
-int file_write_all(int fd, const void *data, size_t size)
+static int write_all(int fd, const void *data, size_t size)
 {
         const uint8_t *at = data;
 
@@ -87,7 +88,7 @@ static int fill_and_sync(int fd, const void *data, size_t size, mode_t mode)
 {
         if (fchmod(fd, mode) < 0) /* whatever the umask says */
                 return -errno;
-        int r = file_write_all(fd, data, size);
+        int r = write_all(fd, data, size);
         if (r < 0)
                 return r;
         return fsync(fd) < 0 ? -errno : 0;

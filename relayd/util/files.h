@@ -13,15 +13,12 @@
  * *size does not count. 0, -EFBIG if larger, -EINVAL if not a regular file, or another -errno.
  */
 int file_read(const char *path, size_t max, uint8_t **data, size_t *size);
-int file_read_fd(int fd, size_t max, uint8_t **data, size_t *size);
 
 /* Replaces (or creates) path: a temporary file beside it, fsync, rename, fsync of the folder. 0 or -errno */
 int file_write(const char *path, const void *data, size_t size, mode_t mode);
 /* Creates path, synced; -EEXIST (untouched) if there is anything of that name. Removed again on errors. */
 int file_create(const char *path, const void *data, size_t size, mode_t mode);
 
-/* All of data, or -errno */
-int file_write_all(int fd, const void *data, size_t size);
 /* fsync of the folder that path is in */
 int file_sync_folder(const char *path);
 /* mkdir -p: existing folders are fine. -ENOTDIR if something else stands there. */

@@ -27,16 +27,6 @@ void log_init(const char *name)
                         log_level = levels[i].level;
 }
 
-void log_set_level(int level)
-{
-        log_level = level;
-}
-
-bool log_enabled(int level)
-{
-        return level <= log_level;
-}
-
 static void hide_controls(char *text)
 {
         for (; *text; text++)
@@ -50,7 +40,7 @@ void log_line(int level, const char *format, ...)
         int saved_errno = errno;
         va_list arguments;
 
-        if (!log_enabled(level))
+        if (level > log_level)
                 return;
         va_start(arguments, format);
         vsnprintf(text, sizeof(text), format, arguments);

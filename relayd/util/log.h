@@ -12,8 +12,6 @@
 /* name: shown in front of each line, kept by pointer; NULL: none. Level from $RELAYD_LOG (error, warning, info, debug),
  * else info. */
 void log_init(const char *name);
-void log_set_level(int level); /* LOG_ERR to LOG_DEBUG; lines above it are dropped */
-bool log_enabled(int level);
 
 /* One line; control characters are shown as '?', so that a peer cannot forge lines. errno is kept. */
 void log_line(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));

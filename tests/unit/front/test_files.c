@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* util/files: bounded reads, atomic replacement, no overwriting where it is not wanted; log rate */
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -106,9 +108,11 @@ static void failed_write_leaves_the_old_file(void **state)
         assert_int_equal(file_write(in_folder("target"), "x", 1, 0600), -EISDIR);
 
         /* and no temporary file stays behind */
-        _cleanup_closedir_ DIR *dir = opendir(folder);
+        DIR *dir = opendir(folder);
+        assert_non_null(dir);
         for (struct dirent *entry; (entry = readdir(dir));)
                 assert_int_not_equal(strncmp(entry->d_name, "target.", 7), 0);
+        closedir(dir);
 }
 
 static void folders(void **state)

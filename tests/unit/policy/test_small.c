@@ -129,39 +129,29 @@ static void test_update(void **state)
         const struct {
                 struct update_facts facts;
                 const char *wait;
-                enum reason offer;
         } rows[] = {
-                { { NO(NOT_APPROVED), false, NO(GATE_CLOSED), false, true, UPDATE_STATUS_NONE },
-                  "approval",
-                  REASON_NOT_APPROVED },
-                { { NO(OUT_OF_SCOPE), false, YES, true, true, UPDATE_STATUS_REFUSED },
-                  "approval",
-                  REASON_OUT_OF_SCOPE },
-                { { YES, true, YES, true, true, UPDATE_STATUS_FETCHING }, "denied", REASON_DENIED },
-                { { NO(NOT_APPROVED), true, YES, true, true, UPDATE_STATUS_NONE }, "denied", REASON_DENIED },
-                { { YES, false, NO(GATE_CLOSED), false, false, UPDATE_STATUS_NONE }, "gate", REASON_GATE_CLOSED },
-                { { YES, false, YES, false, false, UPDATE_STATUS_NONE }, "image", REASON_NONE },
-                { { YES, false, YES, true, false, UPDATE_STATUS_FETCHING }, "device", REASON_NONE },
-                { { YES, false, YES, true, true, UPDATE_STATUS_NONE }, "answer", REASON_NONE },
-                { { YES, false, YES, true, true, UPDATE_STATUS_IDLE }, "answer", REASON_NONE },
-                { { YES, false, YES, true, true, UPDATE_STATUS_WAITING }, "application", REASON_NONE },
-                { { YES, false, YES, true, true, UPDATE_STATUS_FETCHING }, "fetching", REASON_NONE },
-                { { YES, false, YES, true, true, UPDATE_STATUS_REFUSED }, "refused", REASON_NONE },
-                { { YES, false, YES, true, false, UPDATE_STATUS_TRYING }, "trying", REASON_NONE },
-                { { YES, false, NO(GATE_CLOSED), true, true, UPDATE_STATUS_TRYING }, "trying", REASON_GATE_CLOSED },
-                { { NO(NOT_APPROVED), true, NO(GATE_CLOSED), false, false, UPDATE_STATUS_CONFIRMED },
-                  "nothing",
-                  REASON_DENIED },
-                { { .denied = false }, "approval", REASON_NONE },
+                { { NO(NOT_APPROVED), false, NO(GATE_CLOSED), false, true, UPDATE_STATUS_NONE }, "approval" },
+                { { NO(OUT_OF_SCOPE), false, YES, true, true, UPDATE_STATUS_REFUSED }, "approval" },
+                { { YES, true, YES, true, true, UPDATE_STATUS_FETCHING }, "denied" },
+                { { NO(NOT_APPROVED), true, YES, true, true, UPDATE_STATUS_NONE }, "denied" },
+                { { YES, false, NO(GATE_CLOSED), false, false, UPDATE_STATUS_NONE }, "gate" },
+                { { YES, false, YES, false, false, UPDATE_STATUS_NONE }, "image" },
+                { { YES, false, YES, true, false, UPDATE_STATUS_FETCHING }, "offline" },
+                { { YES, false, YES, true, true, UPDATE_STATUS_NONE }, "offered" },
+                { { YES, false, YES, true, true, UPDATE_STATUS_IDLE }, "offered" },
+                { { YES, false, YES, true, true, UPDATE_STATUS_WAITING }, "application-busy" },
+                { { YES, false, YES, true, true, UPDATE_STATUS_FETCHING }, "fetching" },
+                { { YES, false, YES, true, true, UPDATE_STATUS_REFUSED }, "refused" },
+                { { YES, false, YES, true, false, UPDATE_STATUS_TRYING }, "trying" },
+                { { YES, false, NO(GATE_CLOSED), true, true, UPDATE_STATUS_TRYING }, "trying" },
+                { { NO(NOT_APPROVED), true, NO(GATE_CLOSED), false, false, UPDATE_STATUS_CONFIRMED }, "installed" },
+                { { .denied = false }, "approval" },
         };
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
                 assert_string_equal(update_wait_name(update_wait(&rows[i].facts)), rows[i].wait);
-                struct decision d = update_may_offer(&rows[i].facts);
-                assert_int_equal(d.reason, rows[i].offer);
-        }
-        struct update_facts nothing = { 0 };
-        assert_int_equal(update_may_offer(&nothing).verdict, VERDICT_DENY);
         assert_string_equal(update_wait_name(UPDATE_WAIT_COUNT), "unknown");
+        assert_string_equal(update_wait_name(UPDATE_WAIT_DENIED), reason_name(REASON_DENIED));
+        assert_string_equal(update_wait_name(UPDATE_WAIT_APPLICATION), reason_name(REASON_APPLICATION_BUSY));
 }
 
 static void test_status_names(void **state)
