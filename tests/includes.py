@@ -24,6 +24,7 @@ RULES = {
     "relayd/tls": ({"relay", "util", "tls"}, {"wolfssl"}),
     "relayd/uplink": ({"relay", "util", "policy", "tls", "uplink"}, {"systemd"}),
     "relayd/country": ({"relay", "util", "policy", "country"}, {"maxminddb"}),
+    "relayd/guard": ({"relay", "util", "policy", "country", "channel", "guard"}, {"systemd", "netlink"}),
     "relayd/front": ({"relay", "util", "session", "channel", "tls", "front"}, {"systemd"}),
     "relayd/hub": ({"relay", "util", "policy", "country", "channel", "store", "audit", "conf", "tls", "uplink", "hub",
                     "guard/message.h"}, {"systemd"}),
