@@ -5,10 +5,10 @@
  * The guard asks for intervals (policy/country_intervals.h), the hub for single addresses; both answer alike.
  *
  * An address is judged in this order, and the first line that fits decides:
- *  1. loopback; private, link-local and unique local networks (unless judge_local); listed exempt networks: allowed
- *  2. administration ports: allowed while lockdown is off; refused if lockdown is on and the port is not one of its
- * ports
- *  3. the rule of the port (inbound only), else of the direction:
+ *  1. loopback: allowed
+ *  2. administration ports: allowed while lockdown is off; refused if lockdown is on and the port is none of its ports
+ *  3. private, link-local and unique local networks (unless judge_local), and listed exempt networks: allowed
+ *  4. the rule of the port (inbound only), else of the direction:
  *     off: allowed; no database: refused; unknown country: as the rule says; else by the list.
  *
  * Record (CBOR, deterministic): {0: 1, 1: [rule inbound, rule uplink, rule admin], 2: [* [address bytes, prefix]],
@@ -26,6 +26,7 @@
 #include "relay/span.h"
 
 #define COUNTRY_EXEMPT_MAX     64
+#define COUNTRY_EXEMPT_ALL_MAX (COUNTRY_EXEMPT_MAX + 8) /* with those that always are */
 #define COUNTRY_PORT_RULES_MAX 8
 #define COUNTRY_PORTS_MAX      16   /* open under lockdown */
 #define COUNTRY_RECORD_MAX     4096 /* bytes of an encoded policy */
@@ -57,6 +58,13 @@ struct country_port_rule {
         struct country_rule rule;
 };
 
+/* What holds for a port of a direction, whatever the address: rule is NULL if the port is open to or closed for all. */
+struct country_scope {
+        const struct country_rule *rule;
+        bool closed;
+        uint16_t port; /* of the port rule or closed port; 0: none */
+};
+
 /* All zero: off in every direction, no lockdown. */
 struct country_policy {
         struct country_rule rules[COUNTRY_DIRECTIONS];
@@ -73,10 +81,10 @@ struct country_policy {
 /* Which line decided. */
 enum country_deciding {
         COUNTRY_BY_LOOPBACK,
-        COUNTRY_BY_LOCAL,  /* private, link-local, unique local */
-        COUNTRY_BY_EXEMPT, /* listed in the policy */
         COUNTRY_BY_NO_LOCKDOWN,
         COUNTRY_BY_CLOSED_PORT,
+        COUNTRY_BY_LOCAL,  /* private, link-local, unique local */
+        COUNTRY_BY_EXEMPT, /* listed in the policy */
         COUNTRY_BY_OFF,
         COUNTRY_BY_NO_DATABASE,
         COUNTRY_BY_UNKNOWN,
@@ -93,6 +101,8 @@ struct country_answer {
         country_code country;   /* as given */
 };
 
+/* What a rule alone says about a country (COUNTRY_UNKNOWN and COUNTRY_NO_DATABASE included). */
+struct decision country_rule_decide(const struct country_rule *rule, country_code country);
 /*
  * May this address connect to (inbound, admin) or be connected to (uplink)? port: the local TCP port the peer connects
  * to, 0 for uplink or to ask about the direction in general. country: what the database says about the address.
@@ -100,16 +110,27 @@ struct country_answer {
 struct country_answer country_policy_decide(const struct country_policy *policy, enum country_direction direction,
                                             uint16_t port, const struct address *address, country_code country);
 /*
- * The deciding rule as a short key, for logs, the audit log and tests: "inbound:allow:FI", "port-8883:deny:RU",
- * "uplink:unknown", "exempt:192.0.2.0/24", "local:10.0.0.0/8", "inbound:off", "admin:closed-port-23". Returns out.
+ * The deciding rule as a short key, for logs, the audit log and tests: "inbound:allow:FI", "inbound:not-allowed:US",
+ * "port-8883:deny:RU", "port-8883:not-denied:FI", "uplink:unknown", "uplink:no-database", "inbound:off",
+ * "exempt:192.0.2.0/24", "local:10.0.0.0/8", "loopback:127.0.0.0/8", "admin:no-lockdown", "admin:closed-port-23".
+ * Returns out.
  */
 const char *country_answer_key(const struct country_answer *answer, char out[COUNTRY_KEY_MAX]);
 const char *country_direction_name(enum country_direction direction); /* "inbound", "uplink", "admin" */
 /* COUNTRY_DIRECTIONS if there is none of this name */
 enum country_direction country_direction_from_name(const char *name);
-/* The rule that holds for a port of a direction (lockdown and exempt networks not looked at). */
-const struct country_rule *country_policy_rule(const struct country_policy *policy, enum country_direction direction,
-                                               uint16_t port);
+/* The lines 2 and 4 above: which rule holds for a port of a direction. Pointers are into policy. */
+struct country_scope country_policy_scope(const struct country_policy *policy, enum country_direction direction,
+                                          uint16_t port);
+/*
+ * Lines 1 and 3: the network that makes the address exempt in this scope, or NULL. Pointers are into policy or static.
+ * by: COUNTRY_BY_LOOPBACK, COUNTRY_BY_LOCAL or COUNTRY_BY_EXEMPT, only set if there is one.
+ */
+const struct network *country_policy_exempt(const struct country_policy *policy, const struct country_scope *scope,
+                                            const struct address *address, enum country_deciding *by);
+/* All networks of a family that are exempt in this scope, in no order; out: COUNTRY_EXEMPT_ALL_MAX. How many. */
+size_t country_policy_exempt_list(const struct country_policy *policy, const struct country_scope *scope,
+                                  enum address_family family, const struct network **out);
 
 /*
  * A rule in words: "off", "allow FI SE EU", "deny RU, BY unknown=refuse". Codes, groups and modes in any case,

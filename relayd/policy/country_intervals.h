@@ -20,21 +20,18 @@ struct country_source {
         bool (*next)(struct country_source *source, struct country_range *range);
 };
 
-#define COUNTRY_INTERVALS_EXEMPT_MAX (COUNTRY_EXEMPT_MAX + 8)
-
 /* members are the module's own */
 struct country_intervals {
-        const struct country_policy *policy;
-        enum country_direction direction;
-        uint16_t port;
+        struct country_scope scope;
         struct country_source *source;
-        struct country_range piece; /* of the database, or the gap before it */
-        struct country_range ahead;
-        struct address at; /* first address that no piece covered yet */
-        bool has_piece, has_ahead, all_covered;
-        struct address_range exempt[COUNTRY_INTERVALS_EXEMPT_MAX]; /* merged */
+        struct address at;          /* first address that no piece covered yet */
+        bool ended;                 /* the pieces reached the family's last address */
+        struct country_range ahead; /* read from the source, behind a gap */
+        bool has_ahead;
+        struct address_range allowed; /* by the rule, not given out yet */
+        bool has_allowed;
+        struct address_range exempt[COUNTRY_EXEMPT_ALL_MAX]; /* ascending, may overlap */
         size_t exempt_count, exempt_at;
-        enum address_family family;
 };
 
 /*

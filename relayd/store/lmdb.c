@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/crc32c.h"
 #include "store/lmdb_store.h"
 #include "util/cleanup.h"
+#include "util/crc32c.h"
 #include "util/files.h"
 
 #define MARKER          "relayd-store"

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "store/crc32c.h"
+#include "util/crc32c.h"
 
 static void test_vectors(void **state)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* CRC-32C, reflected, polynomial 0x1EDC6F41. */
 
-#include "store/crc32c.h"
+#include "util/crc32c.h"
 
 #include <pthread.h>
 #include <string.h>
