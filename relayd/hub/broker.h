@@ -38,6 +38,8 @@ struct broker_host {
         void (*alert)(void *context, const char *identity, enum reason reason, const char *detail);
         /* a session of this identity opened (after CONNACK) or closed */
         void (*online)(void *context, const struct link *link, bool online);
+        /* what this application may do now, present or not; NULL: no such application any more, or a device */
+        const struct access_role *(*role)(void *context, const char *identity);
 };
 
 struct broker_counters {
@@ -124,5 +126,6 @@ void session_subscribe(struct broker *b, struct link *link, const struct mqtt_pa
 void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);
 /* router.c */
 void router_receive(struct broker *b, struct link *link, const struct mqtt_packet *packet);
-void router_distribute(struct broker *b, const struct client *from, struct message *m);
+/* To local subscribers. 0, or why a durable session could not keep it: then nobody got it. */
+int router_distribute(struct broker *b, struct message *m);
 int router_publish_will(struct broker *b, struct client *c);

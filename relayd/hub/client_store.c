@@ -116,8 +116,6 @@ static int inbound_append(struct client *c, uint16_t packet_id)
 {
         uint16_t *ids;
 
-        if (c->inbound_count >= CLIENT_INBOUND_MAX)
-                return -ENOSPC;
         ids = realloc(c->inbound, (c->inbound_count + 1) * sizeof(*ids));
         if (!ids)
                 return -ENOMEM;
@@ -132,6 +130,8 @@ int client_inbound_add(struct broker *b, struct client *c, uint16_t packet_id)
         uint8_t key[KEY_SIZE];
         int result = 0;
 
+        if (c->inbound_count >= CLIENT_INBOUND_MAX)
+                return -ENOSPC;
         if (c->durable)
                 result = store_put(b->store, STORE_QUEUE, queue_key(c, INBOUND_BIT | packet_id, key), SPAN_OF(format));
         return result < 0 ? result : inbound_append(c, packet_id);
@@ -174,6 +174,11 @@ static void write_subscriptions(struct writer *w, const struct client *c)
                 w->out[count_at + 1] = (uint8_t)count;
         }
 }
+
+_Static_assert(CHANNEL_PACKET_MAX + MESSAGE_HEADER_SIZE + CLIENT_FILTERS_BYTES_MAX + 7 * CLIENT_SUBSCRIPTIONS_MAX +
+                               IDENTITY_SIZE + 24 <=
+                       STORE_VALUE_MAX,
+               "the record of the largest session does not fit a value");
 
 static int write_record(struct broker *b, const struct client *c)
 {
@@ -340,7 +345,7 @@ static int load_queue(void *context, struct span key, struct span value)
         c = client_find(&b->clients, span_slice(key, 0, key.size - 9));
         reader_init(&r, span_slice(key, key.size - 8, 8));
         number = reader_u64(&r);
-        if (!c)
+        if (!c || (number & INBOUND_BIT && c->inbound_count >= CLIENT_INBOUND_MAX))
                 return store_delete(b->store, STORE_QUEUE, key);
         return number & INBOUND_BIT ? inbound_append(c, (uint16_t)number) : read_delivery(c, number, value);
 }

@@ -19,7 +19,8 @@
 #define CLIENT_QUEUE_COUNT_MAX   10000 /* messages waiting for one client */
 #define CLIENT_QUEUE_BYTES_MAX   (16u * 1024 * 1024)
 #define CLIENT_SUBSCRIPTIONS_MAX 1000
-#define CLIENT_FILTERS_BYTES_MAX (64u * 1024) /* all filters of one client together: the record must fit a value */
+#define CLIENT_SESSIONS_MAX      100          /* of one application, by client ids with a suffix */
+#define CLIENT_FILTERS_BYTES_MAX (48u * 1024) /* all filters of one client together: the record must fit a value */
 #define CLIENT_EXPIRY_MAX_S      (30u * 24 * 3600)
 #define CLIENT_INBOUND_MAX       1024 /* QoS 2 packet ids between PUBLISH and PUBREL */
 
@@ -80,6 +81,7 @@ struct client {
                 uint64_t serial; /* of the publish that is being matched */
                 uint8_t qos;
                 bool retain;
+                bool queued; /* client_unqueue() may take it back */
                 uint8_t id_count;
                 uint32_t ids[MESSAGE_IDS_MAX];
         } match;
@@ -97,10 +99,22 @@ void client_end(struct broker *b, struct client *c);
 void client_release(struct broker *b, struct client *c); /* memory only, at shut-down */
 
 /* ---- queue towards the client (queue.c) */
-/* Delivers or queues m with c->match's options; QoS 0 only goes to a client that is there. Full: dropped and counted.
+struct client_terms {
+        uint8_t qos;
+        bool retain;
+        bool must_keep; /* for a durable session: in the store or not at all, not in memory only */
+        const uint32_t *ids;
+        size_t id_count;
+};
+/* Delivers or queues m; QoS 0 only goes to a client that is there. Full: dropped and counted. */
+void client_deliver(struct broker *b, struct client *c, struct message *m, const struct client_terms *terms);
+/*
+ * Only queues m (QoS 1 or 2): 0, CLIENT_DROPPED (the queue is full; counted and told), or with must_keep what kept the
+ * store from taking it. client_unqueue() takes the newest one back as long as client_pump() was not called.
  */
-void client_deliver(struct broker *b, struct client *c, struct message *m, uint8_t qos, bool retain,
-                    const uint32_t *ids, size_t id_count);
+#define CLIENT_DROPPED 1
+int client_enqueue(struct broker *b, struct client *c, struct message *m, const struct client_terms *terms);
+void client_unqueue(struct broker *b, struct client *c);
 /* Sends what the in-flight window allows. */
 void client_pump(struct broker *b, struct client *c);
 /* After a reconnect: everything unacknowledged again, in order. */

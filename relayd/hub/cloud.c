@@ -131,6 +131,7 @@ static enum reason pass_command(struct cloud *c, const struct uplink_message *me
 {
         struct mqtt_publish publish = *message->publish;
         struct message *m;
+        int result;
 
         if (!c->host.is_registered(c->host.context, parts->device))
                 return REASON_UNKNOWN_DEVICE;
@@ -138,9 +139,9 @@ static enum reason pass_command(struct cloud *c, const struct uplink_message *me
         publish.qos = 1;
         if (message_from_publish(&m, &publish, message->props, c->broker->time) < 0)
                 return REASON_MALFORMED;
-        router_distribute(c->broker, NULL, m);
+        result = router_distribute(c->broker, m);
         message_unref(m);
-        return REASON_NONE;
+        return result < 0 ? REASON_STORE_FULL : REASON_NONE;
 }
 
 /* An empty payload is how a retained message is taken back: nothing to do, what was verified stays. */

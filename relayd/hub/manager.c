@@ -173,6 +173,13 @@ static void on_online(void *context, const struct link *link, bool online)
                 updater_device_changed(m->updater, d->identity);
 }
 
+static const struct access_role *on_role(void *context, const char *identity)
+{
+        const struct conf_role *role = conf_roles_find(((struct manager *)context)->roles, identity);
+
+        return role ? &role->access : NULL;
+}
+
 /* ---- what the updater asks */
 static uint64_t now_s(void *context)
 {
@@ -356,7 +363,7 @@ static int make_broker(struct manager *m)
                 .now_ms = time_monotonic_ms(),
                 .time = time_real_ms() / TIME_MS_PER_S,
                 .host = { m, on_send, on_close, on_writable, on_release, on_published, on_image, manager_alert,
-                          on_online },
+                          on_online, on_role },
         };
         int result = m->conf->uplink == CONF_UPLINK_NONE ? 0 : outbox_new(&options.outbox, &outbox);
 

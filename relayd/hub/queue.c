@@ -215,38 +215,56 @@ static bool is_kept(const struct client *c, const struct message *m)
         return c->durable && !span_equal(span_slice(m->topic, 0, images.size), images);
 }
 
-void client_deliver(struct broker *b, struct client *c, struct message *m, uint8_t qos, bool retain,
-                    const uint32_t *ids, size_t id_count)
+int client_enqueue(struct broker *b, struct client *c, struct message *m, const struct client_terms *terms)
 {
+        const uint32_t *ids = terms->ids;
+        size_t id_count = terms->id_count;
         struct delivery *d;
+        int result;
 
-        if (qos == 0) {
-                deliver_now(b, c, m, retain, ids, id_count);
-                return;
-        }
         if (queue_is_full(c, m)) {
                 drop(b, c, "messages for this client are dropped: its queue is full, it does not fetch them");
-                return;
+                return CLIENT_DROPPED;
         }
         d = calloc(1, sizeof(*d) + id_count * sizeof(*ids));
-        if (!d) {
-                drop(b, c, "messages for this client are dropped: no memory");
-                return;
-        }
+        if (!d)
+                return -ENOMEM;
         *d = (struct delivery){ .message = message_ref(m),
                                 .number = c->queue.next_number++,
-                                .qos = qos,
-                                .retain = retain,
+                                .qos = terms->qos,
+                                .retain = terms->retain,
                                 .size = (uint32_t)m->stored.size,
                                 .id_count = (uint8_t)id_count };
         memcpy(d->ids, ids, id_count * sizeof(*ids));
         if (is_kept(c, m)) {
-                d->stored = client_store_delivery(b, c, d) == 0;
+                result = client_store_delivery(b, c, d);
+                if (result < 0 && terms->must_keep) {
+                        message_unref(d->message);
+                        free(d);
+                        return result;
+                }
+                d->stored = result == 0;
                 d->commit = d->stored ? b->commit + 1 : 0;
                 if (!d->stored)
                         drop(b, c, "a message is kept in memory only: the store takes no more");
         }
         append(&c->queue, d);
+        return 0;
+}
+
+void client_unqueue(struct broker *b, struct client *c)
+{
+        remove_delivery(b, c, c->queue.last);
+}
+
+void client_deliver(struct broker *b, struct client *c, struct message *m, const struct client_terms *terms)
+{
+        if (terms->qos == 0) {
+                deliver_now(b, c, m, terms->retain, terms->ids, terms->id_count);
+                return;
+        }
+        if (client_enqueue(b, c, m, terms) == -ENOMEM)
+                drop(b, c, "messages for this client are dropped: no memory");
         client_pump(b, c);
 }
 

@@ -99,20 +99,28 @@ static struct message *find(const struct retained *retained, struct span topic)
         return node ? node->value : NULL;
 }
 
-int retained_set(struct retained *retained, struct message *m)
+int retained_check(const struct retained *retained, const struct message *m)
 {
         const struct message *old;
-        int result;
 
         if (m->topic.size > STORE_KEY_MAX)
                 return -E2BIG;
         if (m->payload.size == 0)
-                return clear(retained, m->topic);
+                return 0;
         old = find(retained, m->topic);
         if (!old && retained->count >= retained->count_max)
                 return -ENOSPC;
-        if (retained->bytes - (old ? old->stored.size : 0) + m->stored.size > retained->bytes_max)
-                return -ENOSPC;
+        return retained->bytes - (old ? old->stored.size : 0) + m->stored.size > retained->bytes_max ? -ENOSPC : 0;
+}
+
+int retained_set(struct retained *retained, struct message *m)
+{
+        int result = retained_check(retained, m);
+
+        if (result < 0)
+                return result;
+        if (m->payload.size == 0)
+                return clear(retained, m->topic);
         result = store_put(retained->store, STORE_RETAINED, m->topic, m->stored);
         return result < 0 ? result : keep(retained, m);
 }

@@ -22,6 +22,8 @@ int retained_init(struct retained *retained, struct store *store); /* empty; loa
 int retained_load(struct retained *retained, uint64_t now);        /* 0, -EBADMSG, ... */
 void retained_release(struct retained *retained);
 
+/* Would retained_set() have room? 0, -E2BIG, -ENOSPC */
+int retained_check(const struct retained *retained, const struct message *m);
 /*
  * Keeps m for its topic, or removes what is kept if the payload is empty. Staged in the store. 0, -ENOSPC (limits or
  * store), -E2BIG (topic too long to be kept), or the store's error; then nothing changed.

@@ -62,18 +62,68 @@ static void merge(void *context, struct subscription *sub)
                 c->match.ids[c->match.id_count++] = sub->id;
 }
 
-void router_distribute(struct broker *b, const struct client *from, struct message *m)
+static struct client_terms terms_of(const struct client *c, const struct message *m)
+{
+        return (struct client_terms){ .qos = m->qos < c->match.qos ? m->qos : c->match.qos,
+                                      .retain = c->match.retain,
+                                      .ids = c->match.ids,
+                                      .id_count = c->match.id_count };
+}
+
+static void unstage(struct broker *b)
+{
+        for (size_t i = 0; i < b->matched_count; i++)
+                if (b->matched[i]->match.queued)
+                        client_unqueue(b, b->matched[i]);
+}
+
+/* Finds the subscribers and puts m into the queues of those that must not miss it; nothing is sent yet. */
+static int stage(struct broker *b, const struct client *from, struct message *m, bool must_keep)
 {
         struct routing routing = { b, from, m };
 
         b->match_serial++;
         b->matched_count = 0;
         subscriptions_match(&b->subscriptions, m->topic, merge, &routing);
+        for (size_t i = 0; i < b->matched_count; i++)
+                b->matched[i]->match.queued = false;
+        for (size_t i = 0; must_keep && i < b->matched_count; i++) {
+                struct client *c = b->matched[i];
+                struct client_terms terms = terms_of(c, m);
+                int result;
+
+                terms.must_keep = true;
+                result = terms.qos > 0 ? client_enqueue(b, c, m, &terms) : CLIENT_DROPPED;
+                if (result < 0) {
+                        unstage(b);
+                        return result;
+                }
+                c->match.queued = result == 0;
+        }
+        return 0;
+}
+
+/* What stage() found and did not queue is delivered, everything is sent. */
+static void send_staged(struct broker *b, struct message *m, bool must_keep)
+{
         for (size_t i = 0; i < b->matched_count; i++) {
                 struct client *c = b->matched[i];
-                uint8_t qos = m->qos < c->match.qos ? m->qos : c->match.qos;
-                client_deliver(b, c, m, qos, c->match.retain, c->match.ids, c->match.id_count);
+                struct client_terms terms = terms_of(c, m);
+
+                if (must_keep && terms.qos > 0)
+                        client_pump(b, c);
+                else
+                        client_deliver(b, c, m, &terms);
         }
+}
+
+int router_distribute(struct broker *b, struct message *m)
+{
+        int result = stage(b, NULL, m, true);
+
+        if (result == 0)
+                send_staged(b, m, true);
+        return result;
 }
 
 /* ---- keeping */
@@ -92,15 +142,24 @@ static int keep_for_cloud(struct broker *b, struct message *m)
 /* Stages all that has to survive; then shows it to whoever is interested. goes_up: to the cloud, too. */
 static int route(struct broker *b, const struct link *link, const struct client *from, struct message *m, bool goes_up)
 {
-        int result = goes_up ? keep_for_cloud(b, m) : 0;
+        bool must_keep = link != NULL; /* somebody waits for an acknowledgement */
+        int result = m->retain ? retained_check(&b->retained, m) : 0;
 
-        if (result == 0 && m->retain)
-                result = retained_set(&b->retained, m);
+        if (result == 0)
+                result = stage(b, from, m, must_keep);
         if (result < 0)
                 return result;
+        if (goes_up)
+                result = keep_for_cloud(b, m);
+        if (result == 0 && m->retain)
+                result = retained_set(&b->retained, m);
+        if (result < 0) {
+                unstage(b);
+                return result;
+        }
+        send_staged(b, m, must_keep);
         if (link)
                 b->host.published(b->host.context, link, m);
-        router_distribute(b, from, m);
         return 0;
 }
 
@@ -109,11 +168,20 @@ static bool goes_up(bool is_device, const struct topic_parts *parts)
         return is_device && parts->kind == TOPIC_DEVICE && !span_equal_string(parts->rest, "state/direct");
 }
 
+/* The role may have changed since CONNECT. */
+static bool will_is_allowed(struct broker *b, const struct client *c, const struct message *will)
+{
+        bool is_device = identity_is_device(span_of_string(c->identity));
+        struct access_subject subject = { b->site, c->identity, b->host.role(b->host.context, c->identity) };
+
+        return (is_device || subject.role) && access_publish(&subject, will->topic).verdict == VERDICT_ALLOW;
+}
+
 int router_publish_will(struct broker *b, struct client *c)
 {
         struct message *m = c->will;
         struct topic_parts parts;
-        int result;
+        int result = 0;
 
         if (!m)
                 return 0;
@@ -121,7 +189,10 @@ int router_publish_will(struct broker *b, struct client *c)
         c->will_due = 0;
         client_mark_changed(b, c);
         topic_parse(m->topic, &parts);
-        result = route(b, NULL, c, m, goes_up(identity_is_device(span_of_string(c->identity)), &parts));
+        if (will_is_allowed(b, c, m))
+                result = route(b, NULL, c, m, goes_up(identity_is_device(span_of_string(c->identity)), &parts));
+        else
+                b->counters.refused_topic++;
         /* whoever is here has to know, also when the outbox is full */
         if (result == -ENOSPC)
                 result = route(b, NULL, c, m, false);

@@ -83,10 +83,42 @@ static uint8_t check_will(const struct broker *b, const struct link *link, const
                                                                                       : MQTT_NOT_AUTHORIZED;
 }
 
+/*
+ * May this link have the session of this id? An application may call a session by its name, a dot and a suffix, which
+ * may be another application's name: whoever's own name says more of the id has the better claim.
+ */
+static bool may_have(const struct link *link, const struct client *c)
+{
+        return strlen(c->identity) <= strlen(link->identity);
+}
+
+static size_t count_sessions(const struct broker *b, const char *identity)
+{
+        size_t count = 0;
+
+        for (struct table_entry *e = table_next(&b->clients.by_id, NULL); e; e = table_next(&b->clients.by_id, e))
+                count += strcmp(container_of(e, struct client, entry)->identity, identity) == 0;
+        return count;
+}
+
+/* MQTT's answer to who asks for the session of this id */
+static uint8_t check_session(const struct broker *b, const struct link *link, struct span id)
+{
+        const struct client *c = client_find(&b->clients, id);
+
+        if (c)
+                return may_have(link, c) ? MQTT_SUCCESS : MQTT_BAD_CLIENT_ID;
+        /* without a suffix there is one session only */
+        return id.size == strlen(link->identity) || count_sessions(b, link->identity) < CLIENT_SESSIONS_MAX
+                       ? MQTT_SUCCESS
+                       : MQTT_QUOTA_EXCEEDED;
+}
+
 static uint8_t check_connect(struct broker *b, const struct link *link, const struct mqtt_packet *packet,
                              struct span id)
 {
         char detail[VIEW_TEXT_MAX];
+        uint8_t reason;
 
         if (packet->props.present & MQTT_PROP(MQTT_P_AUTH_METHOD))
                 return MQTT_BAD_AUTH_METHOD;
@@ -97,7 +129,8 @@ static uint8_t check_connect(struct broker *b, const struct link *link, const st
                 b->host.alert(b->host.context, link->identity, REASON_CLIENT_ID, detail);
                 return MQTT_BAD_CLIENT_ID;
         }
-        return check_will(b, link, &packet->connect);
+        reason = check_session(b, link, id);
+        return reason == MQTT_SUCCESS ? check_will(b, link, &packet->connect) : reason;
 }
 
 static int take_will(struct broker *b, struct client *c, const struct mqtt_packet *packet)

@@ -33,7 +33,11 @@ static void deliver_retained(void *context, struct message *m)
 {
         const struct retained_delivery *d = context;
 
-        client_deliver(d->b, d->c, m, m->qos < d->qos ? m->qos : d->qos, true, &d->id, d->id ? 1 : 0);
+        struct client_terms terms = {
+                .qos = m->qos < d->qos ? m->qos : d->qos, .retain = true, .ids = &d->id, .id_count = d->id ? 1 : 0
+        };
+
+        client_deliver(d->b, d->c, m, &terms);
 }
 
 /* An image piece is answered as if it were retained here, whenever it is subscribed to. */

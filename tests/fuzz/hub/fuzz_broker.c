@@ -85,6 +85,12 @@ static void on_online(void *context, const struct link *link, bool online)
         (void)context, (void)link, (void)online;
 }
 
+static const struct access_role *on_role(void *context, const char *identity)
+{
+        (void)context;
+        return strchr(identity, '.') ? &role : NULL;
+}
+
 static void open_broker(struct world *world)
 {
         struct outbox_options outbox = {
@@ -96,7 +102,7 @@ static void open_broker(struct world *world)
                 .now_ms = world->now_ms,
                 .time = 1763800000 + world->now_ms / 1000,
                 .host = { world, on_send, on_close, on_writable, on_release, on_published, on_image, on_alert,
-                          on_online },
+                          on_online, on_role },
         };
 
         if (outbox_new(&options.outbox, &outbox) < 0 || broker_new(&world->broker, &options) < 0)

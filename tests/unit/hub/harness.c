@@ -46,6 +46,11 @@ static void on_release(void *context, struct link *link)
         ((struct fake *)link)->released = true;
 }
 
+static const struct access_role *on_role(void *context, const char *identity)
+{
+        return strchr(identity, '.') ? ((struct harness *)context)->role : NULL;
+}
+
 static void on_published(void *context, const struct link *link, const struct message *message)
 {
         (void)link, (void)message;
@@ -94,7 +99,8 @@ void harness_open_broker(struct harness *h)
                 .store = h->store,
                 .now_ms = 1000,
                 .time = HARNESS_TIME,
-                .host = { h, on_send, on_close, on_writable, on_release, on_published, on_image, on_alert, on_online },
+                .host = { h, on_send, on_close, on_writable, on_release, on_published, on_image, on_alert, on_online,
+                          on_role },
         };
 
         if (!h->air_gapped)
@@ -111,6 +117,7 @@ int harness_setup(void **state)
         assert_non_null(h);
         assert_int_equal(store_open(&options, &h->store, detail, sizeof(detail)), 0);
         h->writable = true;
+        h->role = &role_everything;
         h->outbox_max = 1024 * 1024;
         harness_open_broker(h);
         *state = h;
