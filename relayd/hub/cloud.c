@@ -126,24 +126,6 @@ static uint8_t hold(struct cloud *c, uint64_t token)
         return UPLINK_HOLD;
 }
 
-/* A command goes to its device's topic, with its expiry; the device checks the signature and keeps the counters. */
-static enum reason pass_command(struct cloud *c, const struct uplink_message *message, const struct topic_parts *parts)
-{
-        struct mqtt_publish publish = *message->publish;
-        struct message *m;
-        int result;
-
-        if (!c->host.is_registered(c->host.context, parts->device))
-                return REASON_UNKNOWN_DEVICE;
-        publish.retain = false;
-        publish.qos = 1;
-        if (message_from_publish(&m, &publish, message->props, c->broker->time) < 0)
-                return REASON_MALFORMED;
-        result = router_distribute(c->broker, m);
-        message_unref(m);
-        return result < 0 ? REASON_STORE_FULL : REASON_NONE;
-}
-
 /* An empty payload is how a retained message is taken back: nothing to do, what was verified stays. */
 static uint8_t refused(struct cloud *c, const struct mqtt_publish *publish)
 {
@@ -155,6 +137,18 @@ static uint8_t refused(struct cloud *c, const struct mqtt_publish *publish)
         snprintf(detail, sizeof(detail), "the cloud sent %zu bytes on \"%.*s\": not a topic or not a size it may use",
                  publish->payload.size, (int)topic.size, (const char *)topic.data);
         c->host.alert(c->host.context, "", REASON_TOPIC, detail);
+        return MQTT_NOT_AUTHORIZED;
+}
+
+/* A command passes only if its signature was verified here, and this version knows no signed commands yet. */
+static uint8_t refused_command(struct cloud *c, const struct topic_parts *parts)
+{
+        char device[IDENTITY_SIZE];
+
+        if (!span_to_string(parts->device, device, sizeof(device)))
+                device[0] = '\0';
+        c->host.alert(c->host.context, device, REASON_BAD_SIGNATURE,
+                      "the cloud sent a command; this version passes none, since it cannot verify them yet");
         return MQTT_NOT_AUTHORIZED;
 }
 
@@ -172,8 +166,7 @@ static uint8_t on_message(void *context, const struct uplink_message *message)
         case ACCESS_UPLINK_REFUSED:
                 return refused(c, publish);
         case ACCESS_UPLINK_COMMAND:
-                reason = pass_command(c, message, &parts);
-                break;
+                return refused_command(c, &parts);
         case ACCESS_UPLINK_OFFER:
         case ACCESS_UPLINK_APPROVAL:
         case ACCESS_UPLINK_POLICY:

@@ -18,7 +18,6 @@ struct cloud_host {
         void *context;
         /* allowed by access_uplink(), not a command; REASON_NONE: taken (staged) */
         enum reason (*message)(void *context, const struct topic_parts *parts, struct span payload);
-        bool (*is_registered)(void *context, struct span device);
         void (*state)(void *context, bool up, const char *error);
         void (*alert)(void *context, const char *device, enum reason reason, const char *detail);
         void (*before)(void *context); /* ahead of each event: time may have passed */

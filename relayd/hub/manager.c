@@ -239,14 +239,6 @@ static enum reason from_cloud(void *context, const struct topic_parts *parts, st
         return updater_from_cloud(((struct manager *)context)->updater, parts, payload);
 }
 
-static bool is_registered(void *context, struct span device)
-{
-        const struct manager *m = context;
-        const struct device *d = registry_find(&m->registry, device);
-
-        return d && d->registration == REGISTRATION_REGISTERED;
-}
-
 static void on_uplink(void *context, bool up, const char *error)
 {
         struct manager *m = context;
@@ -447,7 +439,7 @@ static int make_frontends(struct manager *m, const struct manager_options *from,
 
 static int make_cloud(struct manager *m, const struct uplink_transport *transport, char *error, size_t error_size)
 {
-        struct cloud_host host = { m, from_cloud, is_registered, on_uplink, manager_alert, manager_refresh };
+        struct cloud_host host = { m, from_cloud, on_uplink, manager_alert, manager_refresh };
         int result;
 
         if (m->conf->uplink == CONF_UPLINK_NONE)

@@ -304,7 +304,9 @@ static double percentile(const struct fleet *f, unsigned of_thousand)
 {
         if (f->latency_count == 0)
                 return 0;
-        return f->latencies_us[(f->latency_count - 1) * of_thousand / 1000] / 1000.0;
+        size_t rank = (f->latency_count - 1) * of_thousand / 1000;
+
+        return f->latencies_us[rank] / 1000.0;
 }
 
 static void print_result(struct fleet *f, double seconds)
