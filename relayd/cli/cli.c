@@ -136,8 +136,8 @@ static int check_arguments(struct cli *cli)
                 return cli_fail(cli, CLI_USAGE, "'%s' needs a second word; '%s %s --help' lists them", cli->noun,
                                 cli->program->name, cli->noun);
         if (cli->argument_count < c->least || cli->argument_count > c->most)
-                return cli_fail(cli, CLI_USAGE, "usage: %s %s%s%s %s", cli->program->name, c->noun, c->verb ? " " : "",
-                                c->verb ? c->verb : "", c->arguments);
+                return cli_fail(cli, CLI_USAGE, "usage: %s %s%s%s%s%s", cli->program->name, c->noun, c->verb ? " " : "",
+                                c->verb ? c->verb : "", *c->arguments ? " " : "", c->arguments);
         return CLI_OK;
 }
 

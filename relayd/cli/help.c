@@ -3,8 +3,18 @@
 
 #include "cli/cli.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+
+#define SYNOPSIS_SIZE 80
+
+static bool ends_sentence(const char *text)
+{
+        size_t size = strlen(text);
+
+        return size > 0 && strchr(".?!", text[size - 1]);
+}
 
 static void print_options(const struct cli_option *options)
 {
@@ -19,21 +29,28 @@ static void print_options(const struct cli_option *options)
         }
 }
 
+/* noun, verb and arguments, as they are typed */
+static const char *synopsis(const struct cli_command *c, char out[SYNOPSIS_SIZE])
+{
+        snprintf(out, SYNOPSIS_SIZE, "%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
+                 *c->arguments ? " " : "", c->arguments);
+        return out;
+}
+
 static void print_row(const struct cli_command *c)
 {
-        char left[80];
+        char left[SYNOPSIS_SIZE];
 
-        snprintf(left, sizeof(left), "%s%s%s%s%s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "",
-                 *c->arguments ? " " : "", c->arguments);
-        printf("  %-34s %s\n", left, c->help);
+        printf("  %-34s %s\n", synopsis(c, left), c->help);
 }
 
 static void print_command(const struct cli *cli)
 {
         const struct cli_command *c = cli->command;
+        char words[SYNOPSIS_SIZE];
 
-        printf("Usage: %s [OPTIONS] %s%s%s%s%s\n\n%s.\n", cli->program->name, c->noun, c->verb ? " " : "",
-               c->verb ? c->verb : "", *c->arguments ? " " : "", c->arguments, c->help);
+        printf("Usage: %s [OPTIONS] %s\n\n%c%s%s\n", cli->program->name, synopsis(c, words), toupper(c->help[0]),
+               c->help + 1, ends_sentence(c->help) ? "" : ".");
         if (c->details)
                 printf("\n%s\n", c->details);
         puts("\nOptions:");
@@ -42,18 +59,26 @@ static void print_command(const struct cli *cli)
         print_options(cli_common_options);
 }
 
+/* Nouns of several rows stand in paragraphs of their own, those of one row together. */
+static bool begins_paragraph(const struct cli_command *commands, const struct cli_command *c)
+{
+        if (c == commands || strcmp(c[-1].noun, c->noun) == 0)
+                return false;
+        bool alone = !c[1].noun || strcmp(c[1].noun, c->noun) != 0;
+        bool before_alone = c - 1 == commands || strcmp(c[-2].noun, c[-1].noun) != 0;
+        return !alone || !before_alone;
+}
+
 static void print_commands(const struct cli *cli)
 {
-        const char *before = NULL;
 
         printf("Usage: %s [OPTIONS] COMMAND [ARGUMENTS]\n\n%s\n\nCommands:\n", cli->program->name,
                cli->program->summary);
         for (const struct cli_command *c = cli->program->commands; c->noun; c++) {
                 if (cli->noun && strcmp(cli->noun, c->noun) != 0)
                         continue;
-                if (before && strcmp(before, c->noun) != 0 && c->verb)
+                if (!cli->noun && begins_paragraph(cli->program->commands, c))
                         putchar('\n');
-                before = c->noun;
                 print_row(c);
         }
         puts("\nOptions:");
@@ -95,14 +120,26 @@ static void complete_options(const struct cli_option *options, const char *prefi
                         printf("--%s\n", o->name);
 }
 
+/* Is the word behind this one its value? Only options of the whole program stand before noun and verb. */
+static bool takes_value(const struct cli_program *program, const char *word)
+{
+        for (const struct cli_option *o = program->options; o && o->name; o++)
+                if (o->argument && ((starts_with(word, "--") && strcmp(word + 2, o->name) == 0) ||
+                                    (word[1] == o->letter && word[1] && !word[2])))
+                        return true;
+        return false;
+}
+
 /* the words before the last that are no options: noun and verb */
-static size_t plain_words(size_t count, char *const *words, const char *out[2])
+static size_t plain_words(const struct cli_program *program, size_t count, char *const *words, const char *out[2])
 {
         size_t n = 0;
 
         for (size_t i = 0; i + 1 < count && n < 2; i++)
                 if (words[i][0] != '-')
                         out[n++] = words[i];
+                else if (takes_value(program, words[i]))
+                        i++;
         return n;
 }
 
@@ -122,7 +159,7 @@ static void complete_words(const struct cli_program *program, const char *noun, 
 void cli_print_completions(const struct cli_program *program, size_t count, char *const *words)
 {
         const char *last = count > 0 ? words[count - 1] : "", *plain[2] = { NULL, NULL };
-        size_t n = plain_words(count, words, plain);
+        size_t n = plain_words(program, count, words, plain);
 
         if (!starts_with(last, "--")) {
                 if (n < 2)

@@ -10,10 +10,14 @@
 #include <string.h>
 #include <time.h>
 
+#include "relay/reason.h"
 #include "relay/span.h"
+#include "util/cleanup.h"
 
 #define COLUMNS_MAX 12
-#define WIDTH_LEAST 5 /* no column is cut below it */
+/* No column is cut below it: what is left has to tell rows apart; of a time it is the date. */
+#define WIDTH_LEAST       10
+#define WIDTH_LEAST_SHORT 8 /* hexadecimal */
 
 static const struct {
         const char *word, *colour;
@@ -187,6 +191,13 @@ static char *format_short(const json_t *value)
         return out;
 }
 
+static char *format_reason(const json_t *value)
+{
+        const char *name = json_string_value(value);
+
+        return name && strcmp(name, reason_name(REASON_NONE)) == 0 ? strdup("-") : format_plain(value);
+}
+
 char *output_text(const json_t *value, enum output_format format)
 {
         char *out = NULL;
@@ -198,6 +209,8 @@ char *output_text(const json_t *value, enum output_format format)
                 return format_time(json_integer_value(value));
         case OUTPUT_SHORT:
                 return format_short(value);
+        case OUTPUT_REASON:
+                return format_reason(value);
         case OUTPUT_COUNT:
                 return asprintf(&out, "%zu", json_array_size(value)) < 0 ? NULL : out;
         case OUTPUT_TEXT:
@@ -217,104 +230,197 @@ int output_json(const json_t *value)
         return CLI_OK;
 }
 
-/* The widest column gives until the line fits; the terminal's own wrapping takes what is left. */
-static void fit_widths(size_t *widths, size_t count, size_t room)
-{
-        for (;;) {
-                size_t total = 2 * (count - 1), widest = 0;
+struct table {
+        const json_t *rows;
+        struct output_column columns[COLUMNS_MAX];
+        size_t widths[COLUMNS_MAX];
+        size_t count;
+        char **cells; /* row by row */
+};
 
-                for (size_t i = 0; i < count; i++) {
+static bool has_anything(const json_t *rows, const struct output_column *column)
+{
+        const json_t *row;
+        size_t i;
+
+        json_array_foreach(rows, i, row)
+        {
+                _cleanup_free_ char *text = output_text(json_object_get(row, column->key), column->format);
+
+                if (text && strcmp(text, "-") != 0)
+                        return true;
+        }
+        return false;
+}
+
+static void table_free(struct table *table)
+{
+        for (size_t i = 0; table->cells && i < json_array_size(table->rows) * table->count; i++)
+                free(table->cells[i]);
+        free(table->cells);
+}
+
+static int table_fill(struct table *table, const struct output_column *columns, size_t count)
+{
+        const json_t *row;
+        size_t r;
+
+        for (size_t i = 0; i < count; i++) {
+                if (i > 0 && !has_anything(table->rows, &columns[i]))
+                        continue;
+                table->widths[table->count] = text_width(columns[i].title);
+                table->columns[table->count++] = columns[i];
+        }
+        table->cells = calloc(json_array_size(table->rows) * table->count, sizeof(*table->cells));
+        if (!table->cells)
+                return CLI_FAILED;
+        json_array_foreach(table->rows, r, row) for (size_t i = 0; i < table->count; i++)
+        {
+                const struct output_column *column = &table->columns[i];
+                char *text = output_text(json_object_get(row, column->key), column->format);
+
+                if (!text)
+                        return CLI_FAILED;
+                table->cells[r * table->count + i] = text;
+                if (text_width(text) > table->widths[i])
+                        table->widths[i] = text_width(text);
+        }
+        return CLI_OK;
+}
+
+/* The widest column that may still give does, until the line fits; false if none may give any more. */
+static bool fit_widths(struct table *table, size_t room)
+{
+        size_t *widths = table->widths;
+
+        for (;;) {
+                size_t total = 2 * (table->count - 1), widest = table->count;
+
+                for (size_t i = 0; i < table->count; i++) {
+                        size_t least = table->columns[i].format == OUTPUT_SHORT ? WIDTH_LEAST_SHORT : WIDTH_LEAST;
+
                         total += widths[i];
-                        if (widths[i] > widths[widest])
+                        if (widths[i] > least && (widest == table->count || widths[i] > widths[widest]))
                                 widest = i;
                 }
-                if (room == 0 || total <= room || widths[widest] <= WIDTH_LEAST)
-                        return;
+                if (room == 0 || total <= room)
+                        return true;
+                if (widest == table->count)
+                        return false;
                 widths[widest]--;
         }
 }
 
-static void print_titles(struct cli *cli, const struct output_column *columns, const size_t *widths, size_t count)
+static void print_titles(struct cli *cli, const struct table *table)
 {
         if (cli->colour)
                 fputs("\x1b[1m", stdout);
-        for (size_t i = 0; i < count; i++) {
-                print_padded(columns[i].title, widths[i], i + 1 == count);
-                if (i + 1 < count)
+        for (size_t i = 0; i < table->count; i++) {
+                print_padded(table->columns[i].title, table->widths[i], i + 1 == table->count);
+                if (i + 1 < table->count)
                         fputs("  ", stdout);
         }
         puts(cli->colour ? "\x1b[0m" : "");
 }
 
-static char **make_cells(const json_t *rows, const struct output_column *columns, size_t count, size_t *widths)
+#define TIME_MINUTES 16 /* 2026-11-22 12:00 */
+#define TIME_DATE    10
+
+/* Times and digests need no mark where they were cut. */
+static void cut_cells(struct table *table)
 {
-        char **cells = calloc(json_array_size(rows) * count + 1, sizeof(*cells));
-        const json_t *row;
-        size_t r;
+        for (size_t c = 0; c < json_array_size(table->rows) * table->count; c++) {
+                size_t width = table->widths[c % table->count];
+                enum output_format format = table->columns[c % table->count].format;
 
-        if (!cells)
-                return NULL;
-        json_array_foreach(rows, r, row) for (size_t i = 0; i < count; i++)
-        {
-                char *text = output_text(json_object_get(row, columns[i].key), columns[i].format);
-
-                cells[r * count + i] = text;
-                if (text && text_width(text) > widths[i])
-                        widths[i] = text_width(text);
+                if (strlen(table->cells[c]) <= width)
+                        continue;
+                if (format == OUTPUT_TIME)
+                        table->cells[c][width >= TIME_MINUTES ? TIME_MINUTES : TIME_DATE] = '\0';
+                if (format == OUTPUT_SHORT)
+                        table->cells[c][width] = '\0';
         }
-        return cells;
+}
+
+static void print_rows(struct cli *cli, const struct table *table)
+{
+        print_titles(cli, table);
+        for (size_t c = 0; c < json_array_size(table->rows) * table->count; c++) {
+                size_t column = c % table->count;
+                bool last = column + 1 == table->count;
+
+                print_cell(cli, table->cells[c], table->widths[column], table->columns[column].format, last);
+                fputs(last ? "\n" : "  ", stdout);
+        }
+}
+
+static void print_field(struct cli *cli, const char *title, size_t width, const char *text, enum output_format format)
+{
+        printf("%*s: ", (int)width, title);
+        print_cell(cli, text, 0, format, true);
+        putchar('\n');
+}
+
+static size_t widest_title(const struct output_column *columns, size_t count)
+{
+        size_t width = 0;
+
+        for (size_t i = 0; i < count; i++)
+                if (text_width(columns[i].title) > width)
+                        width = text_width(columns[i].title);
+        return width;
+}
+
+static void print_blocks(struct cli *cli, const struct table *table)
+{
+        size_t width = widest_title(table->columns, table->count);
+
+        for (size_t c = 0; c < json_array_size(table->rows) * table->count; c++) {
+                const struct output_column *column = &table->columns[c % table->count];
+
+                if (c > 0 && c % table->count == 0)
+                        putchar('\n');
+                print_field(cli, column->title, width, table->cells[c], column->format);
+        }
 }
 
 int output_table(struct cli *cli, const json_t *rows, const struct output_column *columns, size_t count,
                  const char *if_empty)
 {
-        size_t widths[COLUMNS_MAX], row_count = json_array_size(rows);
-        char **cells;
+        struct table table = { .rows = rows };
+        int r;
 
         if (cli->json)
                 return output_json(rows);
-        if (row_count == 0) {
+        if (json_array_size(rows) == 0) {
                 puts(if_empty);
                 return CLI_OK;
         }
-        for (size_t i = 0; i < count; i++)
-                widths[i] = text_width(columns[i].title);
-        cells = make_cells(rows, columns, count, widths);
-        if (!cells)
-                return CLI_FAILED;
-        fit_widths(widths, count, cli->columns);
-        print_titles(cli, columns, widths, count);
-        for (size_t c = 0; c < row_count * count; c++) {
-                bool last = c % count + 1 == count;
-
-                print_cell(cli, cells[c] ? cells[c] : "?", widths[c % count], columns[c % count].format, last);
-                fputs(last ? "\n" : "  ", stdout);
-                free(cells[c]);
+        r = table_fill(&table, columns, count);
+        if (r == CLI_OK) {
+                if (fit_widths(&table, cli->columns)) {
+                        cut_cells(&table);
+                        print_rows(cli, &table);
+                } else {
+                        print_blocks(cli, &table);
+                }
         }
-        free(cells);
-        return CLI_OK;
+        table_free(&table);
+        return r;
 }
 
 int output_record(struct cli *cli, const json_t *object, const struct output_column *fields, size_t count)
 {
-        size_t width = 0;
+        size_t width = widest_title(fields, count);
 
         if (cli->json)
                 return output_json(object);
-        for (size_t i = 0; i < count; i++)
-                if (text_width(fields[i].title) > width)
-                        width = text_width(fields[i].title);
         for (size_t i = 0; i < count; i++) {
                 const json_t *value = json_object_get(object, fields[i].key);
-                char *text;
+                _cleanup_free_ char *text = value ? output_text(value, fields[i].format) : NULL;
 
-                if (!value)
-                        continue;
-                text = output_text(value, fields[i].format);
-                printf("%*s: ", (int)width, fields[i].title);
-                print_cell(cli, text ? text : "?", 0, fields[i].format, true);
-                putchar('\n');
-                free(text);
+                if (text)
+                        print_field(cli, fields[i].title, width, text, fields[i].format);
         }
         return CLI_OK;
 }

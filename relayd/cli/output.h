@@ -11,11 +11,12 @@
 
 enum output_format {
         OUTPUT_TEXT,
-        OUTPUT_WORD,  /* a state: coloured */
-        OUTPUT_BYTES, /* 81920 -> 80.0 KiB */
-        OUTPUT_TIME,  /* Unix seconds -> local time; 0 -> - */
-        OUTPUT_SHORT, /* hexadecimal: the first 12 digits */
-        OUTPUT_LIST,  /* array of texts, by commas; an empty one is - */
+        OUTPUT_WORD,   /* a state: coloured */
+        OUTPUT_REASON, /* of relay/reason.h; none -> - */
+        OUTPUT_BYTES,  /* 81920 -> 80.0 KiB */
+        OUTPUT_TIME,   /* Unix seconds -> local time; 0 -> - */
+        OUTPUT_SHORT,  /* hexadecimal: the first 12 digits */
+        OUTPUT_LIST,   /* array of texts, by commas; an empty one is - */
         OUTPUT_YES_NO,
         OUTPUT_COUNT, /* array: how many */
 };
@@ -24,7 +25,10 @@ struct output_column {
         enum output_format format;
 };
 
-/* one object a row; both take over neither; CLI_OK or CLI_FAILED */
+/*
+ * One object a row. Columns in which no row has anything are left out; what is too wide for the terminal is cut, and
+ * where too little of it would be left, each row becomes a record. Both take over neither; CLI_OK or CLI_FAILED
+ */
 int output_table(struct cli *cli, const json_t *rows, const struct output_column *columns, size_t count,
                  const char *if_empty);
 int output_record(struct cli *cli, const json_t *object, const struct output_column *fields, size_t count);

@@ -45,11 +45,13 @@ int ctl_connect(struct cli *cli, sd_bus **ret)
         else
                 r = sd_bus_open_system(ret);
         if (r < 0)
-                return cli_fail(cli, CLI_UNREACHABLE, "cannot reach the bus%s%s: %s", address || host ? " " : "",
+                return cli_fail(cli, CLI_UNREACHABLE, "cannot reach the bus%s%s: %s; %s", address || host ? " " : "",
                                 address ? address
                                 : host  ? host
                                         : "",
-                                strerror(-r));
+                                strerror(-r),
+                                address ? "is this the address of relayd.conf, [bus]?"
+                                        : "run this on the gateway, or name it with -H HOST");
         return CLI_OK;
 }
 

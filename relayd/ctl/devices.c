@@ -26,7 +26,7 @@ const struct cli_option ctl_devices_revoke_options[] = {
 static const struct output_column list_columns[] = {
         { "Identity", "DEVICE", OUTPUT_TEXT },    { "Registration", "REGISTRATION", OUTPUT_WORD },
         { "Presence", "PRESENCE", OUTPUT_WORD },  { "FirmwareVersion", "VERSION", OUTPUT_TEXT },
-        { "UpdateState", "UPDATE", OUTPUT_WORD }, { "UpdateReason", "REASON", OUTPUT_TEXT },
+        { "UpdateState", "UPDATE", OUTPUT_WORD }, { "UpdateReason", "REASON", OUTPUT_REASON },
         { "Trust", "TRUST", OUTPUT_TEXT },        { "Peer", "ADDRESS", OUTPUT_TEXT },
 };
 static const struct output_column show_fields[] = {
@@ -42,7 +42,7 @@ static const struct output_column show_fields[] = {
         { "Trust", "Trust", OUTPUT_TEXT },
         { "UpdateState", "Update", OUTPUT_WORD },
         { "UpdateProgress", "Progress (%)", OUTPUT_TEXT },
-        { "UpdateReason", "Reason", OUTPUT_TEXT },
+        { "UpdateReason", "Reason", OUTPUT_REASON },
 };
 
 static int fetch(struct cli *cli, sd_bus *bus, json_t **rows)

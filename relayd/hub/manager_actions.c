@@ -143,6 +143,8 @@ int manager_admit_device(struct manager *m, const char *caller, const char *iden
         int result;
 
         manager_refresh(m);
+        if (manager_find_device(m, identity, &view) && view.registration == REGISTRATION_REGISTERED)
+                return 0; /* nothing changes, and nothing is to be audited */
         result = registry_admit(&m->registry, identity, m->broker->time, refusal);
         if (result == 0 && manager_find_device(m, identity, &view))
                 device_changed(m, caller, AUDIT_DEVICE_ADMITTED, identity, view.fingerprint);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "hub/flat_json.h"
 #include "hub/manager.h"
@@ -520,8 +521,10 @@ static int set_gate(struct updater *u, const char *caller, enum audit_action act
 
         if (r < 0)
                 return r;
-        if (next.until > 0)
-                snprintf(detail, sizeof(detail), "until %llu", (unsigned long long)next.until);
+        time_t until = (time_t)next.until;
+        struct tm utc;
+        if (next.until > 0 && gmtime_r(&until, &utc))
+                strftime(detail, sizeof(detail), "until %Y-%m-%d %H:%M:%S UTC", &utc);
         u->host.audit(u->host.context, caller, action, "gate", next.state == GATE_OPEN ? detail : "");
         u->gate_was_open = gate_allows(u);
         updates_gate_changed(u->updates);

@@ -88,10 +88,12 @@ def test_what_comes_from_outside_cannot_write_on_the_terminal(relay, home):
 def test_tables_fit_the_terminal(relay):
     environment = {"NO_COLOR": ""}
     environment.pop("COLUMNS", None)
-    code, shown = on_terminal("--bus", relay.bus, "updates", columns=70, env={**environment, "COLUMNS": "70"})
-    assert code == 0 and "\x1b[" in shown and "…" in shown
-    for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines():
-        assert len(line) <= 70
+    for columns, mark in ((84, "…"), (50, "WHAT CHANGES: ")):  # a table that is cut; a record a row
+        code, shown = on_terminal("--bus", relay.bus, "updates", columns=columns,
+                                  env={**environment, "COLUMNS": str(columns)})
+        assert code == 0 and "\x1b[" in shown and mark in shown
+        for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines():
+            assert len(line) <= columns
     assert "\x1b[" not in on_terminal("--bus", relay.bus, "updates", env={"NO_COLOR": "1"})[1]
 
 
@@ -354,5 +356,7 @@ PATH={RELAYCTL.parent}:$PATH
 . {RELAYCTL.parent}/relayctl.bash
 COMP_WORDS=(relayctl updates app); COMP_CWORD=2; _relayctl; echo "${{COMPREPLY[@]}}"
 COMP_WORDS=(relayctl gate open --f); COMP_CWORD=3; _relayctl; echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(relayctl --bus unix:path=x -H gateway dev); COMP_CWORD=5; _relayctl; echo "${{COMPREPLY[@]}}"
 """)
-    assert subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout.split() == ["approve", "--for"]
+    shown = subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout
+    assert shown.split() == ["approve", "--for", "devices"]
