@@ -349,6 +349,12 @@ def test_manual_names_every_command():
                 assert option in manual, f"{' '.join(words)} {option}"
 
 
+def test_manual_names_what_is_audited():
+    actions = re.findall(r'X\(\w+, "([a-z-]+)"\)', (ROOT / "relayd/audit/audit.h").read_text())
+    manual = (ROOT / "docs/man/relayctl.1.rst").read_text()
+    assert len(actions) > 10 and [action for action in actions if f"*{action}*" not in manual] == []
+
+
 def test_bash_completes(tmp_path):
     script = tmp_path / "complete.bash"
     script.write_text(f"""
