@@ -9,12 +9,12 @@
 #include "port/slot.h"
 
 #define JOURNAL_MAGIC UINT32_C(0x66657463) /* "fetc" */
-#define JOURNAL_SIZE  (SHA256_SIZE + 4)
+#define JOURNAL_SIZE  (SHA256_SIZE + 8)
 #define DAY_MS        (UINT64_C(24) * 3600 * 1000)
 
-/* ---- what is being fetched, across restarts: manifest digest, erasures */
+/* ---- what is being fetched, across restarts: manifest digest, its erasures, whether the next start erases again */
 
-static int load_journal(struct update *u, uint8_t digest[SHA256_SIZE])
+static int load_journal(struct update *u, uint8_t digest[SHA256_SIZE], bool *again)
 {
         uint8_t record[JOURNAL_SIZE] = { 0 };
         struct reader r;
@@ -23,12 +23,13 @@ static int load_journal(struct update *u, uint8_t digest[SHA256_SIZE])
         if (result < 0 && result != RELAY_E_STATE)
                 return result;
         memcpy(digest, record, SHA256_SIZE);
-        reader_init(&r, span_of(record + SHA256_SIZE, 4));
+        reader_init(&r, span_of(record + SHA256_SIZE, 8));
         u->erasures = reader_u32(&r);
+        *again = reader_u32(&r) != 0;
         return 0;
 }
 
-static int store_journal(struct update *u, const uint8_t digest[SHA256_SIZE])
+static int store_journal(struct update *u, const uint8_t digest[SHA256_SIZE], bool again)
 {
         uint8_t record[JOURNAL_SIZE];
         struct writer w;
@@ -36,6 +37,7 @@ static int store_journal(struct update *u, const uint8_t digest[SHA256_SIZE])
         writer_init(&w, record, sizeof(record));
         writer_bytes(&w, span_of(digest, SHA256_SIZE));
         writer_u32(&w, u->erasures);
+        writer_u32(&w, again);
         return journal_store(&u->journal, record);
 }
 
@@ -51,13 +53,14 @@ static void tell_running(struct update *u, enum update_state state)
 int update_init(struct update *u, const struct update_config *config, uint64_t now_ms)
 {
         uint8_t digest[SHA256_SIZE];
+        bool again;
 
         memset(u, 0, sizeof(*u));
         u->config = *config;
         u->day_ms = now_ms;
         int r = config->boot->status(config->boot->context, &u->boot);
         if (r == 0)
-                r = load_journal(u, digest);
+                r = load_journal(u, digest, &again);
         if (r < 0)
                 return r;
         if (!u->boot.confirmed)
@@ -170,16 +173,18 @@ static void clear_window(struct update *u)
         }
 }
 
-/* Counts an erasure of the slot, unless it is the same fetch as before. */
+/* Counts an erasure of the slot, unless it is the same fetch as before. Each manifest has a budget of its own. */
 static int charge_erasure(struct update *u, uint64_t now_ms, enum reason *reason)
 {
         uint8_t before[SHA256_SIZE];
+        bool again;
 
         *reason = REASON_NONE;
-        int r = load_journal(u, before);
-        if (r < 0 || memcmp(before, u->candidate.digest, SHA256_SIZE) == 0)
+        int r = load_journal(u, before, &again);
+        bool same = memcmp(before, u->candidate.digest, SHA256_SIZE) == 0;
+        if (r < 0 || (same && !again))
                 return r;
-        if (now_ms - u->day_ms >= DAY_MS) {
+        if (!same || now_ms - u->day_ms >= DAY_MS) {
                 u->day_ms = now_ms;
                 u->erasures = 0;
         }
@@ -188,7 +193,7 @@ static int charge_erasure(struct update *u, uint64_t now_ms, enum reason *reason
                 return 0;
         }
         u->erasures++;
-        return store_journal(u, u->candidate.digest);
+        return store_journal(u, u->candidate.digest, false);
 }
 
 int update_fetch(struct update *u, uint64_t now_ms)
@@ -331,8 +336,6 @@ static int hash_image(const struct update *u, uint8_t digest[SHA256_SIZE])
 /* The fetch failed as a whole: a new one starts from nothing, after a pause, and counts as an erasure. */
 static int give_up(struct update *u, enum reason reason, bool refetch, uint64_t now_ms)
 {
-        static const uint8_t none[SHA256_SIZE];
-
         update_tell(u, UPDATE_REFUSED, reason, &u->target);
         u->phase = UPDATE_PHASE_NONE;
         u->hold_ms = now_ms + u->config.timing.retry_ms;
@@ -342,7 +345,7 @@ static int give_up(struct update *u, enum reason reason, bool refetch, uint64_t 
         int r = slot_invalidate(&u->config.manifests[1 - u->boot.slot]);
         if (r == 0)
                 r = flash_area_erase(&u->config.list, 0);
-        return r < 0 ? r : store_journal(u, none);
+        return r < 0 ? r : store_journal(u, u->target.digest, true);
 }
 
 static int finish_blocks(struct update *u, uint64_t now_ms)

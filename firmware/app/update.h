@@ -18,7 +18,7 @@
 #define UPDATE_WINDOW         8   /* named topics subscribed at one time */
 #define UPDATE_BLOCKS_MAX     128 /* one list piece; larger images are refused */
 #define UPDATE_APPROVALS_SIZE 6144
-#define UPDATE_ERASURES_MAX   3 /* of the slot, a day */
+#define UPDATE_ERASURES_MAX   3 /* of the slot for one manifest, a day */
 
 enum update_state {
         UPDATE_IDLE,
@@ -120,7 +120,7 @@ struct update {
         uint8_t done[UPDATE_BLOCKS_MAX / 8];
         uint8_t list[UPDATE_BLOCKS_MAX * SHA256_SIZE];
 
-        uint32_t erasures; /* since day_ms */
+        uint32_t erasures; /* for the manifest in the journal, since day_ms */
         uint64_t day_ms;
         struct update_status status;
         bool status_due;

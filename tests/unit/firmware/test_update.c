@@ -488,6 +488,23 @@ static void test_busy_application(void **state)
         assert_true(reset);
 }
 
+/* the budget is for one that fails; good updates, however many, are not stopped by it */
+static void test_many_updates_a_day(void **state)
+{
+        (void)state;
+        for (unsigned i = 1; i <= 6; i++) {
+                made_image(&second, (uint8_t)(i + 1), 10 + i);
+                update_offer(&update, second.envelope, now);
+                serve_for(&second, 2, HONEST, 5000);
+                assert_true(reset);
+                assert_int_equal(count_told(UPDATE_REFUSED, REASON_ERASE_BUDGET), 0);
+                start();
+                assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+                assert_int_equal(port_confirm(NULL), 0);
+                update_confirmed(&update);
+        }
+}
+
 /* list and blocks fit together, but the image they make is another one than the manifest's: the vendor's own mistake */
 static void test_failing_manifest_gets_three_erasures_a_day(void **state)
 {
@@ -578,6 +595,7 @@ int main(void)
                 cmocka_unit_test_setup(test_older_approved_manifest_does_not_displace, setup),
                 cmocka_unit_test_setup(test_bad_offer_in_mid_fetch, setup),
                 cmocka_unit_test_setup(test_busy_application, setup),
+                cmocka_unit_test_setup(test_many_updates_a_day, setup),
                 cmocka_unit_test_setup(test_failing_manifest_gets_three_erasures_a_day, setup),
                 cmocka_unit_test_setup(test_failed_try_is_told_and_repeated, setup),
                 cmocka_unit_test_setup(test_power_cut_everywhere, setup),
