@@ -80,14 +80,36 @@ static void drop_candidate(struct update *u)
         u->approval_count = u->approvals_size = 0;
 }
 
+/* What was fetched stays in the slot. What the boot stage has got is started. */
+static void stop_fetch(struct update *u)
+{
+        if (u->phase == UPDATE_PHASE_RESET)
+                return;
+        u->phase = UPDATE_PHASE_NONE;
+        for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
+                struct update_piece *piece = &u->window[i];
+                piece->state = piece->state == UPDATE_PIECE_ASKED ? UPDATE_PIECE_ARRIVED : piece->state;
+                piece->state = piece->state == UPDATE_PIECE_WANTED ? UPDATE_PIECE_FREE : piece->state;
+        }
+}
+
+/* The vendor took it back, or the gate closed, or the site's people denied it. */
+static void offer_taken_back(struct update *u)
+{
+        enum update_state state = u->status.state;
+
+        drop_candidate(u);
+        stop_fetch(u);
+        if (state == UPDATE_REFUSED || state == UPDATE_WAITING || state == UPDATE_FETCHING)
+                update_tell(u, UPDATE_IDLE, REASON_NONE, NULL);
+}
+
 void update_offer(struct update *u, struct span envelope, uint64_t now_ms)
 {
         struct update_target target = { 0 };
 
-        if (envelope.size == 0) { /* the vendor took it back */
-                drop_candidate(u);
-                if (u->status.state == UPDATE_REFUSED || u->status.state == UPDATE_WAITING)
-                        update_tell(u, UPDATE_IDLE, REASON_NONE, NULL);
+        if (envelope.size == 0) {
+                offer_taken_back(u);
                 return;
         }
         enum reason reason = judge_offer(u, envelope, &target);

@@ -253,6 +253,24 @@ static void test_offer_taken_back(void **state)
         assert_int_equal(update.status.state, UPDATE_CONFIRMED);
 }
 
+/* the fetch rests; what was fetched stays, and the same offer goes on with it */
+static void test_offer_taken_back_in_mid_fetch(void **state)
+{
+        (void)state;
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, SILENT, 3000);
+        assert_int_equal(update.status.state, UPDATE_FETCHING);
+        update_offer(&update, SPAN_EMPTY, now);
+        assert_int_equal(update.status.state, UPDATE_IDLE);
+        serve_for(&second, 2, HONEST, 30000);
+        assert_false(reset);
+        assert_int_equal(watched, 0);
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 5000);
+        assert_true(reset);
+        assert_int_equal(update.erasures, 1);
+}
+
 struct offer_row {
         const char *name;
         enum who signers[2];
@@ -583,6 +601,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup(test_whole_update, setup),
                 cmocka_unit_test_setup(test_offer_taken_back, setup),
+                cmocka_unit_test_setup(test_offer_taken_back_in_mid_fetch, setup),
                 cmocka_unit_test_setup(test_offers_refused_before_anything_is_fetched, setup),
                 cmocka_unit_test_setup(test_truncated_and_garbage_offers, setup),
                 cmocka_unit_test_setup(test_approvals_of_another_digest, setup),
