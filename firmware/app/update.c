@@ -90,6 +90,7 @@ void update_confirmed(struct update *u)
                 return;
         u->boot.confirmed = true;
         u->boot.floor = u->boot.sequence > u->boot.floor ? u->boot.sequence : u->boot.floor;
+        u->look_again = true;
         tell_running(u, UPDATE_CONFIRMED);
 }
 

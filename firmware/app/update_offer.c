@@ -202,8 +202,9 @@ static enum reason judge_approvals(const struct update *u)
 /* everything a device demands before it fetches (docs/trust.md) beyond what judge_offer() saw */
 static enum reason judge_candidate(const struct update *u)
 {
+        if (u->candidate.sequence <= u->boot.floor) /* it rose since the offer came */
+                return REASON_OLD_SEQUENCE;
         enum reason reason = judge_approvals(u);
-
         if (reason != REASON_NONE)
                 return reason;
         if (u->config.policy->ticket_needed)
@@ -234,6 +235,9 @@ static bool is_target(const struct update *u)
 
 int update_consider(struct update *u, uint64_t now_ms)
 {
+        /* on trial, the other slot holds what the boot stage goes back to: nothing is fetched over it */
+        if (!u->boot.confirmed)
+                return 0;
         if (!u->has_candidate || is_target(u) || u->phase == UPDATE_PHASE_RESET || now_ms < u->hold_ms)
                 return 0;
         u->look_again = false;

@@ -219,7 +219,6 @@ BAD_APPROVALS = {
     "the vendor's keys": (second("organisation"), "not-an-approver", "not-approved"),
     "of another site": (second("bertil", site="s2"), "wrong-site", "not-approved"),
     "of another manifest": (as_bertil(lambda desk, update: desk.approval("bertil", desk.make())), None, "not-approved"),
-    "of a revoked epoch": (second("bertil", epoch=0), "revoked-epoch", "not-approved"),
     "for another device": (second("bertil", scope=(2, ["device-77"])), None, None),
     "for another class": (second("bertil", scope=(1, bytes(16))), None, None),
     "over": (second("bertil", not_after=1600000000), None, None),

@@ -493,6 +493,52 @@ static void test_bad_offer_in_mid_fetch(void **state)
         assert_true(reset);
 }
 
+/* the slot that is not running holds what the boot stage goes back to: it is not touched before the running image is
+ * confirmed */
+static void test_offer_while_trying(void **state)
+{
+        (void)state;
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 5000);
+        start(); /* on trial */
+        assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+        asked_blocks = 0;
+        update_offer(&update, third.envelope, now);
+        serve_for(&third, 2, HONEST, 20000);
+        assert_int_equal(asked_blocks, 0);
+        start(); /* it never confirmed */
+        assert_memory_equal(device.executed, first.digest, SHA256_SIZE);
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 60000);
+        start(); /* on trial again; this time it confirms, and the newer one is fetched */
+        assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+        update_offer(&update, third.envelope, now);
+        serve_for(&third, 2, HONEST, 5000);
+        assert_int_equal(port_confirm(NULL), 0);
+        update_confirmed(&update);
+        serve_for(&third, 2, HONEST, 5000);
+        assert_true(reset);
+        start();
+        assert_memory_equal(device.executed, third.digest, SHA256_SIZE);
+}
+
+/* judged when it came, overtaken since */
+static void test_offer_overtaken_by_what_is_confirmed(void **state)
+{
+        (void)state;
+        update_offer(&update, third.envelope, now);
+        serve_for(&third, 2, HONEST, 5000);
+        start();
+        asked_blocks = 0;
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 5000);
+        assert_int_equal(port_confirm(NULL), 0);
+        update_confirmed(&update);
+        serve_for(&second, 2, HONEST, 5000);
+        assert_int_equal(asked_blocks, 0);
+        assert_int_equal(count_told(UPDATE_REFUSED, REASON_OLD_SEQUENCE), 1);
+}
+
 static void test_busy_application(void **state)
 {
         (void)state;
@@ -613,6 +659,8 @@ int main(void)
                 cmocka_unit_test_setup(test_manifest_replaced_in_mid_fetch, setup),
                 cmocka_unit_test_setup(test_older_approved_manifest_does_not_displace, setup),
                 cmocka_unit_test_setup(test_bad_offer_in_mid_fetch, setup),
+                cmocka_unit_test_setup(test_offer_while_trying, setup),
+                cmocka_unit_test_setup(test_offer_overtaken_by_what_is_confirmed, setup),
                 cmocka_unit_test_setup(test_busy_application, setup),
                 cmocka_unit_test_setup(test_many_updates_a_day, setup),
                 cmocka_unit_test_setup(test_failing_manifest_gets_three_erasures_a_day, setup),
