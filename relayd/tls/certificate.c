@@ -109,6 +109,8 @@ static int parse_name_constraints(struct reader *value, struct certificate *out)
                 out->permitted = der_get(&r, DER_CONTEXT_CONSTRUCTED(0));
         if (der_next_is(&r, DER_CONTEXT_CONSTRUCTED(1)))
                 out->excluded = der_get(&r, DER_CONTEXT_CONSTRUCTED(1));
+        if (out->permitted.size == 0 && out->excluded.size == 0) /* not even the section allows that */
+                return RELAY_E_MALFORMED;
         return reader_finish(&r);
 }
 
@@ -118,12 +120,16 @@ static int parse_subject_key_identifier(struct reader *value, struct certificate
         return value->result;
 }
 
-/* which purposes a leaf has is left to the TLS library; known, so that a critical one does not count as unknown */
 static int parse_extended_usage(struct reader *value, struct certificate *out)
 {
-        (void)out;
-        der_get(value, DER_SEQUENCE);
-        return value->result;
+        struct reader r = der_enter(value, DER_SEQUENCE);
+
+        out->has_purposes = true;
+        while (reader_left(&r) > 0) {
+                struct span purpose = der_get(&r, DER_OID);
+                out->for_clients |= span_equal(purpose, OID_CLIENT_AUTH) || span_equal(purpose, OID_ANY_PURPOSE);
+        }
+        return reader_finish(&r);
 }
 
 static int parse_extension(struct reader *r, struct certificate *out, uint32_t *seen)
@@ -143,8 +149,11 @@ static int parse_extension(struct reader *r, struct certificate *out, uint32_t *
         struct span oid = der_get(&extension, DER_OID);
         bool critical = false;
 
-        if (der_next_is(&extension, DER_BOOLEAN))
+        if (der_next_is(&extension, DER_BOOLEAN)) {
                 critical = span_equal(der_get(&extension, DER_BOOLEAN), SPAN_LITERAL("\xff"));
+                if (!critical) /* DER: FALSE is left out, TRUE has one form */
+                        return RELAY_E_MALFORMED;
+        }
         reader_init(&value, der_get(&extension, DER_OCTET_STRING));
         if (reader_finish(&extension) != RELAY_OK)
                 return RELAY_E_MALFORMED;

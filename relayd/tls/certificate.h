@@ -22,6 +22,7 @@ struct certificate {
         bool has_usage, has_constraints, unknown_critical;
         uint8_t usage;
         bool is_ca, has_path_length;
+        bool has_purposes, for_clients; /* extended key usage, section 4.2.1.12 */
         uint64_t path_length;
         struct span alternative_names;      /* content of GeneralNames */
         struct span subject_key_identifier; /* section 4.2.1.2; empty: none */
@@ -48,4 +49,5 @@ bool certificate_names_host(const struct certificate *certificate, const char *h
 #define OID_AUTHORITY_KEY_IDENTIFIER SPAN_LITERAL("\x55\x1d\x23")
 #define OID_EXTENDED_USAGE           SPAN_LITERAL("\x55\x1d\x25")
 #define OID_SERVER_AUTH              SPAN_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x01")
+#define OID_ANY_PURPOSE              SPAN_LITERAL("\x55\x1d\x25\x00")
 #define OID_CLIENT_AUTH              SPAN_LITERAL("\x2b\x06\x01\x05\x05\x07\x03\x02")

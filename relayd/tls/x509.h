@@ -25,7 +25,8 @@ int x509_trust_new(struct x509_trust **ret);
 struct x509_trust *x509_trust_free(struct x509_trust *trust);
 int x509_trust_add_file(struct x509_trust *trust,
                         const char *pem_file); /* several certificates may follow each other */
-/* chain: DER, leaf first; signatures, CA flags, path length, name constraints. 0, or -EKEYREJECTED.
+/* chain of a client: DER, leaf first; signatures, CA flags, path length, name constraints, key usage (a CA, or a
+ * certificate for servers only, is no client's). 0, or -EKEYREJECTED.
  * check_time = false on a gateway that does not know the time. */
 int x509_trust_verify(struct x509_trust *trust, const struct span *chain, size_t count, bool check_time);
 

@@ -52,6 +52,16 @@ static bool may_sign(const struct certificate *c)
         return c->is_ca && !c->unknown_critical && (!c->has_usage || c->usage & KEY_USAGE_CERT_SIGN);
 }
 
+/*
+ * May it stand for a client? The TLS library's opinion does not count here: it knows none of our anchors, so what it
+ * says about a client's chain is overruled (tls.c).
+ */
+static bool may_be_client(const struct certificate *c)
+{
+        return !c->is_ca && (!c->has_usage || c->usage & KEY_USAGE_DIGITAL_SIGNATURE) &&
+               (!c->has_purposes || c->for_clients);
+}
+
 static int add_anchor(struct x509_trust *trust, uint8_t *der, size_t size)
 {
         struct certificate certificate;
@@ -209,6 +219,8 @@ int x509_trust_verify(struct x509_trust *trust, const struct span *chain, size_t
 
         for (size_t i = 0; i < count && i < CHAIN_MAX; i++) {
                 if (certificate_parse(chain[i], &path[i]) != RELAY_OK || path[i].unknown_critical)
+                        return -EKEYREJECTED;
+                if (i == 0 && !may_be_client(&path[0]))
                         return -EKEYREJECTED;
                 if (check_time && !is_valid_now(&path[i], now))
                         return -EKEYREJECTED;

@@ -45,6 +45,11 @@ sign leaf /CN=leaf-1 nosign bynosign "$end"
 sign leaf /CN=leaf-1 root direct "$end"
 sign leaf /CN=leaf-1 other stranger "$end"
 sign leaf /CN=leaf-1 dns bydns "$end"
+sign leaf /O=A/CN=device-1 dev devca "$ca"
+sign leaf /CN=leaf-1 root server "$end\nextendedKeyUsage=serverAuth"
+sign leaf /CN=leaf-1 root client "$end\nextendedKeyUsage=serverAuth,clientAuth\nkeyUsage=digitalSignature"
+sign leaf /CN=leaf-1 root any "$end\nextendedKeyUsage=anyExtendedKeyUsage"
+sign leaf /CN=leaf-1 root nodigital "$end\nkeyUsage=critical,keyAgreement"
 sign ecleaf /CN=leaf-ec ec ecleaf "$end"
 touch index
 openssl req -new -key leaf.key -subj /CN=leaf-1 -out request

@@ -201,7 +201,7 @@ static void chains(void **state)
                 { "ec.crt", { "ecleaf.crt" }, true, true },
                 { "root.crt", { "own.crt", "dev.crt" }, true, true },
                 { "root.crt", { "leaf.crt" }, true, false },                           /* intermediate missing */
-                { "root.crt", { "mid.crt", "leaf.crt" }, true, true },                 /* mid itself is fine */
+                { "root.crt", { "mid.crt", "leaf.crt" }, true, false },                /* a CA is no client */
                 { "root.crt", { "leaf.crt", "dev.crt" }, true, false },                /* not its issuer */
                 { "root.crt", { "toodeep.crt", "deep.crt", "mid.crt" }, true, false }, /* path length */
                 { "root.crt", { "foreign.crt", "dev.crt" }, true, false },             /* name constraint */
@@ -212,7 +212,12 @@ static void chains(void **state)
                 { "root.crt", { "bynosign.crt", "nosign.crt" }, true, false }, /* CA that may not sign */
                 { "root.crt", { "stranger.crt" }, true, false },               /* same name, another key */
                 { "root.crt", { "bydns.crt", "dns.crt" }, true, false },       /* constraint we do not know */
-                { "root.crt", { "root.crt" }, true, true },                    /* self-issued below itself */
+                { "root.crt", { "root.crt" }, true, false },                   /* nor is the anchor itself */
+                { "root.crt", { "devca.crt", "dev.crt" }, true, false },       /* nor a CA of one device */
+                { "root.crt", { "server.crt" }, true, false },                 /* for servers only */
+                { "root.crt", { "client.crt" }, true, true },
+                { "root.crt", { "any.crt" }, true, true },
+                { "root.crt", { "nodigital.crt" }, true, false }, /* may not sign a handshake */
                 { "mid.crt", { "direct.crt" }, true, false },
         };
 
