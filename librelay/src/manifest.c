@@ -46,9 +46,10 @@ bool suit_text_is_displayable(struct span text)
                 uint8_t c = text.data[i], next = i + 1 < text.size ? text.data[i + 1] : 0,
                         last = i + 2 < text.size ? text.data[i + 2] : 0;
                 bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0);
-                bool override = c == 0xe2 &&
-                                ((next == 0x80 && (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae))) ||
-                                 (next == 0x81 && last >= 0xa6 && last <= 0xa9));
+                bool override = (c == 0xd8 && next == 0x9c) ||
+                                (c == 0xe2 && next == 0x80 &&
+                                 (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae))) ||
+                                (c == 0xe2 && next == 0x81 && last >= 0xa6 && last <= 0xa9);
                 if (control || override)
                         return false;
         }

@@ -25,6 +25,17 @@ static void put_text(struct writer *w, struct span text, size_t max)
         writer_bytes(w, text);
 }
 
+/* An address goes into logs, alerts and onto the bus, and a front end may have been taken over. */
+static struct span get_address(struct reader *r)
+{
+        struct span text = get_text(r, PEER_ADDRESS_MAX);
+
+        for (size_t i = 0; i < text.size; i++)
+                if (text.data[i] <= ' ' || text.data[i] > '~')
+                        reader_fail(r, RELAY_E_RANGE);
+        return text;
+}
+
 static void get_hello(struct reader *r, struct channel_message *m)
 {
         m->hello.protocol = reader_u32(r);
@@ -41,7 +52,7 @@ static void put_hello(struct writer *w, const struct channel_message *m)
 
 static void get_open(struct reader *r, struct channel_message *m)
 {
-        m->open.peer = get_text(r, PEER_ADDRESS_MAX);
+        m->open.peer = get_address(r);
         m->open.port = reader_u16(r);
         m->open.certificate_count = reader_u8(r);
         if (m->open.certificate_count < 1 || m->open.certificate_count > CHANNEL_CERTIFICATES_MAX) {

@@ -12,7 +12,7 @@
  * | type    | from  | payload                                                                          |
  * |---------|-------|----------------------------------------------------------------------------------|
  * | HELLO   | both  | u32 protocol version (1), u32 pid, u32 largest datagram taken; session 0, first   |
- * | OPEN    | front | peer address (u8 size + text), u16 own port, u8 n, n x (u16 size + DER), leaf first  |
+ * | OPEN    | front | peer address (u8 size + ASCII), u16 own port, u8 n, n x (u16 size + DER), leaf first  |
  * | ADMIT   | hub   | u8 size + identity, u8 kind (channel_peer_kind)                                   |
  * | REFUSE  | hub   | u8 MQTT reason code, u8 size + reason name                                        |
  * | PACKET  | both  | one normalised MQTT packet; front: CONNECT, PUBLISH, SUBSCRIBE ... hub: CONNACK, ... |

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/output.h"
 #include "cli/parse.h"
 
 const struct cli_option cli_common_options[] = {
@@ -287,10 +288,16 @@ int cli_answer(struct cli *cli, const char *name, char *value)
 
 __attribute__((format(printf, 2, 0))) static void print_error(const struct cli *cli, const char *format, va_list list)
 {
+        char *text = NULL, *clean = NULL;
+
         fflush(stdout);
-        fprintf(stderr, "%s: ", cli->program->name);
-        vfprintf(stderr, format, list);
-        fputc('\n', stderr);
+        if (vasprintf(&text, format, list) < 0)
+                text = NULL;
+        if (text)
+                clean = output_clean(text); /* it may quote a file, or a relay that was taken over */
+        fprintf(stderr, "%s: %s\n", cli->program->name, clean ? clean : "no memory to say what is wrong");
+        free(text);
+        free(clean);
 }
 
 void cli_error(const struct cli *cli, const char *format, ...)

@@ -37,14 +37,14 @@ static size_t character_size(const char *at)
         return c < 0x80 ? 1 : c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
-/* C0, DEL, C1, and the marks that turn the direction of what follows (U+200E/F, U+202A-E, U+2066-9) */
+/* C0, DEL, C1, and the marks that turn the direction of what follows (U+061C, U+200E/F, U+202A-E, U+2066-9) */
 static bool character_is_harmful(const char *at)
 {
         const unsigned char *c = (const unsigned char *)at;
 
         if (c[0] < 0x20 || c[0] == 0x7f)
                 return true;
-        if (c[0] == 0xc2 && c[1] < 0xa0)
+        if ((c[0] == 0xc2 && c[1] < 0xa0) || (c[0] == 0xd8 && c[1] == 0x9c))
                 return true;
         if (c[0] != 0xe2)
                 return false;

@@ -138,6 +138,8 @@ static int show(struct cli *cli, const struct request *request)
         _cleanup_json_ json_t *object = describe(request);
         int r;
 
+        if (cli->json && !cli_flag(cli, "yes")) /* nobody signs what he was not shown */
+                return cli_fail(cli, CLI_USAGE, "--json shows nothing to decide by: add --yes, or leave --json out");
         if (cli->json)
                 return CLI_OK;
         r = output_record(cli, object, fields, sizeof(fields) / sizeof(*fields));

@@ -9,6 +9,7 @@
 #include "bus/names.h"
 #include "cli/describe.h"
 #include "cli/output.h"
+#include "cli/parse.h"
 #include "cli/prompt.h"
 #include "ctl/bus.h"
 #include "util/cleanup.h"
@@ -89,7 +90,10 @@ static bool matches(const json_t *update, const char *id)
         const char *digest = json_string_value(json_object_get(update, "Digest"));
         const char *version = json_string_value(json_object_get(update, "Version"));
 
-        if (!digest)
+        uint8_t bytes[SHA256_SIZE];
+
+        /* what a relay calls a digest is printed and asked about: let it be one */
+        if (!digest || !parse_hex(digest, bytes, sizeof(bytes)))
                 return false;
         if (version && strcmp(version, id) == 0)
                 return true;

@@ -10,6 +10,7 @@
 
 #include "hub/flat_json.h"
 #include "hub/manager.h"
+#include "hub/refusals.h"
 #include "hub/updates.h"
 
 struct updater {
@@ -19,6 +20,7 @@ struct updater {
         struct anchors anchors;
         struct gate gate;
         bool gate_was_open, was_up;
+        struct refusals refusals; /* of policies and vendor key sets of the cloud */
         struct images *images;
         struct updates *updates;
 };
@@ -288,8 +290,22 @@ static bool starts_with(struct span text, const char *start)
  */
 static enum reason from_cloud_anchor(struct updater *u, struct span known, struct span payload, enum reason refusal)
 {
+        uint8_t digest[SHA256_SIZE] = { 0 };
+
         if (span_equal(known, payload))
                 return REASON_NONE;
+        (void)crypto_sha256(payload, digest);
+        switch (refusals_note(&u->refusals, "", digest, now_s(u))) {
+        case REFUSALS_QUIET: /* the audit log has no end, and the cloud no limit */
+                return refusal;
+        case REFUSALS_TELL:
+                break;
+        case REFUSALS_FLOOD:
+                u->host.alert(u->host.context, "", REASON_QUOTA,
+                              "the cloud sends more policies and vendor key sets than are told each; the next hour "
+                              "brings a new count");
+                return refusal;
+        }
         u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK,
                       refusal == REASON_POLICY_INVALID ? AUDIT_POLICY_REFUSED : AUDIT_VENDOR_KEYS_REFUSED, "",
                       reason_name(refusal));

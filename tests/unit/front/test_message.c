@@ -184,7 +184,10 @@ static void not_decoded(void **state)
                 { "\1\x3\0\0\0\0\0\1\0\0\0\2\0\0\0\0\0\1", 18, RELAY_E_RANGE },          /* ADMIT nobody */
                 { "\1\x2\0\0\0\0\0\1\0\0\0\5\0\0\0\0\1a\0\0\0", 21, RELAY_E_RANGE },     /* OPEN without certificate */
                 { "\1\x2\0\0\0\0\0\1\0\0\0\7\0\0\0\0\1a\0\0\1\0\0", 23, RELAY_E_RANGE }, /* an empty one */
-                { "\1\x2\0\0\0\0\0\1\0\0\0\7\0\0\0\0\1a\0\0\1\0\2", 23, RELAY_E_TRUNCATED }, /* one past the end */
+                { "\1\x2\0\0\0\0\0\1\0\0\0\7\0\0\0\0\1a\0\0\1\0\2", 23, RELAY_E_TRUNCATED },   /* one past the end */
+                { "\1\x2\0\0\0\0\0\1\0\0\0\x8\0\0\0\0\1\x1b\0\0\1\0\1\0", 24, RELAY_E_RANGE }, /* peer ESC */
+                { "\1\x2\0\0\0\0\0\1\0\0\0\x8\0\0\0\0\1\xff\0\0\1\0\1\0", 24, RELAY_E_RANGE }, /* no UTF-8 */
+                { "\1\x2\0\0\0\0\0\1\0\0\0\x8\0\0\0\0\1a\0\0\1\0\1\0", 24, RELAY_OK },
         };
 
         (void)state;

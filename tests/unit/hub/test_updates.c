@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "hub/manager.h"
+#include "hub/refusals.h"
 
 /* ---- the straight path */
 
@@ -416,6 +417,20 @@ static void a_cloud_cannot_choose_the_anchors(void **state)
         host_free(h);
 }
 
+/* What the cloud sends is recorded, but the record of it is not the cloud's to make longer without end. */
+static void refused_anchors_do_not_fill_the_audit_log(void **state)
+{
+        struct host *h = *state;
+        char topic[TOPIC_MAX];
+        struct topic_parts parts;
+
+        topic_parse(span_of_string(topic_site(topic, HOST_SITE, "policy/9")), &parts);
+        for (uint32_t i = 0; i < 10 * REFUSALS_MAX; i++)
+                assert_int_equal(updater_from_cloud(h->updater, &parts, span_of(&i, sizeof(i))), REASON_POLICY_INVALID);
+        assert_int_equal(h->audits[AUDIT_POLICY_REFUSED], REFUSALS_MAX);
+        assert_int_equal(h->alert_count, 1);
+}
+
 /* ---- what devices say */
 
 static void status_of_devices_is_shown(void **state)
@@ -483,6 +498,7 @@ int main(void)
                 HOST_ROW(bad_anchors_are_refused),
                 HOST_ROW(offers_before_the_anchors_wait),
                 HOST_ROW(a_cloud_cannot_choose_the_anchors),
+                HOST_ROW(refused_anchors_do_not_fill_the_audit_log),
                 HOST_ROW(status_of_devices_is_shown),
                 HOST_ROW(a_running_image_counts_as_installed),
         };
