@@ -3,17 +3,18 @@
 /*
  * The compiled address database: a read-only mapped file that answers which country an address belongs to.
  *
- * File, all numbers little-endian, sections aligned to 8 bytes, zero bytes between them:
+ * File, all numbers little-endian, sections aligned to 8 bytes with zero bytes between them; country/format.h has it as
+ * structures:
  *   header (128 bytes): magic "RLYCNTRY" | u32 version 1 | u32 CRC-32C of all behind this field | u64 file size |
  *     i64 source date, i64 compile date (seconds since 1970; 0: not known) | u32 counts: countries, IPv4 starts,
- *     IPv6 starts, IPv6 low halves, IPv6 tables | 4 zero bytes | source name, 48 bytes, NUL-filled | zero bytes
- *   countries: u16 per country id (0 ... 675; id 0 is 676: unknown), at most 256
- *   IPv4: u32 starts, ascending from 0 | u8 country ids | u32 index[65537]: starts below i << 16
- *   IPv6: u64 upper halves of starts, ascending from 0 | u8 country ids | u64 lower halves that are not 0 and u32 their
- *     positions | u32 index[65537]: starts below i << 112 | u8 table numbers[65536] (0: none) | per table, for
- *     crowded /16 only: u32 index[4097]: starts below the next 12 bits
- * A start holds up to the next; neighbours differ in their country. The whole file is checked when it is opened, so a
- * look-up reads nothing outside, whatever the file held.
+ *     IPv6 starts, lower halves, tables | u32 0 | source name, 48 bytes, NUL-filled | zero bytes
+ *   countries: u16 per id; id 0 is 676 (unknown), the others ascend below 676
+ *   IPv4: u32 index[65537]: number of starts below i << 16 | u32 start: lower 16 bits << 16 | country id
+ *   IPv6: u32 index[65537]: number of starts below i << 112 | u8 table numbers[65536], 0: none | per table (crowded /16
+ *     only) u32 index[4097]: the same for the next 12 bits | u64 start: bits 16 to 63 of the address << 16 | country id
+ * | lower halves of starts that are not 0: u64 each, then u32 position of each start A start holds up to the next one;
+ * the first is 0, neighbours differ in their country. The whole file is checked when it is opened, so that a look-up
+ * reads nothing outside, whatever the file held.
  */
 
 #include <stdint.h>
@@ -56,6 +57,8 @@ struct country_walk {
         struct country_source source; /* first member */
         const struct country *country;
         enum address_family family;
-        uint32_t at;
+        uint32_t at;          /* next start to give out */
+        uint32_t bucket, low; /* its upper 16 bits; the next lower half */
+        struct address start;
 };
 void country_walk_start(struct country_walk *walk, const struct country *country, enum address_family family);

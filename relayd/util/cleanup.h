@@ -6,6 +6,7 @@
  */
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -39,8 +40,15 @@ static inline void cleanup_close(const int *fd)
         close_safe(*fd);
 }
 
-#define _cleanup_free_  _cleanup_(cleanup_free)
-#define _cleanup_close_ _cleanup_(cleanup_close)
+static inline void cleanup_fclose(FILE **file)
+{
+        if (*file)
+                fclose(*file);
+}
+
+#define _cleanup_free_   _cleanup_(cleanup_free)
+#define _cleanup_close_  _cleanup_(cleanup_close)
+#define _cleanup_fclose_ _cleanup_(cleanup_fclose)
 
 /* Gives the pointer away: returns it and leaves NULL behind. */
 #define steal_pointer(pointer)                           \
