@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "bus/internal.h"
+#include "util/array.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/time.h"
@@ -98,14 +99,8 @@ static size_t known_place(const struct bus *bus, const char *path, bool *found)
 
 static int known_add(struct bus *bus, const char *path, size_t place)
 {
-        if (bus->known_count == bus->known_room) {
-                size_t room = bus->known_room ? bus->known_room * 2 : 64;
-                char **known = realloc(bus->known, room * sizeof(*known));
-                if (!known)
-                        return -ENOMEM;
-                bus->known = known;
-                bus->known_room = room;
-        }
+        if (array_reserve(bus->known, bus->known_count, bus->known_room) < 0)
+                return -ENOMEM;
         char *copy = strdup(path);
         if (!copy)
                 return -ENOMEM;

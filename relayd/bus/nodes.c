@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "bus/nodes.h"
+#include "util/array.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -7,14 +8,8 @@
 
 int nodes_add(struct nodes *nodes, const char *path)
 {
-        if (nodes->count + 1 >= nodes->room) {
-                size_t room = nodes->room ? nodes->room * 2 : 16;
-                char **paths = realloc(nodes->paths, room * sizeof(*paths));
-                if (!paths)
-                        return -ENOMEM;
-                nodes->paths = paths;
-                nodes->room = room;
-        }
+        if (array_reserve(nodes->paths, nodes->count + 1, nodes->room) < 0)
+                return -ENOMEM;
         nodes->paths[nodes->count] = strdup(path);
         if (!nodes->paths[nodes->count])
                 return -ENOMEM;

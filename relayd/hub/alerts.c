@@ -74,19 +74,10 @@ static void write_text(struct writer *w, const char *text)
         writer_bytes(w, span_of_string(text));
 }
 
-static struct span key_of(uint64_t number, uint8_t out[8])
-{
-        struct writer w;
-
-        writer_init(&w, out, 8);
-        writer_u64(&w, number);
-        return writer_span(&w);
-}
-
 /* An alert that cannot be stored is told all the same. */
 static void keep(struct alerts *alerts, const struct alert *alert)
 {
-        uint8_t record[RECORD_MAX], key[8];
+        uint8_t record[RECORD_MAX], key[STORE_NUMBER_SIZE];
         struct writer w;
 
         writer_init(&w, record, sizeof(record));
@@ -95,9 +86,9 @@ static void keep(struct alerts *alerts, const struct alert *alert)
         write_text(&w, alert->device);
         write_text(&w, alert->reason);
         write_text(&w, alert->detail);
-        store_put(alerts->store, STORE_ALERTS, key_of(alert->number, key), writer_span(&w));
+        store_put(alerts->store, STORE_ALERTS, store_number_key(alert->number, key), writer_span(&w));
         if (alert->number > ALERTS_MAX)
-                store_delete(alerts->store, STORE_ALERTS, key_of(alert->number - ALERTS_MAX, key));
+                store_delete(alerts->store, STORE_ALERTS, store_number_key(alert->number - ALERTS_MAX, key));
 }
 
 /* Printable ASCII without quote and backslash: the text goes into logs and JSON. */

@@ -6,15 +6,6 @@
 #include "hub/audit_log.h"
 #include "util/cleanup.h"
 
-static struct span key_of(uint64_t number, uint8_t out[AUDIT_KEY_SIZE])
-{
-        struct writer w;
-
-        writer_init(&w, out, AUDIT_KEY_SIZE);
-        writer_u64(&w, number);
-        return writer_span(&w);
-}
-
 int audit_log_load(struct audit_log *log, struct store *store)
 {
         _cleanup_free_ uint8_t *record = NULL;
@@ -28,7 +19,7 @@ int audit_log_load(struct audit_log *log, struct store *store)
         if (result < 0 || usage.records[STORE_AUDIT] == 0)
                 return result;
         /* numbers have no gaps, so the last one is their count */
-        result = store_get(store, STORE_AUDIT, key_of(usage.records[STORE_AUDIT], key), &record, &size);
+        result = store_get(store, STORE_AUDIT, store_number_key(usage.records[STORE_AUDIT], key), &record, &size);
         if (result < 0)
                 return result == -ENOENT ? -EBADMSG : result;
         return audit_head_of(span_of(record, size), &log->head) == RELAY_OK ? 0 : -EBADMSG;
@@ -77,7 +68,7 @@ int audit_log_walk(const struct audit_log *log, uint64_t from, uint32_t max,
 {
         struct walk walk = { max, fn, context };
         uint8_t key[AUDIT_KEY_SIZE];
-        int result = store_walk(log->store, STORE_AUDIT, key_of(from, key), walk_one, &walk);
+        int result = store_walk(log->store, STORE_AUDIT, store_number_key(from, key), walk_one, &walk);
 
         return result < 0 ? result : 0;
 }

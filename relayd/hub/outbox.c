@@ -25,15 +25,6 @@ struct outbox {
         struct outbox_figures figures;
 };
 
-static struct span key_of(uint64_t number, uint8_t out[8])
-{
-        struct writer w;
-
-        writer_init(&w, out, 8);
-        writer_u64(&w, number);
-        return span_of(out, 8);
-}
-
 static struct slot *slot_at(const struct outbox *o, size_t offset)
 {
         return &o->slots[(o->first + offset) % o->options.window_count];
@@ -113,8 +104,8 @@ static void shift(struct outbox *o)
 static int delete_at(struct outbox *o, size_t offset)
 {
         struct slot *slot = slot_at(o, offset);
-        uint8_t key[8];
-        int result = store_delete(o->options.store, STORE_OUTBOX, key_of(slot->number, key));
+        uint8_t key[STORE_NUMBER_SIZE];
+        int result = store_delete(o->options.store, STORE_OUTBOX, store_number_key(slot->number, key));
 
         if (result < 0)
                 return result;
@@ -147,12 +138,12 @@ static int load_one(void *context, struct span key, struct span value)
  * look that found the end is not repeated before the store went on. */
 static void load(struct outbox *o, uint64_t durable)
 {
-        uint8_t key[8];
+        uint8_t key[STORE_NUMBER_SIZE];
         int result;
 
         if (o->loaded_through >= o->last_number || !window_has_room(o) || o->looked_at == durable || o->figures.failed)
                 return;
-        result = store_walk(o->options.store, STORE_OUTBOX, key_of(o->loaded_through + 1, key), load_one, o);
+        result = store_walk(o->options.store, STORE_OUTBOX, store_number_key(o->loaded_through + 1, key), load_one, o);
         if (result < 0)
                 o->figures.failed = true;
         if (result != 0)
@@ -217,7 +208,7 @@ static int drop_oldest(struct outbox *o, uint64_t durable)
 
 int outbox_add(struct outbox *o, struct message *m, uint64_t commit, uint64_t durable)
 {
-        uint8_t key[8];
+        uint8_t key[STORE_NUMBER_SIZE];
         int result;
 
         while (o->figures.bytes + m->stored.size > o->options.bytes_max) {
@@ -225,7 +216,7 @@ int outbox_add(struct outbox *o, struct message *m, uint64_t commit, uint64_t du
                 if (result < 0)
                         return result;
         }
-        result = store_put(o->options.store, STORE_OUTBOX, key_of(o->last_number + 1, key), m->stored);
+        result = store_put(o->options.store, STORE_OUTBOX, store_number_key(o->last_number + 1, key), m->stored);
         if (result < 0)
                 return result;
         /* without a gap between the ring and this one it need not be read back */

@@ -9,6 +9,7 @@
 
 #include "hub/flat_json.h"
 #include "hub/registry.h"
+#include "util/array.h"
 
 #define RECORD_FORMAT 1
 #define RECORD_MAX    512
@@ -39,21 +40,6 @@ static size_t place_of(const struct registry *registry, const char *identity)
         return low;
 }
 
-static int reserve(struct registry *registry)
-{
-        size_t size = registry->size ? 2 * registry->size : 64;
-        struct device **sorted;
-
-        if (registry->count < registry->size)
-                return 0;
-        sorted = realloc(registry->sorted, size * sizeof(struct device *));
-        if (!sorted)
-                return -ENOMEM;
-        registry->sorted = sorted;
-        registry->size = size;
-        return 0;
-}
-
 static int add(struct registry *registry, const struct device *device)
 {
         struct device *d = malloc(sizeof(*d));
@@ -62,7 +48,7 @@ static int add(struct registry *registry, const struct device *device)
         if (!d)
                 return -ENOMEM;
         *d = *device;
-        if (reserve(registry) < 0 ||
+        if (array_reserve(registry->sorted, registry->count, registry->size) < 0 ||
             table_insert(&registry->by_identity, &d->entry, table_hash(span_of_string(d->identity))) < 0) {
                 free(d);
                 return -ENOMEM;

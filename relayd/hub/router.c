@@ -11,8 +11,7 @@
 
 #include "hub/broker.h"
 #include "hub/views.h"
-
-#define MATCHED_MIN 64
+#include "util/array.h"
 
 /* ---- subscribers */
 struct routing {
@@ -23,14 +22,8 @@ struct routing {
 
 static bool remember(struct broker *b, struct client *c)
 {
-        if (b->matched_count == b->matched_size) {
-                size_t size = b->matched_size ? 2 * b->matched_size : MATCHED_MIN;
-                struct client **matched = realloc(b->matched, size * sizeof(struct client *));
-                if (!matched)
-                        return false;
-                b->matched = matched;
-                b->matched_size = size;
-        }
+        if (array_reserve(b->matched, b->matched_count, b->matched_size) < 0)
+                return false;
         b->matched[b->matched_count++] = c;
         return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "hub/update_table.h"
+#include "util/array.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -78,14 +79,8 @@ struct update_device *update_add_device(struct update *update, const char *devic
                 return &update->devices[place];
         if (update->device_count >= max || strlen(device) > IDENTITY_MAX)
                 return NULL;
-        if (update->device_count == update->device_room) {
-                size_t room = update->device_room ? update->device_room * 2 : 8;
-                struct update_device *devices = realloc(update->devices, room * sizeof(*devices));
-                if (!devices)
-                        return NULL;
-                update->devices = devices;
-                update->device_room = room;
-        }
+        if (array_reserve(update->devices, update->device_count, update->device_room) < 0)
+                return NULL;
         struct update_device *entry = &update->devices[place];
         memmove(entry + 1, entry, (update->device_count - place) * sizeof(*entry));
         update->device_count++;

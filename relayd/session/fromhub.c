@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "session/internal.h"
+#include "util/array.h"
 
 /* The client shall never miss a refusal silently; 3.1.1 has no words for it but the end of the connection. */
 static int acknowledge(struct session *s, const struct mqtt_packet *packet)
@@ -64,14 +65,8 @@ static int on_suback(struct session *s, const struct mqtt_packet *packet)
 /* The engine answers for the client, so that the hub does not wait for ever. */
 static int queue_ack(struct session *s, enum mqtt_type type, uint16_t packet_id)
 {
-        if (s->ack_count == s->ack_size) {
-                size_t size = s->ack_size ? 2 * s->ack_size : 8;
-                struct session_ack *acks = realloc(s->acks, size * sizeof(*acks));
-                if (!acks)
-                        return -ENOMEM;
-                s->acks = acks;
-                s->ack_size = size;
-        }
+        if (array_reserve(s->acks, s->ack_count, s->ack_size) < 0)
+                return -ENOMEM;
         s->acks[s->ack_count++] = (struct session_ack){ (uint8_t)type, packet_id };
         return 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store/backend.h"
+#include "util/array.h"
 
 struct record {
         size_t key_size, value_size;
@@ -63,14 +64,8 @@ static struct record *record_new(struct span key, struct span value)
 
 static int table_insert(struct table *table, size_t at, struct record *record)
 {
-        if (table->count == table->capacity) {
-                size_t capacity = table->capacity ? 2 * table->capacity : 16;
-                struct record **records = realloc(table->records, capacity * sizeof(*records));
-                if (!records)
-                        return -ENOMEM;
-                table->records = records;
-                table->capacity = capacity;
-        }
+        if (array_reserve(table->records, table->count, table->capacity) < 0)
+                return -ENOMEM;
         memmove(table->records + at + 1, table->records + at, (table->count - at) * sizeof(*table->records));
         table->records[at] = record;
         table->count++;

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "relay/cursor.h"
 #include "store/backend.h"
 
 #define FULL_PERCENT        85
@@ -146,6 +147,15 @@ int store_sync(struct store *store)
 {
         store_commit(store);
         return store->ops->sync(store);
+}
+
+struct span store_number_key(uint64_t number, uint8_t out[STORE_NUMBER_SIZE])
+{
+        struct writer w;
+
+        writer_init(&w, out, STORE_NUMBER_SIZE);
+        writer_u64(&w, number);
+        return writer_span(&w);
 }
 
 int store_get(struct store *store, enum store_table table, struct span key, uint8_t **ret, size_t *ret_size)

@@ -93,6 +93,10 @@ uint64_t store_durable(struct store *store, int *error);
  * the error that stopped the store. */
 int store_sync(struct store *store);
 
+/* Key of the tables that are counted: big-endian, so that they walk in order of number. */
+#define STORE_NUMBER_SIZE 8
+struct span store_number_key(uint64_t number, uint8_t out[STORE_NUMBER_SIZE]);
+
 /* Committed value into out (malloc, caller frees): 0, -ENOENT, -EBADMSG (CRC), -EIO ... */
 int store_get(struct store *store, enum store_table table, struct span key, uint8_t **ret, size_t *ret_size);
 /*

@@ -42,7 +42,7 @@ struct harness {
         size_t alert_count;
         size_t published_count, online_count, offline_count;
         const struct access_role *role; /* what names with a dot may do now; set by harness_setup() */
-        const char *image_payload; /* NULL: no image piece is here */
+        const char *image_payload;      /* NULL: no image piece is here */
 };
 
 int harness_setup(void **state); /* *state: struct harness * */
