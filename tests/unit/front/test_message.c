@@ -187,7 +187,7 @@ static void not_decoded(void **state)
                 { "\1\x2\0\0\0\0\0\1\0\0\0\7\0\0\0\0\1a\0\0\1\0\2", 23, RELAY_E_TRUNCATED },   /* one past the end */
                 { "\1\x2\0\0\0\0\0\1\0\0\0\x8\0\0\0\0\1\x1b\0\0\1\0\1\0", 24, RELAY_E_RANGE }, /* peer ESC */
                 { "\1\x2\0\0\0\0\0\1\0\0\0\x8\0\0\0\0\1\xff\0\0\1\0\1\0", 24, RELAY_E_RANGE }, /* no UTF-8 */
-                { "\1\x2\0\0\0\0\0\1\0\0\0\x8\0\0\0\0\1a\0\0\1\0\1\0", 24, RELAY_OK },
+                { "\1\x2\0\0\0\0\0\1\0\0\0\x8\0\0\0\0\1a\0\0\1\0\1\0", 24, RELAY_OK }, /* the same, as it should be */
         };
 
         (void)state;
@@ -198,6 +198,8 @@ static void not_decoded(void **state)
                 int result = channel_decode(&r, &m);
                 if (result != rows[i].result)
                         fail_msg("row %zu: %d, not %d", i, result, rows[i].result);
+                if (result == RELAY_OK)
+                        continue;
                 assert_int_equal(m.token, 77);
                 assert_int_equal(channel_decode(&r, &m), rows[i].result); /* the error stays */
         }
