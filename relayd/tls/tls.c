@@ -10,6 +10,8 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 #include <wolfssl/error-ssl.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
+#include <wolfssl/wolfcrypt/ed25519.h>
 #include <wolfssl/wolfcrypt/kdf.h>
 
 #include "tls/certificate.h"
@@ -17,13 +19,14 @@
 #include "tls/x509.h"
 #include "util/cleanup.h"
 
-#define SUITE_CHACHA      "TLS13-CHACHA20-POLY1305-SHA256"
-#define SUITE_AES         "TLS13-AES128-GCM-SHA256"
-#define CIPHER_SUITES     SUITE_CHACHA ":" SUITE_AES
-#define ALPN_NAME         "mqtt"
-#define CHAIN_BYTES_MAX   (16 * 1024) /* of a peer's certificates together */
-#define DESCRIPTION_SIZE  80
-#define ERROR_STRING_SIZE 160
+#define SUITE_CHACHA         "TLS13-CHACHA20-POLY1305-SHA256"
+#define SUITE_AES            "TLS13-AES128-GCM-SHA256"
+#define CIPHER_SUITES        SUITE_CHACHA ":" SUITE_AES
+#define ALPN_NAME            "mqtt"
+#define CHAIN_BYTES_MAX      (16 * 1024) /* of a peer's certificates together */
+#define DESCRIPTION_SIZE     80
+#define ERROR_STRING_SIZE    160
+#define PLACEHOLDER_DER_SIZE 128
 
 struct tls_context {
         WOLFSSL_CTX *ctx;
@@ -221,6 +224,48 @@ static int load_identity(struct tls_context *context, const char *certificate_fi
         return 0;
 }
 
+#if LIBWOLFSSL_VERSION_HEX >= 0x05006000
+/*
+ * wolfSSL 5.7 loses the signature's size when a server has no key at all, and compares a bare private key with the
+ * certificate. So it gets a whole pair, made here and now; the sign callback is asked instead of it.
+ */
+static int load_placeholder_key(struct tls_context *context)
+{
+        uint8_t der[PLACEHOLDER_DER_SIZE];
+        ed25519_key key;
+        WC_RNG rng;
+        int size = -1;
+
+        if (wc_InitRng(&rng) != 0)
+                return -EIO;
+        if (wc_ed25519_init(&key) == 0) {
+                if (wc_ed25519_make_key(&rng, ED25519_KEY_SIZE, &key) == 0)
+                        size = wc_Ed25519KeyToDer(&key, der, sizeof(der));
+                wc_ed25519_free(&key);
+        }
+        wc_FreeRng(&rng);
+        if (size < 0 ||
+            wolfSSL_CTX_use_PrivateKey_buffer(context->ctx, der, size, WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+                return -EIO;
+        return 0;
+}
+#else
+/* wolfSSL 5.5 asks the sign callback only if there is no key. */
+static int load_placeholder_key(struct tls_context *context)
+{
+        (void)context;
+        return 0;
+}
+#endif
+
+static int ask_for_signatures(struct tls_context *context, const struct tls_server_options *options)
+{
+        context->sign = options->sign;
+        context->sign_context = options->sign_context;
+        wolfSSL_CTX_SetEd25519SignCb(context->ctx, sign_callback);
+        return load_placeholder_key(context);
+}
+
 int tls_server_context_new(struct tls_context **ret, const struct tls_server_options *options)
 {
         struct tls_context *context = NULL;
@@ -232,16 +277,13 @@ int tls_server_context_new(struct tls_context **ret, const struct tls_server_opt
         if (r < 0)
                 return r;
         r = load_identity(context, options->certificate_file, options->key_file);
+        if (r == 0 && !options->key_file)
+                r = ask_for_signatures(context, options);
         if (r < 0) {
                 tls_context_free(context);
                 return r;
         }
         context->server = true;
-        if (!options->key_file) {
-                context->sign = options->sign;
-                context->sign_context = options->sign_context;
-                wolfSSL_CTX_SetEd25519SignCb(context->ctx, sign_callback);
-        }
         *ret = context;
         return 0;
 }

@@ -3,6 +3,7 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
 
 #include "ports/common/tls_wolfssl.h"
@@ -10,6 +11,8 @@
 #include <string.h>
 
 #include "ports/common/spki.h"
+
+#define PLACEHOLDER_DER_SIZE 128
 
 static int receive_callback(WOLFSSL *ssl, char *out, int size, void *context)
 {
@@ -77,6 +80,39 @@ static int verify_callback(int preverified, WOLFSSL_X509_STORE_CTX *store)
         return link->pinned;
 }
 
+#if LIBWOLFSSL_VERSION_HEX >= 0x05006000
+/*
+ * wolfSSL 5.7 loses the signature's size when there is no key at all, and compares a bare private key with the
+ * certificate. So it gets a whole pair, made here and now; the sign callback is asked instead of it.
+ */
+static int load_placeholder_key(WOLFSSL_CTX *context)
+{
+        uint8_t der[PLACEHOLDER_DER_SIZE];
+        ed25519_key key;
+        WC_RNG rng;
+        int size = -1;
+
+        if (wc_InitRng(&rng) != 0)
+                return RELAY_E_CRYPTO;
+        if (wc_ed25519_init(&key) == 0) {
+                if (wc_ed25519_make_key(&rng, ED25519_KEY_SIZE, &key) == 0)
+                        size = wc_Ed25519KeyToDer(&key, der, sizeof(der));
+                wc_ed25519_free(&key);
+        }
+        wc_FreeRng(&rng);
+        if (size < 0 || wolfSSL_CTX_use_PrivateKey_buffer(context, der, size, WOLFSSL_FILETYPE_ASN1) != WOLFSSL_SUCCESS)
+                return RELAY_E_CRYPTO;
+        return 0;
+}
+#else
+/* wolfSSL 5.5 asks the sign callback only if there is no key. */
+static int load_placeholder_key(WOLFSSL_CTX *context)
+{
+        (void)context;
+        return 0;
+}
+#endif
+
 int tls_wolfssl_shared_init(struct tls_wolfssl_shared *shared)
 {
         static int groups[] = { WOLFSSL_ECC_X25519 };
@@ -92,7 +128,7 @@ int tls_wolfssl_shared_init(struct tls_wolfssl_shared *shared)
         wolfSSL_CTX_SetEd25519SignCb(context, sign_callback);
         if (wolfSSL_CTX_set_cipher_list(context, "TLS13-CHACHA20-POLY1305-SHA256:TLS13-AES128-GCM-SHA256") !=
                     WOLFSSL_SUCCESS ||
-            wolfSSL_CTX_set_groups(context, groups, 1) != WOLFSSL_SUCCESS) {
+            wolfSSL_CTX_set_groups(context, groups, 1) != WOLFSSL_SUCCESS || load_placeholder_key(context) != 0) {
                 wolfSSL_CTX_free(context);
                 return RELAY_E_CRYPTO;
         }
