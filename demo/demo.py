@@ -4,6 +4,7 @@
 
 import argparse
 import pathlib
+import shutil
 import sys
 import time
 import traceback
@@ -13,6 +14,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests")
 import steps  # noqa: E402
 from lab.process import LabError  # noqa: E402
 from lab.site import World  # noqa: E402
+
+
+NEEDED = ("mosquitto", "mosquitto_pub", "mosquitto_sub", "dbus-daemon", "openssl", "sha256sum", "stdbuf")
 
 
 class Narrator:
@@ -55,6 +59,11 @@ def main():
     options.add_argument("--keep", action="store_true", help="leave the world's folder and say where it is")
     options = options.parse_args()
 
+    missing = [name for name in NEEDED if not shutil.which(name)]
+    for name in missing:
+        print(f"demo: {name} is not installed; make demo installs it", file=sys.stderr)
+    if missing:
+        return 1
     narrator = Narrator(sys.stdout.isatty())
     print("relayd: an update reaches a device only if the site's own people approved that exact image.")
     print("Everything below runs on loopback with real programs: a cloud (mosquitto), a relay, five devices.")

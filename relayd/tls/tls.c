@@ -231,8 +231,8 @@ static int load_identity(struct tls_context *context, const char *certificate_fi
  * OpenSSL-like object before it asks verify_callback(), cannot do that with Ed25519 keys, and then refuses the chain
  * with MEMORY_E. Nobody here reads these objects: an empty key is enough.
  */
-__attribute__((visibility("default"))) WOLFSSL_EVP_PKEY *wolfSSL_d2i_PUBKEY(WOLFSSL_EVP_PKEY **key,
-                                                                            const unsigned char **in, long size)
+__attribute__((visibility("default"), weak)) WOLFSSL_EVP_PKEY *wolfSSL_d2i_PUBKEY(WOLFSSL_EVP_PKEY **key,
+                                                                                  const unsigned char **in, long size)
 {
         (void)key, (void)in, (void)size;
         return wolfSSL_EVP_PKEY_new();

@@ -9,6 +9,10 @@ import socket
 import subprocess
 import time
 
+# Debian leaves /usr/sbin, where mosquitto lies, out of an ordinary user's PATH.
+if "/usr/bin" in os.environ["PATH"].split(":"):
+    os.environ["PATH"] += ":/usr/sbin"
+
 PATIENCE = 20.0  # seconds to wait for something that must come; generous, never asserted
 
 

@@ -3,6 +3,7 @@
 
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
+#include <wolfssl/openssl/evp.h>
 #include <wolfssl/wolfcrypt/asn_public.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
 
@@ -81,6 +82,20 @@ static int verify_callback(int preverified, WOLFSSL_X509_STORE_CTX *store)
 }
 
 #if LIBWOLFSSL_VERSION_HEX >= 0x05006000
+/*
+ * Stands in for wolfSSL's function of this name. Debian 13's build turns each CA certificate of a peer's chain into an
+ * OpenSSL-like object before it asks verify_callback(), cannot do that with Ed25519 keys, and then refuses the chain
+ * with MEMORY_E. Nobody here reads these objects: an empty key is enough.
+ */
+__attribute__((visibility("default"), weak)) WOLFSSL_EVP_PKEY *wolfSSL_d2i_PUBKEY(WOLFSSL_EVP_PKEY **key,
+                                                                                  const unsigned char **in, long size)
+{
+        (void)key;
+        (void)in;
+        (void)size;
+        return wolfSSL_EVP_PKEY_new();
+}
+
 /*
  * wolfSSL 5.7 loses the signature's size when there is no key at all, and compares a bare private key with the
  * certificate. So it gets a whole pair, made here and now; the sign callback is asked instead of it.
