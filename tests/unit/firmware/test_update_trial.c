@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The update agent and the boot stage: trials, their failures, erasures, power cuts. */
+#include "update_lab.h"
+
+/* the slot that is not running holds what the boot stage goes back to: it is not touched before the running image is
+ * confirmed */
+static void test_offer_while_trying(void **state)
+{
+        (void)state;
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 5000);
+        start(); /* on trial */
+        assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+        asked_blocks = 0;
+        update_offer(&update, third.envelope, now);
+        serve_for(&third, 2, HONEST, 20000);
+        assert_int_equal(asked_blocks, 0);
+        start(); /* it never confirmed */
+        assert_memory_equal(device.executed, first.digest, SHA256_SIZE);
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 60000);
+        start(); /* on trial again; this time it confirms, and the newer one is fetched */
+        assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+        update_offer(&update, third.envelope, now);
+        serve_for(&third, 2, HONEST, 5000);
+        assert_int_equal(port_confirm(NULL), 0);
+        update_confirmed(&update);
+        serve_for(&third, 2, HONEST, 5000);
+        assert_true(reset);
+        start();
+        assert_memory_equal(device.executed, third.digest, SHA256_SIZE);
+}
+
+/* judged when it came, overtaken since */
+static void test_offer_overtaken_by_what_is_confirmed(void **state)
+{
+        (void)state;
+        update_offer(&update, third.envelope, now);
+        serve_for(&third, 2, HONEST, 5000);
+        start();
+        asked_blocks = 0;
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 5000);
+        assert_int_equal(port_confirm(NULL), 0);
+        update_confirmed(&update);
+        serve_for(&second, 2, HONEST, 5000);
+        assert_int_equal(asked_blocks, 0);
+        assert_int_equal(count_told(UPDATE_REFUSED, REASON_OLD_SEQUENCE), 1);
+}
+
+static void test_busy_application(void **state)
+{
+        (void)state;
+        busy = true;
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 30000);
+        assert_int_equal(count_told(UPDATE_WAITING, REASON_APPLICATION_BUSY), 1);
+        assert_int_equal(asked_blocks, 0);
+        busy = false;
+        serve_for(&second, 2, HONEST, 5000);
+        assert_true(reset);
+}
+
+/* the budget is for one that fails; good updates, however many, are not stopped by it */
+static void test_many_updates_a_day(void **state)
+{
+        (void)state;
+        for (unsigned i = 1; i <= 6; i++) {
+                made_image(&second, (uint8_t)(i + 1), 10 + i);
+                update_offer(&update, second.envelope, now);
+                serve_for(&second, 2, HONEST, 5000);
+                assert_true(reset);
+                assert_int_equal(count_told(UPDATE_REFUSED, REASON_ERASE_BUDGET), 0);
+                start();
+                assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+                assert_int_equal(port_confirm(NULL), 0);
+                update_confirmed(&update);
+        }
+}
+
+/* list and blocks fit together, but the image they make is another one than the manifest's: the vendor's own mistake */
+static void test_failing_manifest_gets_three_erasures_a_day(void **state)
+{
+        static const enum who both[] = { ORGANISATION, DEVELOPER };
+
+        (void)state;
+        second.fields.image_digest[0] ^= 1;
+        second.digest[0] ^= 1;
+        made_sign(&second, both, 2);
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 600000);
+        assert_int_equal(count_told(UPDATE_REFUSED, REASON_ERASE_BUDGET), 1);
+        assert_int_equal(asked_lists, UPDATE_ERASURES_MAX);
+        /* a restart does not forget it */
+        start();
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 600000);
+        assert_int_equal(asked_lists, UPDATE_ERASURES_MAX);
+        now += UINT64_C(24) * 3600 * 1000;
+        serve_for(&second, 2, HONEST, 1000);
+        assert_int_equal(asked_lists, UPDATE_ERASURES_MAX + 1);
+}
+
+static void test_failed_try_is_told_and_repeated(void **state)
+{
+        (void)state;
+        for (unsigned i = 1; i <= PORT_BOOT_TRIES_MAX; i++) {
+                update_offer(&update, second.envelope, now);
+                serve_for(&second, 2, HONEST, 100000);
+                assert_true(reset);
+                assert_int_equal(count_told(UPDATE_REFUSED, REASON_NOT_CONFIRMED), i > 1);
+                start();
+                assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+                start(); /* it never confirmed */
+                assert_memory_equal(device.executed, first.digest, SHA256_SIZE);
+        }
+        assert_int_equal(asked_blocks, 3); /* the image stayed in the slot */
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 100000);
+        assert_false(reset);
+        assert_int_equal(count_told(UPDATE_REFUSED, REASON_TRIES_EXHAUSTED), 1);
+}
+
+/* power cut at each flash operation of an update; afterwards it goes on where it was */
+static void test_power_cut_everywhere(void **state)
+{
+        for (uint64_t cut = 1;; cut++) {
+                setup(state);
+                made_power(&device, cut);
+                assert_int_equal(start_agent(), 0);
+                update_session(&update, now);
+                update_offer(&update, second.envelope, now);
+                int r = 0;
+                for (unsigned i = 0; i < 20 && r == 0 && !reset; i++, now += 500)
+                        r = serve(&second, 2, HONEST);
+                if (reset)
+                        break;
+                assert_int_equal(r, PORT_E_IO);
+                unsigned before = asked_blocks;
+                uint32_t done = update.blocks_done;
+                made_power(&device, 0);
+                start();
+                if (memcmp(device.executed, second.digest, SHA256_SIZE) == 0)
+                        continue; /* staged in the last moment */
+                update_offer(&update, second.envelope, now);
+                serve_for(&second, 2, HONEST, 20000);
+                assert_true(reset);
+                assert_true(asked_blocks - before <= 3 - done);
+                start();
+                assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test_setup(test_offer_while_trying, setup),
+                cmocka_unit_test_setup(test_offer_overtaken_by_what_is_confirmed, setup),
+                cmocka_unit_test_setup(test_busy_application, setup),
+                cmocka_unit_test_setup(test_many_updates_a_day, setup),
+                cmocka_unit_test_setup(test_failing_manifest_gets_three_erasures_a_day, setup),
+                cmocka_unit_test_setup(test_failed_try_is_told_and_repeated, setup),
+                cmocka_unit_test_setup(test_power_cut_everywhere, setup),
+        };
+        return cmocka_run_group_tests_name("update", tests, NULL, NULL);
+}
