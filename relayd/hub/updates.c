@@ -370,16 +370,34 @@ void updates_status(struct updates *u, const char *name, struct span payload)
         u->host.changed(u->host.context, update->digest);
 }
 
+static bool runs(const struct update *update, const uint8_t image[SHA256_SIZE])
+{
+        return memcmp(update->manifest.fields.image_digest, image, SHA256_SIZE) == 0;
+}
+
+/* does the device run what came after this update? */
+static bool runs_newer(const struct updates *u, const struct update *update, const uint8_t image[SHA256_SIZE])
+{
+        for (size_t i = 0; i < u->table.count; i++)
+                if (runs(u->table.updates[i], image) &&
+                    u->table.updates[i]->manifest.fields.sequence > update->manifest.fields.sequence)
+                        return true;
+        return false;
+}
+
 void updates_running(struct updates *u, const char *name, const uint8_t image[SHA256_SIZE])
 {
         for (size_t i = 0; i < u->table.count; i++) {
                 struct update *update = u->table.updates[i];
                 struct update_device *device = update_find_device(update, name);
                 /* while it tries the image, running it is no news */
-                if (!device || device->record.installed || device->record.status == UPDATE_STATUS_TRYING ||
-                    memcmp(update->manifest.fields.image_digest, image, SHA256_SIZE) != 0)
+                if (!device || device->record.installed == runs(update, image) ||
+                    device->record.status == UPDATE_STATUS_TRYING || runs_newer(u, update, image))
                         continue;
-                note_installed(u, update, device);
+                if (device->record.installed)
+                        device->record.installed = false; /* provisioned anew */
+                else
+                        note_installed(u, update, device);
                 (void)update_store_device(u->store, update, device);
                 updates_refresh_device(u, name);
                 u->host.changed(u->host.context, update->digest);

@@ -155,6 +155,15 @@ class Desk:
                 found[parts[3]] = max(found.get(parts[3], key), key)
         return found
 
+    def said_images(self, since=0):
+        """(device, image) of each word about a state since then"""
+        found = []
+        for m in self.listen()[since:]:
+            parts = m.topic.split("/")
+            if len(parts) == 6 and parts[4] == "state" and m.payload:
+                found.append((parts[3], json.loads(m.payload)["image"]))
+        return found
+
     def images(self):
         """device -> (boot, image)"""
         return {name: (boot, image) for name, (boot, _, image) in self.running().items()}

@@ -476,6 +476,26 @@ static void a_running_image_counts_as_installed(void **state)
         assert_string_equal(host_waits(h, offer, "device-1"), "installed");
 }
 
+/* provisioned anew, or another flash chip: what it had installed once is offered again */
+static void a_device_that_runs_something_older_is_offered_it_again(void **state)
+{
+        struct host *h = *state;
+        uint8_t out[MANIFEST_MAX];
+        struct span offer = host_manifest(h, 7, out);
+        char json[300];
+
+        host_show_offer(h);
+        host_status(h, "device-1", "confirmed", offer, "none");
+        assert_int_equal(host_shown(h, "device-1").size, 0);
+        snprintf(json, sizeof(json),
+                 "{\"online\":true,\"version\":\"1.0.0\",\"image\":\"%064d\",\"boot\":1,\"session\":1}", 0);
+        updater_from_device(h->updater, "device-1", SPAN_LITERAL("state/relay"), span_of_string(json));
+        assert_span_equal(host_shown(h, "device-1"), offer);
+        host_status(h, "device-1", "confirmed", offer, "none");
+        assert_int_equal(host_shown(h, "device-1").size, 0);
+        assert_string_equal(host_waits(h, offer, "device-1"), "installed");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -501,6 +521,7 @@ int main(void)
                 HOST_ROW(refused_anchors_do_not_fill_the_audit_log),
                 HOST_ROW(status_of_devices_is_shown),
                 HOST_ROW(a_running_image_counts_as_installed),
+                HOST_ROW(a_device_that_runs_something_older_is_offered_it_again),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
