@@ -106,3 +106,29 @@ def test_unit_is_understood(unit, tmp_path):
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", tmp_path / checked],
                           capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# pkg-config's name -> Debian's package; threads are the C library's
+PACKAGES = {
+    "cmocka": "libcmocka-dev",
+    "inih": "libinih-dev",
+    "jansson": "libjansson-dev",
+    "libmaxminddb": "libmaxminddb-dev",
+    "libsystemd": "libsystemd-dev",
+    "lmdb": "liblmdb-dev",
+    "threads": "",
+    "wolfssl": "libwolfssl-dev",
+}
+
+
+def test_what_the_build_needs_is_installed_everywhere():
+    """make demo on a fresh machine and the package's build know each library that meson.build asks for."""
+    asked = set()
+    for path in ROOT.rglob("meson.build"):
+        asked |= set(re.findall(r"(?<![a-z_])dependency\('([^']+)'", path.read_text()))
+    assert asked == set(PACKAGES)
+    fresh = (ROOT / "tests/deps").read_text().split("build=", 1)[1].split('"')[1].split()
+    package = (ROOT / "debian/control").read_text().split("Build-Depends:", 1)[1].split("Standards-Version", 1)[0]
+    for name in filter(None, PACKAGES.values()):
+        assert name in fresh
+        assert f" {name},\n" in package
