@@ -26,6 +26,7 @@ struct plant {
         uint64_t next_ms;
 };
 
+/* moisture: 0 to 1000, of the simulated soil; plan is copied; the first step is due at now_ms (monotonic) */
 void plant_init(struct plant *p, const struct plant_plan *plan, uint32_t moisture, uint64_t now_ms);
 /* Runs all steps due until now_ms; true if there was one. */
 bool plant_step(struct plant *p, uint64_t now_ms);

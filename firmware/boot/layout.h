@@ -44,6 +44,7 @@ enum layout_area {
         LAYOUT_AREAS
 };
 
+/* Where it lies on this flash, which is borrowed. */
 struct flash_area layout_area(const struct port_flash *flash, enum layout_area area);
 /* slot: 0 (A) or 1 (B) */
 struct flash_area layout_manifest(const struct port_flash *flash, unsigned slot);

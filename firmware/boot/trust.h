@@ -19,6 +19,7 @@ struct device_identity {
         uint8_t certificates[TRUST_CERTIFICATES_MAX]; /* PEM, leaf first */
 };
 
+/* At manufacture. 0, RELAY_E_SPACE (does not fit), or the flash's error */
 int trust_write_identity(const struct port_flash *flash, const struct device_identity *identity);
 /* Only name and class, for whoever needs no more; scratch: LAYOUT_TRUST_BUFFER bytes. Results as below. */
 int trust_read_name(const struct port_flash *flash, char name[IDENTITY_MAX + 1], uint8_t class_id[CLASS_ID_SIZE],

@@ -10,6 +10,7 @@
 #include "cli/cli.h"
 #include "cli/signedset.h"
 
+/* New objects, for --json and for the functions below; NULL without memory. The caller owns them. */
 json_t *describe_public_key(const struct public_key *key);
 json_t *describe_manifest(const struct manifest_unverified *manifest);
 json_t *describe_vendor_keys(const struct vendor_keys *keys);

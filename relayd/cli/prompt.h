@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 
-bool prompt_possible(void);
+bool prompt_possible(void); /* Is there a terminal to ask on? */
 /* "question [y/N] ": true only for an explicit yes */
 bool prompt_yes(const char *question);
 /* One line without its end (malloc'ed); preset (may be NULL) if it is empty. NULL at the end of input. */

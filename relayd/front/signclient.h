@@ -9,6 +9,7 @@
 
 struct sign_client;
 
+/* path: the hub's signing socket, copied; connects when first asked to sign. 0, -ENOMEM */
 int sign_client_new(struct sign_client **ret, const char *path);
 struct sign_client *sign_client_free(struct sign_client *client);
 /* For struct tls_server_options. 0; -ETIMEDOUT; -EACCES: the hub refuses; or -errno of the connection */

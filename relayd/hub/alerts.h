@@ -27,8 +27,10 @@ struct alerts {
         struct quota quota;
 };
 
+/* Reads the store, which is borrowed. 0, -ENOMEM, -EBADMSG (a record is damaged), or the store's error */
 int alerts_load(struct alerts *alerts, struct store *store, uint64_t now_ms);
 void alerts_release(struct alerts *alerts);
+/* device: "" if none. detail: a sentence; cut, and foreign characters replaced. now: Unix seconds, now_ms: monotonic */
 void alerts_raise(struct alerts *alerts, const char *device, enum reason reason, const char *detail, uint64_t now,
                   uint64_t now_ms);
 /* Next one that was not told yet, or NULL; marks it as told. */

@@ -92,7 +92,9 @@ struct clients {
         uint32_t online;
 };
 
-struct client *client_find(const struct clients *clients, struct span id);
+struct client *client_find(const struct clients *clients, struct span id); /* the broker's, or NULL */
+/* A session without subscriptions, known under its id from now on; *ret is the broker's. id: at most CLIENT_ID_MAX
+ * bytes. 0, -ENOMEM */
 int client_new(struct broker *b, struct client **ret, struct span id, const char *identity);
 /* Ends the session: subscriptions, queue, store records. Does not send the will. */
 void client_end(struct broker *b, struct client *c);
@@ -127,6 +129,8 @@ void client_clear_queue(struct broker *b, struct client *c);
 /* PUBACK, PUBREC, PUBCOMP of the client */
 void client_acknowledged(struct broker *b, struct client *c, enum mqtt_type type, uint16_t packet_id, uint8_t reason);
 
+/* QoS 2 from the client: packet ids between PUBLISH and PUBREL. add: 0, -ENOSPC (CLIENT_INBOUND_MAX), -ENOMEM, or
+ * the store's error */
 bool client_inbound_has(const struct client *c, uint16_t packet_id);
 int client_inbound_add(struct broker *b, struct client *c, uint16_t packet_id);
 bool client_inbound_remove(struct broker *b, struct client *c, uint16_t packet_id);

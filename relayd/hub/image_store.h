@@ -9,6 +9,7 @@
 
 enum image_piece { IMAGE_PIECE_LIST = 'l', IMAGE_PIECE_BLOCK = 'b' };
 
+/* Staged. 0, or the store's error (-ENOSPC) */
 int image_store_put(struct store *store, const uint8_t image[SHA256_SIZE], enum image_piece piece, uint32_t index,
                     struct span value);
 /* malloc'ed copy; -ENOENT, -EBADMSG ... */

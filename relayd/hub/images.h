@@ -45,6 +45,7 @@ void images_drop(struct images *images, const uint8_t image[SHA256_SIZE]);
 /* Deletes the records of every image that is not wanted; call once after the wanted ones are named at start. */
 int images_sweep(struct images *images);
 
+/* After "down" what was watched is watched anew at the next "up". */
 void images_uplink(struct images *images, bool up, uint64_t now_ms);
 /* A message on images/..., from the uplink. Unwanted ones are ignored. */
 void images_message(struct images *images, const struct topic_parts *topic, struct span payload, uint64_t now_ms);
@@ -54,6 +55,7 @@ void images_durable(struct images *images, uint64_t commit);
 void images_tick(struct images *images, uint64_t now_ms);
 uint64_t images_deadline(const struct images *images); /* ms; UINT64_MAX: none */
 
+/* Is every block of it in the store, checked and durable? */
 bool images_complete(const struct images *images, const uint8_t image[SHA256_SIZE]);
 /* blocks in the cache of how many; false if not wanted */
 bool images_progress(const struct images *images, const uint8_t image[SHA256_SIZE], uint32_t *have, uint32_t *of);

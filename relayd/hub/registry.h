@@ -42,10 +42,11 @@ struct registry {
         size_t count, size, pending;
 };
 
+/* Reads the store, which is borrowed. 0, -ENOMEM, -EBADMSG (a record is damaged), or the store's error */
 int registry_load(struct registry *registry, struct store *store);
 void registry_release(struct registry *registry);
-struct device *registry_find(const struct registry *registry, struct span identity);
-void registry_view(const struct device *device, struct device_view *out);
+struct device *registry_find(const struct registry *registry, struct span identity); /* the registry's, or NULL */
+void registry_view(const struct device *device, struct device_view *out);            /* borrows from the device */
 
 /* Adds what the list holds and the registry does not; a pending device of the list becomes registered. Staged. */
 int registry_import(struct registry *registry, struct span list, uint64_t now, uint32_t *added, uint32_t *known,

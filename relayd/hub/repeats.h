@@ -17,6 +17,7 @@ struct repeats {
         struct repeat_entry *changed;
 };
 
+/* Reads the store, which is borrowed. 0, -ENOMEM, -EBADMSG (a record is damaged), or the store's error */
 int repeats_load(struct repeats *repeats, struct store *store);
 void repeats_release(struct repeats *repeats);
 /* The key of an event: user properties boot and seq of events/..., the 12-byte prefix of events1/...; false: none */

@@ -30,7 +30,8 @@ struct subscriptions {
         uint64_t count;
 };
 
-int subscriptions_init(struct subscriptions *subs);
+int subscriptions_init(struct subscriptions *subs); /* 0, -ENOMEM */
+/* Every client's list must be empty. */
 void subscriptions_release(struct subscriptions *subs);
 
 /* positive answer: the client had this subscription; its options are replaced */

@@ -21,9 +21,10 @@ struct table {
 };
 typedef bool (*table_equal_fn)(const struct table_entry *entry, const void *key);
 
-uint64_t table_hash(struct span bytes);
-uint64_t table_hash_two(const void *pointer, struct span bytes);
+uint64_t table_hash(struct span bytes);                          /* seeded at start */
+uint64_t table_hash_two(const void *pointer, struct span bytes); /* of a pointer and bytes together */
 
+/* The entry with this hash for which equal says yes to key, or NULL. */
 struct table_entry *table_find(const struct table *table, uint64_t hash, table_equal_fn equal, const void *key);
 /* The entry must not be in a table. 0 or -ENOMEM */
 int table_insert(struct table *table, struct table_entry *entry, uint64_t hash);

@@ -21,7 +21,7 @@ struct topic_tree {
         struct topic_node *root;
 };
 
-int topic_tree_init(struct topic_tree *tree);
+int topic_tree_init(struct topic_tree *tree); /* 0, -ENOMEM */
 /* Frees all nodes; values must be gone. */
 void topic_tree_release(struct topic_tree *tree);
 

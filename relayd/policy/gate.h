@@ -23,5 +23,6 @@ struct decision gate_decide(const struct gate *gate, bool time_known, uint64_t n
 uint64_t gate_seconds_left(const struct gate *gate, bool time_known, uint64_t now);
 
 #define GATE_RECORD_SIZE 9
+/* The gate as it stands in the store. */
 void gate_encode(const struct gate *gate, uint8_t out[GATE_RECORD_SIZE]);
 bool gate_decode(struct span record, struct gate *out); /* false: not such a record; out becomes a closed gate */

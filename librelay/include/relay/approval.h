@@ -29,8 +29,11 @@ struct approval {
         uint64_t epoch;
 };
 
+/* Form only (docs/trust.md): RELAY_OK, RELAY_E_MALFORMED, RELAY_E_TRUNCATED, RELAY_E_RANGE ... Copies what it keeps. */
 int approval_decode(struct span payload, struct approval *out);
+/* The payload. RELAY_OK, RELAY_E_RANGE (a value that cannot be written), or the writer's error */
 int approval_encode(struct writer *w, const struct approval *approval);
+/* The COSE_Sign1 with the payload inside. The same, or what signer->sign returns */
 int approval_sign(struct writer *w, const struct approval *approval, const struct signer *signer);
 
 /*

@@ -225,5 +225,5 @@ int mqtt_encode(struct writer *w, int version, const struct mqtt_packet *packet)
 /* Does the standard list this reason code for this packet type (MQTT 5 section 2.4)? Others do not decode. */
 bool mqtt_reason_fits(enum mqtt_type type, uint8_t reason);
 
-const char *mqtt_type_string(enum mqtt_type type);
-const char *mqtt_reason_string(uint8_t reason); /* "Not authorized"; "unknown" */
+const char *mqtt_type_string(enum mqtt_type type); /* "PUBLISH"; "unknown"; static storage */
+const char *mqtt_reason_string(uint8_t reason);    /* "Not authorized"; "unknown" */
