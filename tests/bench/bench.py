@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+import events  # noqa: E402
 import measure  # noqa: E402
 from lab.cloud import Cloud  # noqa: E402
 from lab.process import wait_until  # noqa: E402
@@ -64,7 +65,7 @@ class Bench:
         self.report.add("handshake-cpu", "TLS 1.3 mutual handshakes with CONNECT per CPU-second of the server", "1/s", ours, peer,
                         "mosquitto", goal=2.5)
 
-    def session_memory(self, count=2000):
+    def session_memory(self, count=5000):
         growth = {}
         for who, (port, ca, processes) in self.targets().items():
             before = sum(measure.pss_kib(process) for process in processes)
@@ -74,7 +75,7 @@ class Bench:
             growth[who] = (sum(measure.pss_kib(process) for process in processes) - before) / max(opened, 1)
             load.stdin.close()
             load.wait()
-        self.report.add("session-memory", f"memory per idle session ({count} sessions)", "KiB", growth["ours"], growth["peer"],
+        self.report.add("session-memory", f"user memory per idle session ({count:,} sessions)", "KiB", growth["ours"], growth["peer"],
                         "mosquitto", better="less", goal=8, absolute=True)
 
     def idle_memory(self):
@@ -138,6 +139,8 @@ def main():
     report = measure.Report(pathlib.Path(options.build) / "bench" / "report.json")
     with World(options.build, devices=5) as world:
         world.make()
+        if options.only in (None, "events"):
+            events.add_devices(world)
         for number in range(1, LOADERS + 1):
             world.add_application(f"app.load-{number}", ["#"], ["#"])
         world.start_all()
@@ -146,7 +149,8 @@ def main():
         print(f"{'id':<16} {'ours':>12} {'peer':>12} {'ratio':>7} {'goal':>11} {'met':>4}  what")
         try:
             for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
-                              "sessions": bench.session_memory, "failover": bench.failover}.items():
+                              "sessions": bench.session_memory,
+                              "events": lambda: events.bench(world, report), "failover": bench.failover}.items():
                 if options.only in (None, name):
                     run()
         finally:
