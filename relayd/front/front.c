@@ -316,8 +316,9 @@ static int make_sources(struct front *front, const struct front_options *options
         int r = sd_event_add_defer(front->event, &front->end_of_turn, on_end_of_turn, front);
         if (r >= 0)
                 r = sd_event_source_set_enabled(front->end_of_turn, SD_EVENT_OFF);
-        if (r >= 0)
-                r = sd_event_add_time_relative(front->event, &front->retry, CLOCK_MONOTONIC, 0, 0, on_retry, front);
+        if (r >= 0) /* to the millisecond: by default a timer may be 250 ms late, and this one holds up the start */
+                r = sd_event_add_time_relative(front->event, &front->retry, CLOCK_MONOTONIC, 0, TIME_US_PER_MS,
+                                               on_retry, front);
         for (size_t i = 0; r >= 0 && i < options->listen_count; i++)
                 r = add_acceptor(front, options->listen_fds[i]);
         return r < 0 ? r : 0;

@@ -7,6 +7,8 @@ import os
 import pathlib
 import time
 
+import chart
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -71,4 +73,6 @@ class Report:
     def write(self):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path.write_text(json.dumps({"results": self.results}, indent=1) + "\n")
-        print(f"\n{self.path}, {time.monotonic() - self.started:.0f} s")
+        drawing = self.path.with_name("report.svg")
+        drawing.write_text(chart.svg(self.results))
+        print(f"\n{self.path}, {drawing.name}, {time.monotonic() - self.started:.0f} s")
