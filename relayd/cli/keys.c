@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cli/output.h"
 #include "cli/prompt.h"
@@ -76,7 +77,11 @@ static int load_with_passphrase(const struct cli *cli, const char *path, struct 
 
 int cli_key_load(const struct cli *cli, const char *path, struct cli_key *out)
 {
-        int r = keyfile_load(path, NULL, out->seed);
+        const struct rlimit none = { 0, 0 };
+        int r;
+
+        (void)setrlimit(RLIMIT_CORE, &none); /* the key is in memory from now on */
+        r = keyfile_load(path, NULL, out->seed);
 
         if (r == KEYFILE_PASSPHRASE)
                 r = load_with_passphrase(cli, path, out);

@@ -28,7 +28,7 @@ int acks_push(struct broker *b, struct link *link, uint8_t type, uint16_t packet
 {
         struct acks *acks = &b->acks;
 
-        if (acks->count == acks->size && grow(acks) < 0)
+        if (acks->count >= ACKS_COUNT_MAX || (acks->count == acks->size && grow(acks) < 0))
                 return -ENOMEM;
         acks->ring[(acks->first + acks->count) & (acks->size - 1)] = (struct ack){ link, 0, packet_id, type, reason };
         acks->count++;

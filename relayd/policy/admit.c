@@ -48,7 +48,8 @@ struct admit_result admit_decide(const struct admit_facts *facts)
                 return decide_stranger(facts);
         if (!certificate_fits(facts))
                 return deny(REASON_FOREIGN_CERTIFICATE);
-        if (!facts->takes_over && facts->sessions >= facts->sessions_max)
+        /* who takes over is not counted twice, but may not come again and again without end */
+        if (facts->sessions / (facts->takes_over ? 2 : 1) >= facts->sessions_max)
                 return deny(REASON_TOO_MANY_SESSIONS);
         return (struct admit_result){ DECISION_ALLOW, false };
 }

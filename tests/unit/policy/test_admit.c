@@ -73,6 +73,8 @@ static const struct {
         { "all sessions taken", { GOOD, .sessions = 10 }, REASON_TOO_MANY_SESSIONS, false },
         { "one session left", { GOOD, .sessions = 9 }, REASON_NONE, false },
         { "all taken, but one is its own", { GOOD, .sessions = 10, .takes_over = true }, REASON_NONE, false },
+        { "all are taking over", { GOOD, .sessions = 19, .takes_over = true }, REASON_NONE, false },
+        { "taking over without end", { GOOD, .sessions = 20, .takes_over = true }, REASON_TOO_MANY_SESSIONS, false },
         { "a foreigner cannot take over",
           { GOOD, .pin = ADMIT_PIN_DIFFERENT, .takes_over = true },
           REASON_FOREIGN_CERTIFICATE,
