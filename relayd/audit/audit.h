@@ -41,7 +41,13 @@
         X(POLICY_ACCEPTED, "policy-accepted")           \
         X(POLICY_REFUSED, "policy-refused")             \
         X(VENDOR_KEYS_ACCEPTED, "vendor-keys-accepted") \
-        X(VENDOR_KEYS_REFUSED, "vendor-keys-refused")
+        X(VENDOR_KEYS_REFUSED, "vendor-keys-refused")   \
+        X(COUNTRY_CHANGED, "country-changed")           \
+        X(COUNTRY_CONFIRMED, "country-confirmed")       \
+        X(COUNTRY_GIVEN_UP, "country-given-up")         \
+        X(COUNTRY_DATABASE, "country-database")         \
+        X(COUNTRY_REFUSED, "country-refused")           \
+        X(FIREWALL_RESTORED, "firewall-restored")
 
 enum audit_action {
 #define AUDIT_ACTION_ENUM(name, text) AUDIT_##name,

@@ -19,6 +19,13 @@ struct bus {
         size_t known_count, known_room;
 };
 
+/* methods of the manager about countries; country_object.c */
+int country_set(sd_bus_message *message, void *context, sd_bus_error *error);
+int country_confirm(sd_bus_message *message, void *context, sd_bus_error *error);
+int country_test(sd_bus_message *message, void *context, sd_bus_error *error);
+int country_get(sd_bus_message *message, void *context, sd_bus_error *error);
+int country_counters(sd_bus_message *message, void *context, sd_bus_error *error);
+int country_reload(sd_bus_message *message, void *context, sd_bus_error *error);
 extern const sd_bus_vtable manager_vtable[], device_vtable[], update_vtable[];
 /* fallback finders: 1 and *found, 0 if there is no such object */
 int device_find(sd_bus *connection, const char *path, const char *interface, void *context, void **found,
@@ -52,6 +59,7 @@ enum property_kind {
         PROPERTY_REGISTRATION, /* enum registration */
         PROPERTY_UPLINK,       /* enum uplink_view_state */
         PROPERTY_GATE,         /* bool: "open", "closed" */
+        PROPERTY_ENFORCED,     /* enum country_enforced */
 };
 struct property {
         const char *name;

@@ -46,6 +46,8 @@ static int append(sd_bus_message *reply, enum property_kind kind, const void *va
                 return sd_bus_message_append(reply, "s", uplink_view_name(*(const enum uplink_view_state *)value));
         case PROPERTY_GATE:
                 return sd_bus_message_append(reply, "s", *(const bool *)value ? "open" : "closed");
+        case PROPERTY_ENFORCED:
+                return sd_bus_message_append(reply, "s", country_enforced_name(*(const enum country_enforced *)value));
         }
         return -EINVAL;
 }

@@ -13,6 +13,7 @@
 
 enum conf_uplink { CONF_UPLINK_NONE = 0, CONF_UPLINK_MQTT = 1 };
 enum conf_when_full { CONF_FULL_REFUSE = 0, CONF_FULL_DROP_OLDEST = 1 };
+enum conf_lockdown { CONF_LOCKDOWN_FORBIDDEN = 0, CONF_LOCKDOWN_ALLOWED = 1 };
 enum conf_unknown { CONF_UNKNOWN_PENDING = 0, CONF_UNKNOWN_REFUSE = 1 };
 
 struct conf {
@@ -44,6 +45,11 @@ struct conf {
         uint64_t outbox_bytes_max;     /* bytes_max = 256M */
         uint32_t outbox_age_max_s;     /* age_max = 30d; 0: none */
         enum conf_when_full when_full; /* when_full = refuse|drop-oldest */
+        /* [country] */
+        char *country_database;     /* database = /var/lib/relayd-country/country.db: made by relay-country */
+        uint32_t country_age_max_s; /* age_max = 60d; 0: none */
+        /* [firewall] */
+        enum conf_lockdown lockdown; /* lockdown = forbidden|allowed */
         /* [bus] */
         char *bus_address; /* address = system, or a D-Bus address of a private bus */
 };

@@ -16,6 +16,10 @@ static const char *const full_choices[] = {
         [CONF_FULL_REFUSE] = "refuse", [CONF_FULL_DROP_OLDEST] = "drop-oldest", NULL
 };
 
+static const char *const lockdown_choices[] = {
+        [CONF_LOCKDOWN_FORBIDDEN] = "forbidden", [CONF_LOCKDOWN_ALLOWED] = "allowed", NULL
+};
+
 const struct conf_section conf_sections[] = {
         { "relay", "The relay itself: its site, its name, its folders." },
         { "listener", "What the front end shows to devices and applications. Addresses and ports are systemd's "
@@ -24,6 +28,8 @@ const struct conf_section conf_sections[] = {
         { "uplink", "The way to the cloud. In mode mqtt, host, certificate, key and one of ca and pin are needed." },
         { "store", "The database below the state folder." },
         { "outbox", "Events on their way to the cloud." },
+        { "country", "The address database behind 'relayctl country'. The rules themselves are kept in the store." },
+        { "firewall", "What relay-guardd may be asked for." },
         { "bus", "D-Bus, for relayctl and the approval page." },
 };
 const size_t conf_sections_size = sizeof(conf_sections) / sizeof(conf_sections[0]);
@@ -82,6 +88,18 @@ const struct conf_row conf_table[] = {
         { "outbox", "when_full", CONF_CHOICE, FIELD(when_full), .choices = full_choices, .fallback = "refuse",
           .help = "refuse: devices get a reason code and keep their events. drop-oldest: the oldest events make room, "
                   "counted and alerted." },
+
+        { "country", "database", CONF_PATH, FIELD(country_database), .fallback = "/var/lib/relayd-country/country.db",
+          .help = "Which address belongs to which country, compiled by relay-country. Without it, addresses that a "
+                  "rule "
+                  "would judge are refused." },
+        { "country", "age_max", CONF_DURATION, FIELD(country_age_max_s), BETWEEN(0, 3650 * DAY), .fallback = "60d",
+          .help = "Alerts once a day while its data is older than this. An old database stays in use. 0: no alerts." },
+
+        { "firewall", "lockdown", CONF_CHOICE, FIELD(lockdown), .choices = lockdown_choices, .fallback = "forbidden",
+          .help = "allowed: 'relayctl lockdown on' may close every port but the relay's and the listed ones. "
+                  "relay-guardd "
+                  "has an option of its own for this, so that a hub that was taken over cannot close the host." },
 
         { "bus", "address", CONF_TEXT, FIELD(bus_address), .fallback = "system",
           .help = "system, or the address of a private bus (unix:path=...)." },

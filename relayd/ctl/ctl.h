@@ -50,5 +50,21 @@ int ctl_audit_verify(struct cli *cli);
 extern const struct cli_option ctl_publish_options[];
 int ctl_publish(struct cli *cli);
 
+extern const struct cli_option ctl_country_rule_options[], ctl_country_off_options[], ctl_country_test_options[],
+        ctl_country_exempt_options[], ctl_country_trial_options[], ctl_country_update_options[],
+        ctl_lockdown_on_options[];
+int ctl_country_show(struct cli *cli);
+int ctl_country_allow(struct cli *cli);
+int ctl_country_deny(struct cli *cli);
+int ctl_country_off(struct cli *cli);
+int ctl_country_exempt(struct cli *cli);
+int ctl_country_local(struct cli *cli);
+int ctl_country_test(struct cli *cli);
+int ctl_country_confirm(struct cli *cli);
+int ctl_country_update(struct cli *cli);
+int ctl_lockdown_on(struct cli *cli);
+int ctl_lockdown_off(struct cli *cli);
+int ctl_lockdown_close(struct cli *cli);
+
 extern const struct cli_option ctl_setup_options[];
 int ctl_setup(struct cli *cli);

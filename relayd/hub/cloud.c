@@ -230,6 +230,14 @@ struct uplink *cloud_uplink(struct cloud *c)
         return c->uplink;
 }
 
+static bool is_allowed(void *context, const struct sockaddr *address, char why[UPLINK_ERROR_SIZE])
+{
+        struct cloud *c = context;
+
+        c->host.before(c->host.context);
+        return !c->host.allowed || c->host.allowed(c->host.context, address, why);
+}
+
 static int make_uplink(struct cloud *c, sd_event *event, const struct conf *conf,
                        const struct uplink_transport *transport)
 {
@@ -241,7 +249,7 @@ static int make_uplink(struct cloud *c, sd_event *event, const struct conf *conf
                 .key_file = conf->uplink_key,
                 .ca_file = conf->uplink_ca && *conf->uplink_ca ? conf->uplink_ca : NULL,
                 .keep_alive_s = conf->uplink_keep_alive_s,
-                .handler = { c, on_state, on_acked, on_ready, on_message },
+                .handler = { c, on_state, on_acked, on_ready, on_message, is_allowed },
                 .transport = transport,
         };
         char topics[FILTER_COUNT][TOPIC_MAX];

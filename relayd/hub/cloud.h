@@ -21,6 +21,8 @@ struct cloud_host {
         void (*state)(void *context, bool up, const char *error);
         void (*alert)(void *context, const char *device, enum reason reason, const char *detail);
         void (*before)(void *context); /* ahead of each event: time may have passed */
+        /* as in struct uplink_handler */
+        bool (*allowed)(void *context, const struct sockaddr *address, char why[UPLINK_ERROR_SIZE]);
 };
 int cloud_new(struct cloud **ret, sd_event *event, const struct conf *conf, struct broker *broker,
               const struct cloud_host *host, const struct uplink_transport *transport);

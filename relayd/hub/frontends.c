@@ -151,6 +151,7 @@ static int make_session(struct front_end *front, const struct channel_message *o
         memcpy(s->link.identity, admission->identity, sizeof(s->link.identity));
         memcpy(s->fingerprint, admission->fingerprint, sizeof(s->fingerprint));
         span_to_string(open->open.peer, s->peer, sizeof(s->peer));
+        s->port = open->open.port;
         s->number = open->session;
         if (table_insert(&f->sessions, &s->entry, session_hash(front, open->session)) < 0) {
                 free(s);

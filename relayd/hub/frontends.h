@@ -21,6 +21,7 @@ struct front_session {
         struct front_session *next, *previous;
         uint32_t number;
         char peer[SESSION_PEER_SIZE];
+        uint16_t port;                    /* of the relay, 0: not known */
         uint8_t fingerprint[SHA256_SIZE]; /* of the certificate's key */
 };
 

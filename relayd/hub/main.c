@@ -23,6 +23,7 @@
 
 #define EXIT_USAGE     2
 #define FRONT_END_USER "relay-mqttd"
+#define GUARD_USER     "relay-guard"
 
 CLEANUP_DEFINE(struct conf, conf_free)
 CLEANUP_DEFINE(struct store, store_free)
@@ -101,17 +102,19 @@ static int open_store(const struct conf *conf, struct store **ret)
         return result;
 }
 
-/* relay-mqttd runs under a user of its own, if it was installed by the package. */
-static uid_t front_end_uid(void)
+/* relay-mqttd and relay-guardd run under users of their own, if they were installed by the package. */
+static uid_t uid_of(const char *name)
 {
-        const struct passwd *user = getpwnam(FRONT_END_USER);
+        const struct passwd *user = getpwnam(name);
 
         return user ? user->pw_uid : (uid_t)-1;
 }
 
 static int start_signer(const struct conf *conf, struct signer **ret)
 {
-        struct signer_options options = { .key_file = conf->key, .peer_uid = front_end_uid(), .group = (gid_t)-1 };
+        struct signer_options options = { .key_file = conf->key,
+                                          .peer_uid = uid_of(FRONT_END_USER),
+                                          .group = (gid_t)-1 };
         _cleanup_free_ char *path = NULL;
         int result;
 
@@ -189,7 +192,9 @@ static int run(const struct conf *conf)
         _cleanup_(signer_stopp) struct signer *signer = NULL;
         _cleanup_(manager_freep) struct manager *m = NULL;
         _cleanup_(bus_freep) struct bus *bus = NULL;
-        struct manager_options options = { .conf = conf, .listen = true, .front_uid = front_end_uid() };
+        struct manager_options options = {
+                .conf = conf, .listen = true, .front_uid = uid_of(FRONT_END_USER), .guard_uid = uid_of(GUARD_USER)
+        };
         char error[VIEW_TEXT_MAX] = "";
         int result = block_signals();
 

@@ -303,6 +303,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
         manager_refresh(m);
         broker_tick(m->broker);
         updater_tick(m->updater);
+        manager_country_tick(m);
         if (m->cloud)
                 cloud_tick(m->cloud);
         sd_event_source_set_time(source, usec + TICK_US);
@@ -417,6 +418,16 @@ static int make_updater(struct manager *m)
         return updater_new(&m->updater, m->store, m->conf->site, &host);
 }
 
+static int make_country(struct manager *m, const struct manager_options *from, char *error, size_t error_size)
+{
+        int result = manager_country_load(m);
+
+        if (result < 0)
+                return say(error, error_size, result, "the country policy");
+        result = from->listen ? manager_country_listen(m, from->guard_uid) : 0;
+        return result < 0 ? say(error, error_size, result, "the guard's channel") : 0;
+}
+
 static int make_frontends(struct manager *m, const struct manager_options *from, char *error, size_t error_size)
 {
         _cleanup_free_ char *path = NULL;
@@ -439,7 +450,7 @@ static int make_frontends(struct manager *m, const struct manager_options *from,
 
 static int make_cloud(struct manager *m, const struct uplink_transport *transport, char *error, size_t error_size)
 {
-        struct cloud_host host = { m, from_cloud, on_uplink, manager_alert, manager_refresh };
+        struct cloud_host host = { m, from_cloud, on_uplink, manager_alert, manager_refresh, manager_country_allows };
         int result;
 
         if (m->conf->uplink == CONF_UPLINK_NONE)
@@ -459,7 +470,9 @@ static int build(struct manager *m, const struct manager_options *options, char 
         result = make_updater(m);
         if (result < 0)
                 return say(error, error_size, result, "updates, approvals, site policy or vendor keys");
-        result = make_frontends(m, options, error, error_size);
+        result = make_country(m, options, error, error_size);
+        if (result == 0)
+                result = make_frontends(m, options, error, error_size);
         if (result == 0)
                 result = make_cloud(m, options->transport, error, error_size);
         if (result < 0)
@@ -496,6 +509,7 @@ struct manager *manager_free(struct manager *m)
         sd_event_source_disable_unref(m->turn);
         sd_event_source_disable_unref(m->durable);
         sd_event_source_disable_unref(m->tick);
+        manager_country_release(m);
         frontends_free(m->frontends);
         cloud_free(m->cloud);
         if (m->broker)
@@ -515,6 +529,7 @@ int manager_start(struct manager *m)
 {
         manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_STARTED, m->conf->identity, RELAYD_VERSION);
         updater_start(m->updater);
+        manager_country_start(m);
         publish_state(m);
         return m->cloud ? cloud_start(m->cloud) : 0;
 }

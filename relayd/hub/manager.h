@@ -50,6 +50,25 @@ int manager_deny_update(struct manager *m, const char *caller, const uint8_t dig
 int manager_open_gate(struct manager *m, const char *caller, uint64_t until, struct refusal *refusal);
 int manager_close_gate(struct manager *m, const char *caller, struct refusal *refusal);
 
+/*
+ * Changes the country policy: for good, or with confirm_s for so many seconds unless manager_confirm_country() comes.
+ * Refused with REASON_LOCK_OUT if it would refuse one of the caller's addresses, unless who->force.
+ */
+int manager_set_country(struct manager *m, const struct country_caller *who, const struct country_change *changes,
+                        size_t count, uint32_t confirm_s, struct refusal *refusal);
+int manager_confirm_country(struct manager *m, const char *caller, struct refusal *refusal);
+/* direction: "inbound", "uplink", "admin"; port: 0 for none in particular */
+int manager_test_address(struct manager *m, const char *address, const char *direction, uint16_t port,
+                         struct country_test_view *out, struct refusal *refusal);
+/* The committed policy, or the one on trial (nothing if there is none), as hub/country_settings.h names it. */
+int manager_walk_country(struct manager *m, bool pending, int (*fn)(void *context, const char *name, const char *value),
+                         void *context);
+/* counters of the kernel (packets), and packets refused by country, as the guard told them last */
+int manager_walk_firewall(struct manager *m, bool countries,
+                          int (*fn)(void *context, const char *name, uint64_t packets), void *context);
+/* The database's file was replaced: opens it, also the guard. */
+int manager_reload_country(struct manager *m, const char *caller, struct refusal *refusal);
+
 /* What changed; many changes of one kind in a loop turn are told once per object. */
 enum manager_change {
         MANAGER_CHANGE_MANAGER, /* uplink, gate or policy properties; key: "" */

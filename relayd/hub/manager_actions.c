@@ -39,6 +39,7 @@ void manager_view(struct manager *m, struct manager_view *out)
         out->store_used = usage.used;
         out->store_max = usage.size_max;
         updater_view(m->updater, out);
+        manager_country_view(m, &out->country);
 }
 
 int manager_walk_devices(struct manager *m, int (*fn)(void *context, const struct device_view *device), void *context)

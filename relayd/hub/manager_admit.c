@@ -96,6 +96,8 @@ void manager_admit(void *context, const struct channel_open *open, struct admiss
         };
         struct admit_result result;
 
+        if (!manager_country_admits(m, open, out))
+                return;
         if (open->certificate_count > 0 && x509_parse(open->certificates[0], &certificate) == 0) {
                 struct span identity = span_of_string(certificate.identity);
                 bool is_device = identity_is_device(identity);

@@ -15,6 +15,7 @@
 #include "hub/cloud.h"
 #include "hub/frontends.h"
 #include "hub/manager.h"
+#include "hub/manager_country.h"
 #include "hub/manager_open.h"
 #include "hub/registry.h"
 #include "hub/updater.h"
@@ -50,6 +51,7 @@ struct manager {
         char uplink_error[UPLINK_ERROR_SIZE];
         struct log_rate admit_rate;
         struct quota admit_alerts;
+        struct manager_country country;
 };
 
 void manager_refresh(void *m); /* the broker's time is the loop's */

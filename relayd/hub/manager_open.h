@@ -17,6 +17,7 @@ struct manager_options {
         struct store *store;                      /* open; stays the caller's */
         bool listen;                              /* the channel's socket in the runtime folder */
         uid_t front_uid;                          /* who may connect besides our own uid; (uid_t)-1: nobody else */
+        uid_t guard_uid;                          /* the same for the guard */
         const struct uplink_transport *transport; /* NULL: TCP and TLS */
 };
 /* 0 or -errno; error: a sentence for people */

@@ -28,3 +28,16 @@ const char *uplink_view_name(enum uplink_view_state state)
         }
         return "none";
 }
+
+const char *country_enforced_name(enum country_enforced enforced)
+{
+        switch (enforced) {
+        case COUNTRY_ENFORCED_OFF:
+                return "off";
+        case COUNTRY_ENFORCED_HUB:
+                return "hub";
+        case COUNTRY_ENFORCED_KERNEL:
+                return "kernel";
+        }
+        return "off";
+}

@@ -13,7 +13,8 @@
 #include "relay/span.h"
 #include "relay/topic.h"
 
-#define VIEW_TEXT_MAX 256 /* bytes of a sentence with its NUL */
+#define VIEW_TEXT_MAX           256 /* bytes of a sentence with its NUL */
+#define COUNTRY_OPEN_PORTS_SIZE 100
 
 /* Why an action was refused; the sentence names the thing, the value and the way out. */
 struct refusal {
@@ -82,6 +83,44 @@ struct policy_view {
         uint32_t threshold;
 };
 
+enum country_enforced { COUNTRY_ENFORCED_OFF = 0, COUNTRY_ENFORCED_HUB = 1, COUNTRY_ENFORCED_KERNEL = 2 };
+const char *country_enforced_name(enum country_enforced enforced); /* "off", "hub", "kernel" */
+
+struct country_view {
+        enum country_enforced enforced;
+        const char *guard;       /* "absent", "applying", "in-force", "failed" */
+        const char *guard_error; /* a sentence, or "" */
+        uint64_t pending_until;  /* Unix seconds; 0: nothing is on trial */
+        const char *database;    /* source's name, or "" */
+        uint64_t database_date;  /* of its data, Unix seconds; 0: not known */
+        const char *database_error;
+        uint32_t intervals4, intervals6; /* in the kernel */
+        uint64_t load_microseconds;      /* the kernel's last change, as the guard measured it */
+        uint64_t refused;                /* connections refused by kernel and hub since the start */
+        uint64_t restored;               /* times somebody removed the table */
+        bool lockdown;
+        char open_ports[COUNTRY_OPEN_PORTS_SIZE]; /* under lockdown, beside the relay's own: "22 8006" */
+};
+/* What the policy says of one address, and why. */
+struct country_test_view {
+        bool allowed;
+        char country[4];    /* "FI", "??", "--" */
+        const char *name;   /* "Finland", "" */
+        const char *reason; /* reason name */
+        char rule[80];      /* key of the deciding rule */
+        char sentence[VIEW_TEXT_MAX];
+};
+struct country_change {
+        const char *name, *value; /* hub/country_settings.h */
+};
+/* Who asks for a change, and from where: a change that would refuse one of these addresses asks first. */
+struct country_caller {
+        const char *caller;       /* for the audit log */
+        const char *addresses[2]; /* NULL or "": none */
+        uint16_t port;            /* of this host that the caller is connected to; 0: not known */
+        bool force;               /* was asked */
+};
+
 struct manager_view {
         const char *version, *site, *identity;
         enum uplink_view_state uplink;
@@ -94,4 +133,5 @@ struct manager_view {
         uint64_t store_used, store_max;
         uint64_t events_received, events_forwarded, events_repeated;
         uint64_t image_bytes_fetched, image_bytes_served;
+        struct country_view country;
 };

@@ -56,6 +56,12 @@
         X(UNKNOWN_COUNTRY, "unknown-country", "the country policy refuses addresses of unknown country")        \
         X(NO_COUNTRY_DATABASE, "no-country-database", "there is no country database to judge by")               \
         X(CLOSED_PORT, "closed-port", "lockdown keeps this port closed")                                        \
+        X(LOCK_OUT, "lock-out", "the change would refuse the caller's own address")                             \
+        X(NOT_PENDING, "not-pending", "nothing waits to be confirmed")                                          \
+        X(NO_CONFIRMATION, "no-confirmation", "not confirmed in time; what was before holds again")             \
+        X(OLD_COUNTRY_DATABASE, "old-country-database", "the country database is too old")                      \
+        X(FIREWALL_CHANGED, "firewall-changed", "the firewall table was changed by others, and restored")       \
+        X(FIREWALL_FAILED, "firewall-failed", "the kernel does not enforce the country policy")                 \
         /* callers */                                                                                           \
         X(NOT_AUTHORISED, "not-authorised", "the caller may not do this")                                       \
         X(POLICY_INVALID, "policy-invalid", "the site policy is not valid")                                     \

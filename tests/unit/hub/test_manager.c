@@ -118,6 +118,7 @@ static int setup(void **state)
         assert_non_null(b);
         assert_int_equal(scratch_setup(state), 0);
         b->conf = (struct conf){ .site = (char *)"s1",
+                                 .country_database = (char *)"/nonexistent/country.db",
                                  .identity = (char *)"relay.s1",
                                  .roles = (char *)"roles",
                                  .device_ca = (char *)"ca.crt",
