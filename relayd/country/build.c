@@ -87,7 +87,7 @@ int country_build_close(struct country_build *build, char *error)
 {
         for (size_t i = 0; i < 2; i++) {
                 struct starts *starts = &build->families[i];
-                if (starts->count < 2)
+                if (starts->count == 0)
                         return country_fail(error, -ENODATA, "no IPv%c range: a database of both families is needed",
                                             i == 0 ? '4' : '6');
                 if (starts->full)
