@@ -19,9 +19,6 @@
 #define LINGER_MS    2000  /* for the client's close after ours */
 #define BLOCKED_MS   1000  /* between looks at the deadline of a session that waits for the hub */
 
-/* A flood of handshakes must not hold up the sessions that are open. */
-#define PRIORITY_HANDSHAKE (SD_EVENT_PRIORITY_NORMAL + 10)
-
 void connection_list_add(struct connection *c, enum list list)
 {
         struct connection **first = &c->front->lists[list];
@@ -55,7 +52,6 @@ void connection_destroy(struct connection *c)
                 connection_list_remove(c, (enum list)list);
         if (c->number)
                 front_release_slot(c->front, c->number);
-        sd_event_source_disable_unref(c->io);
         sd_event_source_disable_unref(c->timer);
         tls_free(c->tls);
         session_free(c->session);
@@ -82,13 +78,37 @@ void connection_lose(struct connection *c)
         connection_destroy(c);
 }
 
-void connection_watch(struct connection *c)
+/* -errno only if the kernel has no memory for one more socket */
+static int watch(struct connection *c)
 {
+        struct watch *w = &c->front->watches[c->state == STATE_HANDSHAKE ? WATCHED_HANDSHAKES : WATCHED_SESSIONS];
         bool reading = c->state == STATE_HANDSHAKE || c->state == STATE_LINGER ||
                        (c->state == STATE_TALKING && !c->blocked);
 
-        sd_event_source_set_io_events(c->io, (reading ? EPOLLIN : 0) | (c->want_write ? EPOLLOUT : 0));
-        sd_event_source_set_enabled(c->io, SD_EVENT_ON);
+        uint32_t events = (reading ? EPOLLIN : 0) | (c->want_write ? EPOLLOUT : 0);
+
+        if (c->watch == w && c->watched == events)
+                return 0;
+        if (c->watch && c->watch != w)
+                watch_remove(c->watch, c->fd);
+        int r = watch_set(w, c->fd, c->number, events, c->watch != w);
+        c->watch = r == 0 ? w : NULL;
+        c->watched = events;
+        return r;
+}
+
+void connection_watch(struct connection *c)
+{
+        if (watch(c) < 0) /* its timer ends it */
+                connection_log_refusal(c, "no memory to wait for its socket");
+}
+
+/* Not even for a hang-up, which cannot be masked. */
+static void ignore_socket(struct connection *c)
+{
+        if (c->watch)
+                watch_remove(c->watch, c->fd);
+        c->watch = NULL;
 }
 
 void connection_arm(struct connection *c, uint64_t deadline_ms)
@@ -216,7 +236,6 @@ static void ask_hub(struct connection *c)
         tls_forget_peer_chain(c->tls);
         c->hub_knows = true;
         c->state = STATE_ASKING;
-        sd_event_source_set_priority(c->io, SD_EVENT_PRIORITY_NORMAL);
         c->want_write = false;
         connection_watch(c);
 }
@@ -239,11 +258,8 @@ static void shake_hands(struct connection *c)
         }
 }
 
-static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
+void connection_ready(struct connection *c, uint32_t events)
 {
-        struct connection *c = context;
-
-        (void)source, (void)fd;
         switch (c->state) {
         case STATE_HANDSHAKE:
                 shake_hands(c);
@@ -257,7 +273,7 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
                 if (c->blocked && events & (EPOLLHUP | EPOLLERR) && session_output_full(c->session))
                         connection_lose(c); /* it does not read, and now it never will */
                 else if (c->blocked && events & (EPOLLHUP | EPOLLERR))
-                        sd_event_source_set_enabled(c->io, SD_EVENT_OFF); /* its last packets are worth the wait */
+                        ignore_socket(c); /* its last packets are worth the wait */
                 else if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
                         connection_read(c);
                 break;
@@ -271,7 +287,6 @@ static int on_io(sd_event_source *source, int fd, uint32_t events, void *context
                 discard_input(c);
                 break;
         }
-        return 0;
 }
 
 static int on_timer(sd_event_source *source, uint64_t now_us, void *context)
@@ -335,9 +350,7 @@ int connection_new(struct front *front, int fd, const char *peer)
         c->number = front_claim_slot(front, c);
         int r = c->number ? tls_new(&c->tls, front->tls, fd, NULL) : -EUSERS;
         if (r == 0)
-                r = sd_event_add_io(front->event, &c->io, fd, EPOLLIN, on_io, c);
-        if (r >= 0)
-                r = sd_event_source_set_priority(c->io, PRIORITY_HANDSHAKE);
+                r = watch(c);
         if (r >= 0)
                 r = sd_event_add_time(front->event, &c->timer, CLOCK_MONOTONIC, 0, 0, on_timer, c);
         if (r < 0) {

@@ -19,8 +19,10 @@ enum state {
 
 struct connection {
         struct front *front;
-        sd_event_source *io, *timer;
+        sd_event_source *timer;
         int fd;
+        struct watch *watch; /* the one its socket is in; NULL: in none */
+        uint32_t watched;    /* for these events */
         enum state state;
         struct tls *tls;
         struct session *session;

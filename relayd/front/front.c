@@ -59,6 +59,9 @@ void front_release_slot(struct front *front, uint32_t session)
         front->free_slots[front->free_count++] = slot;
 }
 
+/* A flood of handshakes must not hold up the sessions that are open: they come after them, and one by one. */
+#define PRIORITY_HANDSHAKE (SD_EVENT_PRIORITY_NORMAL + 10)
+
 static struct connection *find_session(const struct front *front, uint32_t session)
 {
         uint32_t slot = (session & (SLOTS_MAX + 1)) - 1;
@@ -66,6 +69,14 @@ static struct connection *find_session(const struct front *front, uint32_t sessi
         if (slot >= front->slot_count || (front->uses[slot] << SLOT_BITS | (slot + 1)) != session)
                 return NULL;
         return front->slots[slot];
+}
+
+static void on_ready(void *context, uint32_t number, uint32_t events)
+{
+        struct connection *connection = find_session(context, number);
+
+        if (connection) /* one that was looked after before it in this turn may have ended it */
+                connection_ready(connection, events);
 }
 
 static void end_all(struct front *front, uint8_t mqtt_reason)
@@ -319,6 +330,12 @@ static int make_sources(struct front *front, const struct front_options *options
         if (r >= 0) /* to the millisecond: by default a timer may be 250 ms late, and this one holds up the start */
                 r = sd_event_add_time_relative(front->event, &front->retry, CLOCK_MONOTONIC, 0, TIME_US_PER_MS,
                                                on_retry, front);
+        if (r >= 0)
+                r = watch_init(&front->watches[WATCHED_SESSIONS], front->event, SD_EVENT_PRIORITY_NORMAL,
+                               WATCH_BATCH_MAX, on_ready, front);
+        if (r >= 0)
+                r = watch_init(&front->watches[WATCHED_HANDSHAKES], front->event, PRIORITY_HANDSHAKE, 1, on_ready,
+                               front);
         for (size_t i = 0; r >= 0 && i < options->listen_count; i++)
                 r = add_acceptor(front, options->listen_fds[i]);
         return r < 0 ? r : 0;
@@ -331,6 +348,8 @@ int front_new(struct front **ret, sd_event *event, const struct front_options *o
         if (!front)
                 return -ENOMEM;
         front->event = sd_event_ref(event);
+        for (size_t i = 0; i < WATCHED_COUNT; i++)
+                front->watches[i].epoll = -1;
         front->hub_retry_ms = HUB_RETRY_FIRST_MS;
         front->refused_rate = front->hub_rate = front->accept_rate = (struct log_rate){
                 .burst = LOG_BURST, .interval_ms = LOG_INTERVAL_MS
@@ -370,6 +389,8 @@ struct front *front_free(struct front *front)
                 sd_event_source_disable_unref(front->acceptors[i].back_off);
                 close_safe(front->acceptors[i].fd);
         }
+        for (size_t i = 0; i < WATCHED_COUNT; i++)
+                watch_done(&front->watches[i]);
         sd_event_source_disable_unref(front->end_of_turn);
         sd_event_source_disable_unref(front->retry);
         tls_context_free(front->tls);

@@ -5,6 +5,7 @@
  */
 
 #include "front/front.h"
+#include "front/watch.h"
 
 #define CREDIT_UNLIMITED UINT32_MAX
 #define READ_SIZE        (64 * 1024)
@@ -15,6 +16,12 @@ enum list {
         LIST_DIRTY,   /* have output, or events: looked after at the end of the turn */
         LIST_BLOCKED, /* have input that the hub does not take now */
         LIST_COUNT,
+};
+
+enum watched {
+        WATCHED_HANDSHAKES,
+        WATCHED_SESSIONS,
+        WATCHED_COUNT,
 };
 
 struct front {
@@ -38,6 +45,7 @@ struct front {
         uint32_t *uses, *free_slots;
         uint32_t slot_count, free_count;
 
+        struct watch watches[WATCHED_COUNT];
         struct connection *lists[LIST_COUNT]; /* first of each */
         sd_event_source *end_of_turn;
         struct log_rate refused_rate, hub_rate, accept_rate;
@@ -53,7 +61,8 @@ uint32_t front_claim_slot(struct front *front, struct connection *connection); /
 void front_release_slot(struct front *front, uint32_t session);
 
 /* connection.c, dialogue.c */
-int connection_new(struct front *front, int fd, const char *peer); /* takes fd in any case */
+int connection_new(struct front *front, int fd, const char *peer);     /* takes fd in any case */
+void connection_ready(struct connection *connection, uint32_t events); /* of its socket; may destroy it */
 void connection_message(struct connection *connection, const struct channel_message *message);
 /* The hub is gone, or we stop: DISCONNECT with this reason as far as the socket takes it, then free. */
 void connection_end(struct connection *connection, uint8_t mqtt_reason);
