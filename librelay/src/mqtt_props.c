@@ -248,9 +248,9 @@ static void put_list(struct writer *w, unsigned type, const struct mqtt_props *p
 {
         uint64_t left = props->present;
         for (uint32_t id = 1; id < RULE_COUNT && left >> id; id++) {
-                const struct rule *rule = find_rule(id);
                 if (!(left & MQTT_PROP(id)))
                         continue;
+                const struct rule *rule = find_rule(id);
                 if (!rule || !(rule->packets & MQTT_BIT(type))) {
                         writer_fail(w, RELAY_E_RANGE);
                         return;

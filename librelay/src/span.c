@@ -149,7 +149,8 @@ bool span_is_utf8(struct span s)
                         at += 8;
                         continue;
                 }
-                size_t size = utf8_character(s.data + at, s.size - at);
+                bool ascii = s.data[at] - 1u < 0x7f;
+                size_t size = ascii ? 1 : utf8_character(s.data + at, s.size - at);
                 if (size == 0)
                         return false;
                 at += size;
