@@ -12,12 +12,15 @@ import pytest
 from conftest import BUILD, ROOT
 
 PROGRAM, DATA = 0o755, 0o644
-UNITS = ("relayd.service", "relay-mqttd@.service", "relay-mqttd.socket")
+UNITS = ("relayd.service", "relay-mqttd@.service", "relay-mqttd.socket", "relay-guardd.service",
+         "relay-country.path", "relay-country.timer", "relay-country.service", "relay-country-import.service")
 
 # below the prefix: path -> mode
 FILES = {
     "sbin/relayd": PROGRAM,
     "sbin/relay-mqttd": PROGRAM,
+    "sbin/relay-guardd": PROGRAM,
+    "sbin/relay-country": PROGRAM,
     "bin/relayctl": PROGRAM,
     "bin/fwtool": PROGRAM,
     **{f"lib/systemd/system/{unit}": DATA for unit in UNITS},
@@ -33,6 +36,8 @@ FILES = {
     "share/man/man5/relayd.conf.5": DATA,
     "share/man/man8/relayd.8": DATA,
     "share/man/man8/relay-mqttd.8": DATA,
+    "share/man/man8/relay-guardd.8": DATA,
+    "share/man/man8/relay-country.8": DATA,
 }
 
 
@@ -83,7 +88,8 @@ def test_packages_take_everything():
         assert len(takers) == 1, f"{name}: {takers}"
 
 
-@pytest.mark.parametrize("unit, limit", [("relayd.service", 1.5), ("relay-mqttd@.service", 0.5)])
+@pytest.mark.parametrize("unit, limit", [("relay-mqttd@.service", 0.5)] + [
+    (unit, 1.5) for unit in UNITS if unit.endswith(".service") and not unit.startswith("relay-mqttd")])
 def test_sandbox(unit, limit):
     done = subprocess.run(["systemd-analyze", "security", "--offline=yes", "--no-pager",
                            ROOT / "etc/systemd/system" / unit], capture_output=True, text=True, timeout=60)
@@ -97,7 +103,8 @@ def test_unit_is_understood(unit, tmp_path):
     """systemd finds no fault; the programs of this build stand in for the installed ones."""
     for name in UNITS:
         text = (ROOT / "etc/systemd/system" / name).read_text()
-        for program, place in (("relayd", "hub"), ("relay-mqttd", "front")):
+        for program, place in (("relayd", "hub"), ("relay-mqttd", "front"), ("relay-guardd", "guard"),
+                               ("relay-country", "country")):
             text = text.replace(f"/usr/sbin/{program} ", f"{BUILD}/relayd/{place}/{program} ")
         (tmp_path / name).write_text(re.sub(r"^(User|Documentation)=.*\n", "", text, flags=re.MULTILINE))
     checked = unit.replace("@.", "@1.")
@@ -114,6 +121,7 @@ PACKAGES = {
     "inih": "libinih-dev",
     "jansson": "libjansson-dev",
     "libmaxminddb": "libmaxminddb-dev",
+    "libnl-3.0": "libnl-3-dev",
     "libsystemd": "libsystemd-dev",
     "lmdb": "liblmdb-dev",
     "threads": "",
