@@ -53,17 +53,18 @@ void client_clear_queue(struct broker *b, struct client *c)
                 remove_delivery(b, c, c->queue.first);
 }
 
-static void send_publish(struct broker *b, struct client *c, const struct message *m,
+/* false: too large for this client, and to be treated as if it had been delivered (MQTT 5 section 3.1.2.11.4) */
+static bool send_publish(struct broker *b, struct client *c, const struct message *m,
                          const struct message_delivery *delivery)
 {
         struct writer w;
 
         writer_init(&w, b->packet, sizeof(b->packet));
         message_write_publish(&w, m, delivery, b->time);
-        /* too large for this client: as if it had been delivered (MQTT 5 section 3.1.2.11.4) */
         if (writer_finish(&w) != RELAY_OK || (c->packet_maximum && w.at > c->packet_maximum))
-                return;
+                return false;
         b->host.send(b->host.context, c->link, writer_span(&w));
+        return true;
 }
 
 static bool fits(const struct client *c, const struct message *m)
@@ -77,7 +78,7 @@ static void send_released(struct broker *b, struct client *c, const struct deliv
         link_send_ack(b, c->link, MQTT_PUBREL, packet_id_of(d->number), MQTT_SUCCESS);
 }
 
-static void send_delivery(struct broker *b, struct client *c, const struct delivery *d)
+static bool send_delivery(struct broker *b, struct client *c, const struct delivery *d)
 {
         struct message_delivery delivery = {
                 .qos = d->qos,
@@ -88,7 +89,7 @@ static void send_delivery(struct broker *b, struct client *c, const struct deliv
                 .id_count = d->id_count,
         };
 
-        send_publish(b, c, d->message, &delivery);
+        return send_publish(b, c, d->message, &delivery);
 }
 
 /* Exactly once: the client must not see a message that a power cut could make the relay forget. */
@@ -111,22 +112,18 @@ void client_pump(struct broker *b, struct client *c)
                         remove_delivery(b, c, d);
                         continue;
                 }
-                if (d->message && !fits(c, d->message)) {
+                if (must_wait(b, d) || !b->host.writable(b->host.context, c->link))
+                        return;
+                if (d->message && (!fits(c, d->message) || !send_delivery(b, c, d))) {
                         b->counters.dropped_slow++;
                         remove_delivery(b, c, d);
                         continue;
                 }
-                if (must_wait(b, d) || !b->host.writable(b->host.context, c->link))
-                        return;
                 q->unsent = d->next;
                 q->in_flight++;
-                if (!d->message) {
-                        d->state = DELIVERY_RELEASED;
+                d->state = d->message ? DELIVERY_SENT : DELIVERY_RELEASED;
+                if (!d->message)
                         send_released(b, c, d);
-                } else {
-                        d->state = DELIVERY_SENT;
-                        send_delivery(b, c, d);
-                }
         }
 }
 
@@ -201,10 +198,8 @@ static void deliver_now(struct broker *b, struct client *c, const struct message
 
         if (!c->link)
                 return;
-        if (!fits(c, m) || !b->host.writable(b->host.context, c->link))
+        if (!fits(c, m) || !b->host.writable(b->host.context, c->link) || !send_publish(b, c, m, &delivery))
                 b->counters.dropped_slow++;
-        else
-                send_publish(b, c, m, &delivery);
 }
 
 /* Image pieces are answered anew after a restart, and would be written for nothing. */
