@@ -252,6 +252,15 @@ void nfmatch_syn(struct nfrule *rule)
         compare(rule, NFT_CMP_EQ, &wanted, 1);
 }
 
+void nfmatch_reset(struct nfrule *rule)
+{
+        static const uint8_t reset = TH_RST;
+
+        load_payload(rule, NFT_PAYLOAD_TRANSPORT_HEADER, TCP_FLAGS_AT, 1);
+        mask(rule, &reset, 1);
+        compare(rule, NFT_CMP_EQ, &reset, 1);
+}
+
 void nfmatch_established(struct nfrule *rule)
 {
         static const uint32_t states = NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED), none;

@@ -47,6 +47,8 @@ void nfmatch_port_set(struct nfrule *rule, enum nfside side, const char *set);
 void nfmatch_address_set(struct nfrule *rule, enum nfkey family, enum nfside side, const char *set);
 /* a first packet of a TCP connection: of the flags fin, syn, rst, ack only syn is set */
 void nfmatch_syn(struct nfrule *rule);
+/* rst is set */
+void nfmatch_reset(struct nfrule *rule);
 void nfmatch_established(struct nfrule *rule);
 /* matches while the rate is over (or under) the limit */
 void nfmatch_limit(struct nfrule *rule, uint64_t per_second, uint32_t burst, bool over);

@@ -126,9 +126,15 @@ static void add_list_chain(struct nfbatch *b, const struct list *list)
 /* What the relay answers in a session that is refused now: the relay's own end hears that it is over. */
 static void add_reply_chain(struct nfbatch *b, const struct list *list)
 {
+        if (list->open)
+                return; /* an empty chain of a port's own keeps its replies from the direction's */
         add_accept_set(b, list->reply, NFKEY_IPV4, NFSIDE_DESTINATION, list->set4, NULL);
         add_accept_set(b, list->reply, NFKEY_IPV6, NFSIDE_DESTINATION, list->set6, NULL);
         struct nfrule rule = begin_tcp(b, list->reply);
+        nfmatch_reset(&rule); /* that of refuse-inbound to the peer */
+        nfdo_accept(&rule);
+        nfrule_end(&rule);
+        rule = begin_tcp(b, list->reply);
         nfdo_count(&rule, "ended");
         nfdo_reject_reset(&rule);
         nfrule_end(&rule);
@@ -211,14 +217,11 @@ static void add_inbound(struct nfbatch *b, const struct ruleset *r, const struct
                         add_dispatch(b, "inbound", NFSIDE_DESTINATION, &lists->list[i]);
 }
 
+/* The hub's own traffic comes first: a hub that is taken over gains nothing by sending from a port of devices. */
 static void add_outbound(struct nfbatch *b, const struct ruleset *r, const struct lists *lists)
 {
         nfchain_add_base(b, TABLE, "outbound", NF_INET_LOCAL_OUT, PRIORITY_BEFORE_FILTER);
         add_loopback(b, "outbound", NFT_META_OIFTYPE);
-        for (size_t i = 0; i < lists->count; i++) {
-                if (lists->list[i].direction == COUNTRY_INBOUND && !lists->list[i].open)
-                        add_dispatch(b, "outbound", NFSIDE_SOURCE, &lists->list[i]);
-        }
         for (size_t i = 0; i < lists->count; i++) {
                 if (lists->list[i].direction != COUNTRY_UPLINK)
                         continue;
@@ -227,6 +230,9 @@ static void add_outbound(struct nfbatch *b, const struct ruleset *r, const struc
                 nfdo_goto(&rule, lists->list[i].name);
                 nfrule_end(&rule);
         }
+        for (size_t i = 0; i < lists->count; i++)
+                if (lists->list[i].direction == COUNTRY_INBOUND)
+                        add_dispatch(b, "outbound", NFSIDE_SOURCE, &lists->list[i]);
 }
 
 static void add_lockdown_port(struct nfbatch *b, uint8_t protocol, uint16_t from, uint16_t to)
@@ -308,7 +314,7 @@ static void add_chains(struct nfbatch *b, const struct lists *lists)
                 nfchain_add(b, TABLE, refuse_chains[i]);
         for (size_t i = 0; i < lists->count; i++) {
                 nfchain_add(b, TABLE, lists->list[i].name);
-                if (lists->list[i].direction == COUNTRY_INBOUND && !lists->list[i].open)
+                if (lists->list[i].direction == COUNTRY_INBOUND)
                         nfchain_add(b, TABLE, lists->list[i].reply);
         }
 }
@@ -324,7 +330,7 @@ static void add_rules(struct nfbatch *b, const struct ruleset *r, const struct l
                 add_budget(b, r->options, list);
                 add_names(b, r, list);
                 add_list_chain(b, list);
-                if (list->direction == COUNTRY_INBOUND && !list->open)
+                if (list->direction == COUNTRY_INBOUND)
                         add_reply_chain(b, list);
         }
         add_inbound(b, r, lists);

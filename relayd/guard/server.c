@@ -6,20 +6,18 @@
 #include "channel/peer.h"
 #include "channel/socket.h"
 #include "guard/confirm.h"
-#include "guard/counters.h"
 #include "guard/droplog.h"
 #include "guard/engine.h"
 #include "guard/links.h"
 #include "guard/message.h"
 #include "guard/permit.h"
+#include "guard/reports.h"
 #include "guard/watch.h"
 #include "util/log.h"
 #include "util/time.h"
 
 #define RECONNECT_US     (UINT64_C(1000) * 1000)
-#define SUMS_US          (UINT64_C(1000) * DROPLOG_SUM_MS)
 #define RESTORE_PAUSE_MS 200 /* between two restorations, against somebody who flushes in a loop */
-#define COUNTERS_MAX     16
 
 struct server {
         sd_event *event;
@@ -29,6 +27,7 @@ struct server {
         struct engine *engine;
         struct watch *watch;
         struct droplog *droplog;
+        struct reports *reports;
         struct links *links;
         int kernel_error; /* why the kernel cannot be used; 0: it can */
 
@@ -38,16 +37,16 @@ struct server {
 
         struct channel_peer *peer;
         bool ready;
-        sd_event_source *reconnect, *deadline, *sums_timer, *restore;
-        struct droplog_sums sums;
+        sd_event_source *reconnect, *deadline, *restore;
         uint64_t restored, restored_ms;
         struct log_rate log_rate;
 };
 
 /* ---- to the hub */
 
-static void send_message(struct server *s, const struct guard_message *message)
+static void send_message(const struct guard_message *message, void *context)
 {
+        struct server *s = context;
         uint8_t bytes[GUARD_MESSAGE_MAX];
         struct writer w;
 
@@ -103,7 +102,7 @@ static void send_ready(struct server *s)
         m.ready.active_token = confirm_active_token(&s->confirm);
         m.ready.pending_token = s->confirm.pending_token;
         m.ready.seconds_left = confirm_seconds_left(&s->confirm, time_monotonic_ms());
-        send_message(s, &m);
+        send_message(&m, s);
 }
 
 static void send_applied(struct server *s, uint64_t token, int error, const char *sentence,
@@ -118,7 +117,7 @@ static void send_applied(struct server *s, uint64_t token, int error, const char
         m.applied.intervals4 = result->counts.intervals4;
         m.applied.intervals6 = result->counts.intervals6;
         m.applied.bytes = result->bytes;
-        send_message(s, &m);
+        send_message(&m, s);
 }
 
 /* ---- to the kernel */
@@ -208,7 +207,7 @@ static void on_foreign_change(bool certain, void *context)
         if (log_rate_allow(&s->log_rate, time_monotonic_ms(), &dropped))
                 log_warning("somebody changed the table %s: it is restored (%llu times so far)", RULESET_TABLE,
                             (unsigned long long)s->restored);
-        send_message(s, &m);
+        send_message(&m, s);
 }
 
 /* ---- policies on trial */
@@ -234,7 +233,7 @@ static int on_deadline(sd_event_source *source, uint64_t now, void *context)
                         log_error("cannot open what was closed on trial: %s", sentence);
         }
         m.rolled_back.active_token = confirm_active_token(&s->confirm);
-        send_message(s, &m);
+        send_message(&m, s);
         return 0;
 }
 
@@ -308,78 +307,13 @@ static void take_reload(struct server *s)
         send_applied(s, confirm_active_token(&s->confirm), r, sentence, &result);
 }
 
-static void fill_countries(const struct server *s, struct guard_counters *counters)
-{
-        for (country_code code = 0; code <= COUNTRY_UNKNOWN; code++) {
-                if (s->sums.refused[code] == 0 || counters->country_count == GUARD_COUNTRIES_MAX)
-                        continue;
-                struct guard_country_count *c = &counters->countries[counters->country_count++];
-                country_code_text(code, c->country);
-                c->refused = s->sums.refused[code];
-        }
-}
-
-static void send_counters(struct server *s)
-{
-        struct guard_message m = { .type = GUARD_COUNTERS };
-        struct nf_counter counters[COUNTERS_MAX];
-        size_t count = 0;
-
-        if (s->kernel_error == 0 && confirm_active(&s->confirm) &&
-            nf_counters(nf_socket_transport(s->kernel), RULESET_TABLE, ruleset_counters, counters, &count) < 0)
-                count = 0;
-        for (size_t i = 0; i < count; i++)
-                m.counters.counters[i] = (struct guard_counter){ text_span(counters[i].name), counters[i].packets,
-                                                                 counters[i].bytes };
-        m.counters.count = count;
-        fill_countries(s, &m.counters);
-        send_message(s, &m);
-}
-
-/* ---- refused packets */
-
-static void send_report(struct server *s, const struct droplog_report *report)
-{
-        struct guard_message m = { .type = GUARD_REFUSED };
-        uint8_t address[16];
-
-        m.refused.direction = (uint8_t)report->packet.direction;
-        m.refused.address = span_of(address, address_to_bytes(&report->packet.address, address));
-        m.refused.port = report->packet.port;
-        country_code_text(report->country == COUNTRY_NO_DATABASE ? COUNTRY_UNKNOWN : report->country,
-                          m.refused.country);
-        m.refused.count = report->count;
-        send_message(s, &m);
-}
-
-static int on_sums(sd_event_source *source, uint64_t now, void *context)
-{
-        struct server *s = context;
-        struct droplog_report report;
-
-        (void)now;
-        while (droplog_next(&s->sums, time_monotonic_ms(), &report))
-                send_report(s, &report);
-        if (s->sums.count > 0) {
-                sd_event_source_set_time_relative(source, SUMS_US);
-                sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
-        }
-        return 0;
-}
+/* ---- what the kernel tells */
 
 static void on_refused(const struct droplog_packet *packet, void *context)
 {
         struct server *s = context;
-        struct droplog_report report;
-        int enabled = SD_EVENT_OFF;
 
-        if (droplog_note(&s->sums, packet, country_lookup(s->country, &packet->address), time_monotonic_ms(), &report))
-                send_report(s, &report);
-        sd_event_source_get_enabled(s->sums_timer, &enabled);
-        if (enabled == SD_EVENT_OFF) {
-                sd_event_source_set_time_relative(s->sums_timer, SUMS_US);
-                sd_event_source_set_enabled(s->sums_timer, SD_EVENT_ONESHOT);
-        }
+        reports_note(s->reports, packet, country_lookup(s->country, &packet->address));
 }
 
 static void on_link(const struct links_change *change, void *context)
@@ -394,7 +328,7 @@ static void on_link(const struct links_change *change, void *context)
         m.link.up = change->up;
         m.link.default_route4 = change->default_route4;
         m.link.default_route6 = change->default_route6;
-        send_message(context, &m);
+        send_message(&m, context);
 }
 
 /* ---- the channel */
@@ -406,6 +340,13 @@ static void on_ready(struct channel_peer *peer, void *context)
         (void)peer;
         s->ready = true;
         send_ready(s);
+}
+
+static void send_counters(struct server *s)
+{
+        bool has_table = s->kernel_error == 0 && confirm_active(&s->confirm);
+
+        reports_counters(s->reports, has_table ? nf_socket_transport(s->kernel) : NULL);
 }
 
 /* What only the guard says is wrong from the hub: it is dropped. */
@@ -551,7 +492,7 @@ static int start(struct server *s)
         if (r == 0)
                 r = add_timer(s, &s->deadline, on_deadline, SD_EVENT_OFF);
         if (r == 0)
-                r = add_timer(s, &s->sums_timer, on_sums, SD_EVENT_OFF);
+                r = reports_new(&s->reports, s->event, send_message, s);
         if (r == 0)
                 r = add_timer(s, &s->restore, on_restore, SD_EVENT_OFF);
         if (r == 0)
@@ -588,10 +529,10 @@ struct server *server_free(struct server *s)
         channel_peer_free(s->peer);
         sd_event_source_disable_unref(s->reconnect);
         sd_event_source_disable_unref(s->deadline);
-        sd_event_source_disable_unref(s->sums_timer);
         sd_event_source_disable_unref(s->restore);
         links_free(s->links);
         droplog_free(s->droplog);
+        reports_free(s->reports);
         watch_free(s->watch);
         engine_free(s->engine);
         nf_socket_free(s->kernel);
