@@ -10,6 +10,9 @@
 
 #define RETAINED_COUNT_MAX 100000
 #define RETAINED_BYTES_MAX (64u * 1024 * 1024)
+/* of them one device's */
+#define RETAINED_SHARE_COUNT 64
+#define RETAINED_SHARE_BYTES (512u * 1024)
 
 struct retained {
         struct store *store;

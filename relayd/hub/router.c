@@ -132,11 +132,41 @@ static int keep_for_cloud(struct broker *b, struct message *m)
         return result;
 }
 
+struct share {
+        struct span except;
+        size_t count, bytes;
+};
+
+static void count_share(void *context, struct message *m)
+{
+        struct share *share = context;
+
+        if (span_equal(m->topic, share->except))
+                return;
+        share->count++;
+        share->bytes += m->stored.size;
+}
+
+/* Is there room to retain it? One device, broken into, must not take all of it from the others. */
+static int check_retained(struct broker *b, const struct client *from, const struct message *m)
+{
+        struct share share = { m->topic, 0, 0 };
+        char own[TOPIC_MAX];
+
+        if (from && identity_is_device(span_of_string(from->identity)) && m->payload.size > 0) {
+                topic_device(own, b->site, from->identity, "#");
+                retained_match(&b->retained, span_of_string(own), b->time, count_share, &share);
+                if (share.count >= RETAINED_SHARE_COUNT || share.bytes + m->stored.size > RETAINED_SHARE_BYTES)
+                        return -EDQUOT;
+        }
+        return retained_check(&b->retained, m);
+}
+
 /* Stages all that has to survive; then shows it to whoever is interested. goes_up: to the cloud, too. */
 static int route(struct broker *b, const struct link *link, const struct client *from, struct message *m, bool goes_up)
 {
         bool must_keep = link != NULL; /* somebody waits for an acknowledgement */
-        int result = m->retain ? retained_check(&b->retained, m) : 0;
+        int result = m->retain ? check_retained(b, from, m) : 0;
 
         if (result == 0)
                 result = stage(b, from, m, must_keep);
@@ -218,10 +248,16 @@ static void refuse_topic(struct broker *b, struct link *link, const struct mqtt_
 
 static void refuse_error(struct broker *b, struct link *link, const struct mqtt_publish *publish, int error)
 {
-        bool full = error == -ENOSPC || error == -E2BIG;
+        bool full = error == -ENOSPC || error == -E2BIG || error == -EDQUOT;
 
         b->counters.refused_full++;
         acknowledge(b, link, publish, full ? MQTT_QUOTA_EXCEEDED : MQTT_UNSPECIFIED_ERROR);
+        if (error == -EDQUOT && b->now_ms >= link->alert_next_ms) {
+                link->alert_next_ms = b->now_ms + BROKER_ALERT_MS;
+                b->host.alert(b->host.context, link->identity, REASON_QUOTA,
+                              "publishes are refused: this device has more than its share of the outbox or of the "
+                              "retained messages");
+        }
         if (error == -ENOSPC)
                 b->host.alert(b->host.context, "", REASON_STORE_FULL,
                               "publishes are refused: outbox or store is full; bring the uplink back, or raise "

@@ -201,6 +201,42 @@ static void largest_session(void **state)
         fake_expect_publish(app, "a", "kept", 1, NULL);
 }
 
+/* One device, broken into, fills what it can: the others do not notice. */
+static void one_device_fills_its_share_only(void **state)
+{
+        struct harness *h = *state;
+        struct fake *device = fake_open(h, "device-1", &plain, NULL), *other = fake_open(h, "device-2", &plain, NULL);
+        static char large[30000];
+        char topic[100];
+
+        memset(large, 'x', sizeof(large) - 1);
+        for (uint16_t i = 1; i <= 2 * RETAINED_SHARE_COUNT; i++) {
+                snprintf(topic, sizeof(topic), "sites/s1/devices/device-1/events/%u", i);
+                fake_publish(device, topic, "x", 1, i, true);
+                harness_turn(h);
+                fake_expect_ack(device, MQTT_PUBACK, i, i <= RETAINED_SHARE_COUNT ? MQTT_SUCCESS : MQTT_QUOTA_EXCEEDED);
+        }
+        assert_int_equal(h->broker->retained.count, RETAINED_SHARE_COUNT);
+        assert_string_equal(h->alerts[0], "device-1 quota");
+        fake_publish(device, "sites/s1/devices/device-1/events/1", "", 1, 1, true); /* gives one back */
+        fake_publish(device, STATE, "{}", 1, 2, true);
+        fake_publish(device, STATE, "{\"online\":true}", 1, 3, true);
+        harness_turn(h);
+        for (uint16_t i = 1; i <= 3; i++)
+                fake_expect_ack(device, MQTT_PUBACK, i, MQTT_SUCCESS);
+
+        /* large ones: by bytes */
+        for (uint16_t i = 2; i <= 30; i++) {
+                snprintf(topic, sizeof(topic), "sites/s1/devices/device-1/events/%u", i);
+                fake_publish(device, topic, large, 1, i, true);
+        }
+        harness_turn(h);
+        assert_true(h->broker->retained.bytes <= RETAINED_SHARE_BYTES);
+        fake_publish(other, "sites/s1/devices/device-2/state/relay", "{}", 1, 1, true);
+        harness_turn(h);
+        fake_expect_ack(other, MQTT_PUBACK, 1, MQTT_SUCCESS);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, harness_setup, harness_teardown)
 
 int main(void)
@@ -213,6 +249,7 @@ int main(void)
                 test(full_store_is_no_acknowledgement),
                 test(refused_retained_does_not_go_up),
                 test(largest_session),
+                test(one_device_fills_its_share_only),
         };
         return cmocka_run_group_tests_name("broker_hostile", tests, NULL, NULL);
 }
