@@ -82,7 +82,9 @@ const struct conf_row conf_table[] = {
                   "acknowledges sooner." },
 
         { "outbox", "bytes_max", CONF_SIZE, FIELD(outbox_bytes_max), BETWEEN(1 * MIB, 1024 * 1024 * MIB),
-          .fallback = "256M", .help = "Space for events while the cloud is away; part of the store." },
+          .fallback = "256M",
+          .help = "Space for events while the cloud is away; part of the store. A device that fills more than "
+                  "half of it leaves the last eighth to the others." },
         { "outbox", "age_max", CONF_DURATION, FIELD(outbox_age_max_s), BETWEEN(0, 3650 * DAY), .fallback = "30d",
           .help = "Events older than this are dropped and counted. 0: none." },
         { "outbox", "when_full", CONF_CHOICE, FIELD(when_full), .choices = full_choices, .fallback = "refuse",

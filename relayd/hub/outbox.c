@@ -6,6 +6,18 @@
 #include <string.h>
 
 #include "hub/outbox.h"
+#include "hub/table.h"
+#include "relay/topic.h"
+
+/* Whoever holds more than half of a full outbox leaves this part of it to the others. */
+#define SHARE_LEFT 8
+
+/* what one device has waiting */
+struct share {
+        struct table_entry entry;
+        uint64_t bytes;
+        char device[IDENTITY_MAX + 1];
+};
 
 struct slot {
         uint64_t number;
@@ -22,8 +34,67 @@ struct outbox {
         uint64_t loaded_through;     /* numbers up to here are in the ring or done */
         uint64_t last_commit;        /* the commit that holds last_number */
         uint64_t looked_at;          /* durable commit when the store had nothing more to read */
+        struct table shares;         /* by device */
         struct outbox_figures figures;
 };
+
+static bool share_equal(const struct table_entry *entry, const void *key)
+{
+        return span_equal_string(*(const struct span *)key, container_of(entry, const struct share, entry)->device);
+}
+
+/* empty: not a device's */
+static struct span device_of(const struct message *m)
+{
+        struct topic_parts parts;
+
+        return topic_parse(m->topic, &parts) == TOPIC_DEVICE ? parts.device : SPAN_EMPTY;
+}
+
+static struct share *find_share(const struct outbox *o, struct span device)
+{
+        struct table_entry *e = device.size ? table_find(&o->shares, table_hash(device), share_equal, &device) : NULL;
+
+        return e ? container_of(e, struct share, entry) : NULL;
+}
+
+/* Found or made; NULL: not a device's, or no memory, and then it is not counted. */
+static struct share *make_share(struct outbox *o, struct span device)
+{
+        struct share *share = find_share(o, device);
+
+        if (share || !device.size)
+                return share;
+        share = calloc(1, sizeof(*share));
+        if (!share)
+                return NULL;
+        if (!span_to_string(device, share->device, sizeof(share->device)) ||
+            table_insert(&o->shares, &share->entry, table_hash(device)) < 0) {
+                free(share);
+                return NULL;
+        }
+        return share;
+}
+
+static void count_in(struct outbox *o, const struct message *m)
+{
+        struct share *share = make_share(o, device_of(m));
+
+        o->figures.events++;
+        o->figures.bytes += m->stored.size;
+        if (share)
+                share->bytes += m->stored.size;
+}
+
+static void count_out(struct outbox *o, const struct message *m)
+{
+        struct share *share = find_share(o, device_of(m));
+
+        o->figures.events--;
+        o->figures.bytes -= m->stored.size;
+        if (share)
+                share->bytes -= share->bytes < m->stored.size ? share->bytes : m->stored.size;
+}
 
 static struct slot *slot_at(const struct outbox *o, size_t offset)
 {
@@ -45,14 +116,19 @@ static void push(struct outbox *o, uint64_t number, struct message *m)
 static int count_one(void *context, struct span key, struct span value)
 {
         struct outbox *o = context;
+        struct message *m;
         struct reader r;
+        int result;
 
         reader_init(&r, key);
         o->last_number = reader_u64(&r);
         if (reader_finish(&r) != RELAY_OK)
                 return -EBADMSG;
-        o->figures.events++;
-        o->figures.bytes += value.size;
+        result = message_from_stored(&m, value);
+        if (result < 0)
+                return result;
+        count_in(o, m);
+        message_unref(m);
         return 0;
 }
 
@@ -85,6 +161,11 @@ struct outbox *outbox_free(struct outbox *o)
                 return NULL;
         for (size_t i = 0; i < o->count; i++)
                 message_unref(slot_at(o, i)->message);
+        for (struct table_entry *e = table_next(&o->shares, NULL), *next; e; e = next) {
+                next = table_next(&o->shares, e);
+                free(container_of(e, struct share, entry));
+        }
+        table_release(&o->shares);
         free(o->slots);
         free(o);
         return NULL;
@@ -109,8 +190,7 @@ static int delete_at(struct outbox *o, size_t offset)
 
         if (result < 0)
                 return result;
-        o->figures.events--;
-        o->figures.bytes -= slot->message->stored.size;
+        count_out(o, slot->message);
         o->window_bytes -= slot->message->stored.size;
         slot->message = message_unref(slot->message);
         shift(o);
@@ -160,14 +240,15 @@ static bool is_event(const struct message *m)
         return !m->retain && memmem(m->topic.data, m->topic.size, "/events", 7);
 }
 
-/* Offset of the oldest one that may go, or count. */
-static size_t find_droppable(const struct outbox *o, bool any)
+/* Offset of the oldest one that may go, or count. of: of this device only, unless empty. */
+static size_t find_droppable(const struct outbox *o, bool any, struct span of)
 {
         size_t i = o->unsent;
 
         for (; i < o->count; i++) {
                 const struct slot *slot = slot_at(o, i);
-                if (slot->message && !slot->under_way && (any || is_event(slot->message)))
+                if (slot->message && !slot->under_way && (any || is_event(slot->message)) &&
+                    (of.size == 0 || span_equal(device_of(slot->message), of)))
                         break;
         }
         return i;
@@ -189,33 +270,46 @@ static void compact(struct outbox *o)
         o->unsent = unsent;
 }
 
-static int drop_oldest(struct outbox *o, uint64_t durable)
+static int drop_oldest(struct outbox *o, uint64_t durable, struct span of)
 {
-        size_t i = find_droppable(o, false);
+        size_t i = find_droppable(o, false, of);
 
         if (i == o->count) {
                 compact(o);
                 load(o, durable);
-                i = find_droppable(o, false);
+                i = find_droppable(o, false, of);
         }
         if (i == o->count)
-                i = find_droppable(o, true);
+                i = find_droppable(o, true, of);
         if (i == o->count)
                 return -ENOSPC;
         o->figures.dropped_full++;
         return delete_at(o, i);
 }
 
+/* by the rule for a full outbox; what is greedy pays for itself */
+static int make_room(struct outbox *o, const struct message *m, uint64_t durable)
+{
+        const struct share *share = find_share(o, device_of(m));
+        bool greedy = share && share->bytes > o->options.bytes_max / 2;
+        uint64_t limit = o->options.bytes_max - (greedy ? o->options.bytes_max / SHARE_LEFT : 0);
+        struct span of = greedy ? device_of(m) : SPAN_EMPTY;
+
+        while (o->figures.bytes + m->stored.size > limit) {
+                int result = o->options.drop_oldest ? drop_oldest(o, durable, of) : -ENOSPC;
+                if (result < 0)
+                        return result == -ENOSPC && greedy && o->shares.count > 1 ? -EDQUOT : result;
+        }
+        return 0;
+}
+
 int outbox_add(struct outbox *o, struct message *m, uint64_t commit, uint64_t durable)
 {
         uint8_t key[STORE_NUMBER_SIZE];
-        int result;
+        int result = make_room(o, m, durable);
 
-        while (o->figures.bytes + m->stored.size > o->options.bytes_max) {
-                result = o->options.drop_oldest ? drop_oldest(o, durable) : -ENOSPC;
-                if (result < 0)
-                        return result;
-        }
+        if (result < 0)
+                return result;
         result = store_put(o->options.store, STORE_OUTBOX, store_number_key(o->last_number + 1, key), m->stored);
         if (result < 0)
                 return result;
@@ -224,9 +318,8 @@ int outbox_add(struct outbox *o, struct message *m, uint64_t commit, uint64_t du
                 push(o, o->last_number + 1, message_ref(m));
         o->last_number++;
         o->last_commit = commit;
-        o->figures.events++;
         o->figures.added++;
-        o->figures.bytes += m->stored.size;
+        count_in(o, m);
         return 0;
 }
 

@@ -36,7 +36,8 @@ struct outbox_figures {
 int outbox_new(struct outbox **ret, const struct outbox_options *options); /* reads what the store holds */
 struct outbox *outbox_free(struct outbox *outbox);
 
-/* Stages the message. 0; -ENOSPC: full by bytes_max or the store is; other errors of the store. commit: the number the
+/* Stages the message. 0; -ENOSPC: full by bytes_max or the store is; -EDQUOT: full but for the part that a device which
+ * holds more than half of it leaves to others; other errors of the store. commit: the number the
  * next commit will have; durable: the highest one that is. */
 int outbox_add(struct outbox *outbox, struct message *m, uint64_t commit, uint64_t durable);
 /* The next unsent message; false if there is none, or none that is readable before the store reaches a commit. */

@@ -217,7 +217,7 @@ int router_publish_will(struct broker *b, struct client *c)
         else
                 b->counters.refused_topic++;
         /* whoever is here has to know, also when the outbox is full */
-        if (result == -ENOSPC)
+        if (result == -ENOSPC || result == -EDQUOT)
                 result = route(b, NULL, c, m, false);
         message_unref(m);
         return result;

@@ -205,6 +205,41 @@ static void full_refuses(void **state)
         assert_int_equal(figures(b).dropped_full, 0);
 }
 
+/* One device, broken into, floods: the others still get their word through, whatever the rule for a full outbox is. */
+static void one_device_leaves_room(void **state)
+{
+        static const char loud[] = "sites/s1/devices/loud/events/a", quiet[] = "sites/s1/devices/quiet/events/a";
+        struct bench *b = *state;
+        struct outbox_entry entry;
+        unsigned expected = 0;
+
+        for (int drop = 0; drop <= 1; drop++) {
+                b->options.bytes_max = 10000;
+                b->options.drop_oldest = drop;
+                reopen(b);
+                assert_int_equal(add(b, quiet, 1, false, TIME), 0);
+                for (unsigned i = 0; i < 500; i++) {
+                        assert_int_equal(add(b, loud, i, false, TIME), drop || figures(b).bytes < 8700 ? 0 : -EDQUOT);
+                        turn(b);
+                }
+                assert_true(figures(b).bytes <= 10000 - 10000 / 8);
+                for (unsigned i = 0; i < 5; i++)
+                        assert_int_equal(add(b, quiet, i, false, TIME), 0);
+                expected += 6;
+                turn(b);
+                reopen(b); /* who holds what is known again */
+                assert_int_equal(add(b, loud, 1, false, TIME), drop ? 0 : -EDQUOT);
+        }
+        turn(b);
+        while (outbox_next(b->outbox, b->durable, &entry)) {
+                expected -= span_equal_string(entry.message->topic, quiet);
+                outbox_sent(b->outbox);
+                assert_int_equal(outbox_done(b->outbox, entry.number, true), 0);
+                turn(b);
+        }
+        assert_int_equal(expected, 0);
+}
+
 static void full_drops_the_oldest_events(void **state)
 {
         struct bench *b = *state;
@@ -252,6 +287,7 @@ int main(void)
                 test(restart),
                 test(full_refuses),
                 test(full_drops_the_oldest_events),
+                test(one_device_leaves_room),
                 test(age),
         };
         return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
