@@ -288,8 +288,8 @@ def test_a_trial_that_ended_while_the_hub_was_dead(relay):
 
 def test_a_reboot_ends_a_trial(relay, monkeypatch):
     country(relay, "allow", "SE")
-    country(relay, "allow", "FI", "--confirm", "1h")
-    wait_until("the trial on disk", lambda: "on trial for 3600 s" in str(relay.relayctl_json("audit", "log")))
+    country(relay, "allow", "FI", "--confirm", "50m")
+    wait_until("the trial on disk", lambda: "on trial for 3000 s" in str(relay.relayctl_json("audit", "log")))
     relay.processes["hub"].kill()
     monkeypatch.setenv("RELAYD_BOOT_ID", "0123456789abcdef0123456789abcdef")
     relay.start_hub()
