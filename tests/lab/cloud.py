@@ -32,15 +32,16 @@ topic read #
 class Cloud:
     """mosquitto on a loopback port of its own. certificates: folder with ca.crt, cloud.crt, cloud.key."""
 
-    def __init__(self, folder, certificates, site="s1", port=None, persistence=False):
+    def __init__(self, folder, certificates, site="s1", port=None, persistence=False, address="127.0.0.1"):
         self.folder, self.certificates, self.site = folder, certificates, site
         self.port = port or free_port()
         self.process = None
+        self.address, self.command = address, lambda *command: command
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "acl").write_text(ACL.format(site=site))
         (folder / "acl").chmod(0o600)
         (folder / "mosquitto.conf").write_text(f"""\
-listener {self.port} 127.0.0.1
+listener {self.port} {address}
 cafile {certificates}/ca.crt
 certfile {certificates}/cloud.crt
 keyfile {certificates}/cloud.key
@@ -63,7 +64,7 @@ log_type information
 """)
 
     def start(self):
-        self.process = Process("mosquitto", ["mosquitto", "-c", self.folder / "mosquitto.conf"],
+        self.process = Process("mosquitto", self.command("mosquitto", "-c", self.folder / "mosquitto.conf"),
                                self.folder / "mosquitto.log")
         self.process.wait_for(r"mosquitto version .* running")
         return self

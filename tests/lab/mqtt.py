@@ -29,8 +29,8 @@ def tls_context(credentials, minimum=ssl.TLSVersion.TLSv1_3, maximum=ssl.TLSVers
 class Raw:
     """A TLS connection that sends any bytes and reads MQTT packets."""
 
-    def __init__(self, port, credentials, **versions):
-        plain = socket.create_connection(("127.0.0.1", port), timeout=20)
+    def __init__(self, port, credentials, plain=None, **versions):
+        plain = plain or socket.create_connection(("127.0.0.1", port), timeout=20)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tls = tls_context(credentials, **versions).wrap_socket(plain)
 

@@ -39,6 +39,7 @@ class World:
         self.processes = {}
         self.port = free_port()
         self.cloud = None
+        self.cloud_address = "127.0.0.1"
         self.bus = f"unix:path={self.folder}/bus"
         for name in ("vendor", "factory", "cloud", "gateway", "devices", "people"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
@@ -46,7 +47,7 @@ class World:
     # ---- running programs
 
     def program(self, name):
-        places = [self.relay_build / place for place in ("relayd/hub", "relayd/front", "relayd/ctl", "tools")]
+        places = [self.relay_build / place for place in ("relayd/hub", "relayd/front", "relayd/ctl", "relayd/guard", "tools")]
         places += [self.build / place for place in ("firmware", "firmware/ports/posix")]
         for place in places:
             if (place / name).is_file():
@@ -75,8 +76,12 @@ class World:
     def relayctl_json(self, *arguments, **options):
         return json.loads(self.relayctl("--json", *arguments, **options).stdout)
 
+    def placed(self, _name, command):
+        """The command that runs this one where it belongs."""
+        return command
+
     def start(self, name, command, ready=None, **options):
-        process = Process(name, command, self.folder / f"{name}.log", **options)
+        process = Process(name, self.placed(name, command), self.folder / f"{name}.log", **options)
         self.processes[name] = process
         if ready:
             process.wait_for(ready)
@@ -100,13 +105,13 @@ class World:
         self.fwtool("ca", "create", "--name", "acme cloud", "-o", certificates)
         for identity in ("relay." + SITE, "vendor.acme", "ops.acme"):
             self.fwtool("ca", "issue", "--ca", certificates, "--identity", identity, "-o", certificates / identity)
-        self.fwtool("ca", "issue", "--ca", certificates, "--identity", "cloud.acme", "--server", "--dns", "127.0.0.1",
+        self.fwtool("ca", "issue", "--ca", certificates, "--identity", "cloud.acme", "--server", "--dns", self.cloud_address,
                     "-o", certificates / "cloud")
         # the broker believes its own clients and the factory's devices
         factory = self.folder / "factory" / "ca" / "ca.crt"
         with (certificates / "ca.crt").open("a") as trusted:
             trusted.write(factory.read_text())
-        self.cloud = Cloud(folder / "broker", certificates, SITE, persistence=persistence)
+        self.cloud = Cloud(folder / "broker", certificates, SITE, persistence=persistence, address=self.cloud_address)
 
     def make_factory(self):
         folder = self.folder / "factory"
@@ -139,7 +144,7 @@ class World:
         only = ["--endpoint-devices", ",".join(at_relay)] if self.direct_only else []
         self.relayctl("setup", "--root", gateway, "--site", SITE, *approvers, "--threshold", THRESHOLD,
                       "--listen", f"127.0.0.1:{self.port}", *only,
-                      "--cloud", f"127.0.0.1:{self.cloud.port}", "--cloud-pin", self.pin(certificates / "cloud.crt"),
+                      "--cloud", f"{self.cloud_address}:{self.cloud.port}", "--cloud-pin", self.pin(certificates / "cloud.crt"),
                       "--uplink-ca", certificates / "ca.crt",
                       "--uplink-certificate", certificates / f"relay.{SITE}.crt",
                       "--uplink-key", certificates / f"relay.{SITE}.key",
@@ -224,9 +229,12 @@ class World:
     def start_hub(self):
         self.start("hub", [self.program("relayd"), "--config", self.config()], ready="ready")
 
+    def listen_options(self):
+        return ["--listen", f"127.0.0.1:{self.port}"]
+
     def start_front_end(self):
         gateway = self.folder / "gateway" / "etc" / "relayd"
-        self.start("front", [self.program("relay-mqttd"), "--listen", f"127.0.0.1:{self.port}",
+        self.start("front", [self.program("relay-mqttd"), *self.listen_options(),
                              "--channel", self.runtime() / "mqtt.channel", "--sign", self.runtime() / "mqtt.sign",
                              "--certificate", gateway / "relay.crt"], ready="listening on")
 
