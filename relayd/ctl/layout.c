@@ -36,6 +36,8 @@ static const struct {
         [LAYOUT_KEYS] = { "/etc/relayd/keys", true, true, 0700 },
         [LAYOUT_SOCKET_FOLDER] = { "/etc/systemd/system/relay-mqttd.socket.d", true, false, 0755 },
         [LAYOUT_SOCKET] = { "/etc/systemd/system/relay-mqttd.socket.d/listen.conf", false, false, 0 },
+        [LAYOUT_GUARD_FOLDER] = { "/etc/systemd/system/relay-guardd.service.d", true, false, 0755 },
+        [LAYOUT_GUARD] = { "/etc/systemd/system/relay-guardd.service.d/listen.conf", false, false, 0 },
 };
 
 int layout_make(struct cli *cli, struct layout *out)

@@ -23,6 +23,8 @@ enum layout_place {
         LAYOUT_KEYS,
         LAYOUT_SOCKET_FOLDER,
         LAYOUT_SOCKET, /* drop-in of the front end's socket unit */
+        LAYOUT_GUARD_FOLDER,
+        LAYOUT_GUARD, /* drop-in of the guard's unit */
         LAYOUT_PLACES
 };
 

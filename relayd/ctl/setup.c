@@ -216,6 +216,17 @@ static void print_uplink(FILE *out, struct cli *cli, const struct layout *layout
                 layout->paths[LAYOUT_UPLINK_KEY]);
 }
 
+/* The guard takes the port from root's files, not from the hub. */
+static int make_guard(struct cli *cli, const struct setup *setup, uint16_t port)
+{
+        char text[160];
+        int size = snprintf(text, sizeof(text),
+                            "# Made by relayctl setup\n[Service]\nEnvironment=\"RELAY_GUARDD_OPTIONS=--ports %u\"\n",
+                            port);
+
+        return cli_create(cli, setup->layout.paths[LAYOUT_GUARD], span_of(text, (size_t)size), 0644);
+}
+
 /* systemd opens the front end's socket; this tells it where. */
 static int make_socket(struct cli *cli, struct setup *setup)
 {
@@ -230,7 +241,8 @@ static int make_socket(struct cli *cli, struct setup *setup)
                         strchr(host, ':') ? "[" : "", host, strchr(host, ':') ? "]" : "", port);
         if (size < 0)
                 return cli_errno(cli, -ENOMEM, setup->layout.paths[LAYOUT_SOCKET]);
-        return cli_create(cli, setup->layout.paths[LAYOUT_SOCKET], span_of(text, (size_t)size), 0644);
+        int r = cli_create(cli, setup->layout.paths[LAYOUT_SOCKET], span_of(text, (size_t)size), 0644);
+        return r == CLI_OK ? make_guard(cli, setup, port) : r;
 }
 
 /* What the hub will say when it reads this. */

@@ -236,11 +236,11 @@ static void on_restored(struct manager *m, uint64_t times)
 {
         char detail[VIEW_TEXT_MAX];
 
-        if (times == m->country.restored)
-                return;
-        m->country.restored = times;
+        /* the guard counts since its own start */
+        m->country.restored += times > m->country.restored_told ? times - m->country.restored_told : 0;
+        m->country.restored_told = times;
         snprintf(detail, sizeof(detail), "the table inet relayd was removed or changed; restored (%" PRIu64 " times)",
-                 times);
+                 m->country.restored);
         manager_alert(m, "", REASON_FIREWALL_CHANGED, detail);
         manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_FIREWALL_RESTORED, "inet relayd", detail);
         manager_changed(m, MANAGER_CHANGE_MANAGER, "");
@@ -278,6 +278,7 @@ static void on_said(void *context, const struct guard_message *message)
 
         switch (message->type) {
         case GUARD_READY:
+                m->country.restored_told = 0;
                 on_result(m, message->ready.result, message->ready.sentence);
                 log_info("relay-guardd is there%s%s", *m->country.error ? ": " : "", m->country.error);
                 tell_guard(m);
@@ -326,8 +327,8 @@ static void check_age(struct manager *m)
         struct manager_country *mc = &m->country;
         const struct countries *c = &mc->countries;
         uint64_t age_max = m->conf->country_age_max_s, now = m->broker->time;
-        bool missing = countries_active(c) && !c->database;
-        bool old = c->database && age_max > 0 && c->info.date > 0 && manager_time_is_trusted(m) &&
+        bool active = countries_active(c), missing = active && !c->database;
+        bool old = active && c->database && age_max > 0 && c->info.date > 0 && manager_time_is_trusted(m) &&
                    now > (uint64_t)c->info.date + age_max;
         char detail[VIEW_TEXT_MAX];
 

@@ -25,7 +25,8 @@ struct manager_country {
         enum guard_state state;
         char error[GUARD_SENTENCE_MAX + 1];
         uint32_t intervals4, intervals6;
-        uint64_t microseconds, restored;
+        uint64_t microseconds;
+        uint64_t restored, restored_told; /* since our start; what this guard said last */
         struct bursts bursts;
         struct {
                 char name[GUARD_COUNTER_NAME];

@@ -21,6 +21,8 @@
 /* a session that lasted this many times the shortest wait was a success, and the back-off begins anew */
 #define STABLE_FACTOR 10
 
+#define SOON_MS 200 /* until the next try after a change of the network */
+
 /* what the connection was doing, for people */
 static const char *const phase_texts[] = {
         [UPLINK_PHASE_STOPPED] = "stopped",        [UPLINK_PHASE_WAITING] = "waiting",
@@ -281,9 +283,17 @@ static bool address_is_allowed(const struct uplink *u, char why[UPLINK_ERROR_SIZ
                u->handler.allowed(u->handler.context, (const struct sockaddr *)&peer, why);
 }
 
-static void dial_now(struct uplink *u);
+/* Not at once: events come in swarms, and the next route may be on its way. */
+static void try_soon(struct uplink *u)
+{
+        uint64_t soon_ms = time_monotonic_ms() + SOON_MS;
 
-/* What was in doubt; false if it ended the connection or began one. */
+        if (u->phase_deadline_ms > soon_ms)
+                u->phase_deadline_ms = soon_ms;
+        set_timer(u);
+}
+
+/* What was in doubt; false if there is no connection, or none any more. */
 static bool settle_doubts(struct uplink *u)
 {
         bool address = u->address_in_doubt, way = u->way_in_doubt, lost = u->way_lost;
@@ -291,7 +301,7 @@ static bool settle_doubts(struct uplink *u)
 
         u->address_in_doubt = u->way_in_doubt = u->way_lost = false;
         if ((address || way) && u->phase == UPLINK_PHASE_WAITING) {
-                dial_now(u);
+                try_soon(u);
                 return false;
         }
         if (u->phase < UPLINK_PHASE_HANDSHAKE)

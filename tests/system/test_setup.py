@@ -46,6 +46,7 @@ def test_setup_asks_on_a_terminal(home, tmp_path):
     assert "mode = none" in (tmp_path / "gw/etc/relayd/relayd.conf").read_text()
     assert "ListenStream=[::1]:9883" in (
         tmp_path / "gw/etc/systemd/system/relay-mqttd.socket.d/listen.conf").read_text()
+    assert "--ports 9883" in (tmp_path / "gw/etc/systemd/system/relay-guardd.service.d/listen.conf").read_text()
     code, shown = on_terminal("setup", "--root", tmp_path / "other", typed="\n\n\n\n\n\n")
     assert code == 2 and "--site NAME is missing" in shown and not (tmp_path / "other").exists()
 
