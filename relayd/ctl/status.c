@@ -30,7 +30,7 @@ static const struct output_column status_fields[] = {
         { "StoreUsed", "Store", OUTPUT_BYTES },
         { "StoreMax", "Store at most", OUTPUT_BYTES },
         { "EventsReceived", "Events received", OUTPUT_TEXT },
-        { "EventsForwarded", "Events forwarded", OUTPUT_TEXT },
+        { "EventsForwarded", "Messages forwarded", OUTPUT_TEXT },
         { "EventsRepeated", "Repeats dropped", OUTPUT_TEXT },
         { "ImageBytesFetched", "Images fetched", OUTPUT_BYTES },
         { "ImageBytesServed", "Images served", OUTPUT_BYTES },
@@ -38,7 +38,7 @@ static const struct output_column status_fields[] = {
 static const struct output_column uplink_fields[] = {
         { "UplinkState", "Uplink", OUTPUT_WORD },     { "UplinkSince", "Since", OUTPUT_TIME },
         { "UplinkError", "Last error", OUTPUT_TEXT }, { "OutboxEvents", "Events waiting", OUTPUT_TEXT },
-        { "OutboxBytes", "Outbox", OUTPUT_BYTES },    { "EventsForwarded", "Events forwarded", OUTPUT_TEXT },
+        { "OutboxBytes", "Outbox", OUTPUT_BYTES },    { "EventsForwarded", "Messages forwarded", OUTPUT_TEXT },
 };
 
 static int show(struct cli *cli, const struct output_column *fields, size_t count)
