@@ -58,6 +58,19 @@ def private_reasons():
                 yield f"{name}: {match[0]} is a reason: reason_name() knows it"
 
 
+def left_out():
+    """A source that no meson.build names is not built, and a test that is not built finds nothing."""
+    for name in git_files("*.c"):
+        path = ROOT / name
+        words = {path.name, path.stem, re.sub(r"^(test|fuzz)_", "", path.stem)}
+        named = set()
+        for folder in list(path.relative_to(ROOT).parents):
+            build = ROOT / folder / "meson.build"
+            named |= set(re.findall(r"'(?:[^'\\n]*/)?([^'/\\n]+)'", build.read_text())) if build.exists() else set()
+        if not words & named:
+            yield f"{name}: no meson.build names it"
+
+
 def formatted():
     version = subprocess.run(["clang-format", "--version"], capture_output=True, text=True, check=True).stdout
     if "version 14." not in version:
@@ -71,7 +84,7 @@ def formatted():
 
 
 def main():
-    cases = [heads, lengths, left_overs, own_enum_defaults, private_reasons, formatted]
+    cases = [heads, lengths, left_overs, own_enum_defaults, private_reasons, left_out, formatted]
     failed = 0
     print(f"1..{len(cases)}")
     for number, case in enumerate(cases, 1):
