@@ -16,6 +16,11 @@
 
 #define SECTOR_MAGIC  UINT32_C(0x6f757462)
 #define SECTOR_HEADER 24
+/*
+ * No flash lives that long. An application that was taken over could leave a higher one behind, and the good one that
+ * follows it would never come to an end counting.
+ */
+#define SERIAL_MAX    UINT32_C(0x7fffffff)
 #define RECORD_HEADER 24
 #define RECORD_MARK   20 /* offset of the mark */
 #define RECORD_MAX    (RECORD_HEADER + OUTBOX_NAME_MAX + OUTBOX_PAYLOAD_MAX)
@@ -47,7 +52,8 @@ static int read_sector_header(const struct outbox *o, uint32_t sector, struct se
         reader_init(&in, SPAN_OF(bytes));
         uint32_t magic = reader_u32(&in), serial = reader_u32(&in), oldest = reader_u32(&in);
         uint64_t dropped = reader_u64(&in);
-        bool valid = magic == SECTOR_MAGIC && reader_u32(&in) == flash_crc(0, span_of(bytes, SECTOR_HEADER - 4));
+        bool valid = magic == SECTOR_MAGIC && serial <= SERIAL_MAX &&
+                     reader_u32(&in) == flash_crc(0, span_of(bytes, SECTOR_HEADER - 4));
         *out = valid ? (struct sector_header){ serial, oldest, dropped } : (struct sector_header){ 0 };
         return 0;
 }

@@ -24,7 +24,8 @@ static int read_record(const struct journal *j, uint32_t offset, uint8_t *bytes,
         struct reader in;
         reader_init(&in, span_of(bytes, JOURNAL_HEADER));
         uint32_t magic = reader_u32(&in), number = reader_u32(&in), size = reader_u32(&in), crc = reader_u32(&in);
-        bool valid = magic == j->magic && size == j->size && crc == record_crc(bytes, j->size);
+        /* the last number has no successor: only somebody who wants this journal to end writes it */
+        bool valid = magic == j->magic && size == j->size && number < UINT32_MAX && crc == record_crc(bytes, j->size);
         *serial = valid ? number : 0;
         return 0;
 }
@@ -68,6 +69,17 @@ int journal_load(struct journal *j, const struct flash_area *area, uint32_t magi
         return j->serial > 0 ? 0 : RELAY_E_STATE;
 }
 
+/* Numbers begin anew. Only with a journal that somebody else wrote: no flash lives for so many records. */
+static int start_over(struct journal *j)
+{
+        int r = flash_area_erase(&j->area, 0);
+
+        if (r == 0)
+                r = flash_area_erase(&j->area, 1);
+        j->serial = j->sector = j->at = 0;
+        return r;
+}
+
 /* the next place in this sector that is fully erased, or the other sector, freshly erased */
 static int find_place(struct journal *j)
 {
@@ -88,7 +100,10 @@ int journal_store(struct journal *j, const void *record)
 {
         uint8_t bytes[JOURNAL_HEADER + JOURNAL_RECORD_MAX], check[JOURNAL_HEADER + JOURNAL_RECORD_MAX];
         struct writer w;
+        int r = j->serial >= UINT32_MAX - 1 ? start_over(j) : 0;
 
+        if (r < 0)
+                return r;
         writer_init(&w, bytes, JOURNAL_HEADER);
         writer_u32(&w, j->magic);
         writer_u32(&w, j->serial + 1);
@@ -96,7 +111,7 @@ int journal_store(struct journal *j, const void *record)
         memcpy(bytes + JOURNAL_HEADER, record, j->size);
         writer_u32(&w, record_crc(bytes, j->size));
 
-        int r = find_place(j);
+        r = find_place(j);
         if (r < 0)
                 return r;
         uint32_t offset = j->sector * j->area.flash->sector_size + j->at;

@@ -2,7 +2,11 @@
 /* The outbox, with the power cut at every single flash operation of a script. */
 #include "unit.h"
 
+#include <unistd.h>
+
 #include "app/outbox.h"
+#include "port/journal.h"
+#include "relay/cursor.h"
 #include "ports/common/flash_ram.h"
 
 #define SECTORS 4
@@ -228,6 +232,66 @@ static void test_garbage_in_flash(void **state)
         }
 }
 
+/* What a hostile application left behind must not keep the good one that follows it from starting. */
+static void test_hostile_numbers(void **state)
+{
+        static const uint32_t serials[] = { UINT32_MAX, UINT32_MAX - 1, 0x80000000, 0x7fffffff, 0x7ffffffe };
+        static struct bench b;
+        uint8_t header[24];
+        struct writer w;
+
+        (void)state;
+        alarm(30); /* it used to count for ever */
+        for (size_t i = 0; i < ROWS(serials); i++) {
+                fresh(&b, 0);
+                writer_init(&w, header, sizeof(header));
+                writer_u32(&w, 0x6f757462);
+                writer_u32(&w, serials[i]);
+                writer_u32(&w, 0);
+                writer_u64(&w, UINT64_MAX);
+                writer_u32(&w, flash_crc(0, writer_span(&w)));
+                memcpy(b.memory + SECTOR, header, sizeof(header));
+                assert_int_equal(outbox_mount(&b.outbox, &b.area), 0);
+                for (uint64_t seq = 1; seq < 100; seq++)
+                        assert_int_equal(put(&b, seq, OUTBOX_TELEMETRY), 0);
+                assert_int_equal(acknowledge_oldest(&b), 0);
+        }
+        alarm(0);
+}
+
+/* The same for a journal: it goes on, whatever number is in it. */
+static void test_hostile_journal(void **state)
+{
+        static const uint32_t serials[] = { UINT32_MAX, UINT32_MAX - 1, UINT32_MAX - 2, 7 };
+        static struct bench b;
+        uint8_t bytes[20];
+        struct writer w;
+
+        (void)state;
+        for (size_t i = 0; i < ROWS(serials); i++) {
+                struct flash_area area;
+                struct journal journal;
+                uint32_t value = 0;
+
+                fresh(&b, 0);
+                area = (struct flash_area){ &b.flash, 0, 2 };
+                writer_init(&w, bytes, sizeof(bytes));
+                writer_u32(&w, 0x74657374);
+                writer_u32(&w, serials[i]);
+                writer_u32(&w, 4);
+                uint32_t crc = flash_crc(flash_crc(0, writer_span(&w)), SPAN_LITERAL("evil"));
+                writer_u32(&w, crc);
+                writer_bytes(&w, SPAN_LITERAL("evil"));
+                memcpy(b.memory, bytes, sizeof(bytes));
+                for (uint32_t n = 1; n <= 600; n++) {
+                        int r = journal_load(&journal, &area, 0x74657374, &value, sizeof(value));
+                        assert_true(r == 0 || (n == 1 && r == RELAY_E_STATE));
+                        assert_true(n == 1 || value == n - 1);
+                        assert_int_equal(journal_store(&journal, &n), 0);
+                }
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -237,6 +301,8 @@ int main(void)
                 cmocka_unit_test(test_full_of_keepers_refuses),
                 cmocka_unit_test(test_bad_input),
                 cmocka_unit_test(test_garbage_in_flash),
+                cmocka_unit_test(test_hostile_numbers),
+                cmocka_unit_test(test_hostile_journal),
         };
         return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
 }
