@@ -109,6 +109,8 @@ static bool was_raised(const struct alerts *alerts, const struct alert *alert)
 
         for (uint64_t n = alerts->last; n >= oldest && n > 0; n--) {
                 const struct alert *old = slot(alerts, n);
+                if (old->time > alert->time) /* the clock was set back since */
+                        continue;
                 if (old->time + ALERT_REPEAT_S <= alert->time)
                         return false;
                 if (strcmp(old->device, alert->device) == 0 && strcmp(old->reason, alert->reason) == 0 &&

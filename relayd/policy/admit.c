@@ -19,7 +19,8 @@ static struct admit_result decide_stranger(const struct admit_facts *facts)
         if (facts->registration == ADMIT_PENDING)
                 result.record_pending = better;
         else
-                result.record_pending = facts->pending < facts->pending_max;
+                /* anybody on the LAN can make certificates: half of the places are for those of the factory */
+                result.record_pending = facts->pending < facts->pending_max / (facts->chain_verified ? 1 : 2);
         return result;
 }
 

@@ -27,7 +27,8 @@ struct admit_facts {
         bool refuse_unknown;  /* configuration: [devices] unknown = refuse */
         uint32_t sessions, sessions_max; /* twice as many while sessions are taken over */
         bool takes_over;                 /* this identity has a session already, which the new one replaces */
-        uint32_t pending, pending_max;   /* pending records there are and may be */
+        uint32_t pending, pending_max;   /* pending records there are and may be; half of
+                                          * these without a factory certificate */
 };
 
 struct admit_result {
