@@ -18,6 +18,7 @@ from lab.process import wait_until  # noqa: E402
 from lab.site import World  # noqa: E402
 
 LOADERS = 4
+IDENTITIES = 50  # of applications; one may have 100 sessions
 ROUNDS = 3
 SECONDS = 3
 
@@ -69,10 +70,12 @@ class Bench:
         growth = {}
         for who, (port, ca, processes) in self.targets().items():
             before = sum(measure.pss_kib(process) for process in processes)
-            load = subprocess.Popen(self.loader(port, ca, 0, LOADERS, count // LOADERS), stdin=subprocess.PIPE,
+            load = subprocess.Popen(self.loader(port, ca, 0, IDENTITIES, count // IDENTITIES), stdin=subprocess.PIPE,
                                     stdout=subprocess.PIPE, text=True)
             opened = json.loads(load.stdout.readline())["sessions"]
-            growth[who] = (sum(measure.pss_kib(process) for process in processes) - before) / max(opened, 1)
+            if opened != count:
+                raise RuntimeError(f"{who}: {opened} of {count} sessions opened")
+            growth[who] = (sum(measure.pss_kib(process) for process in processes) - before) / count
             load.stdin.close()
             load.wait()
         self.report.add("session-memory", f"user memory per idle session ({count:,} sessions)", "KiB", growth["ours"], growth["peer"],
@@ -141,7 +144,7 @@ def main():
         world.make()
         if options.only in (None, "events"):
             events.add_devices(world)
-        for number in range(1, LOADERS + 1):
+        for number in range(1, IDENTITIES + 1):
             world.add_application(f"app.load-{number}", ["#"], ["#"])
         world.start_all()
         bench = Bench(world, report)
