@@ -114,12 +114,13 @@ uint64_t country_view_low(const struct country_view *view, uint32_t position)
         return from < view->header->lows && view->low_at[from] == position ? view->lows[from] : 0;
 }
 
-/* at: the last start with the address's upper half; the last one whose lower half is not above low, or the one before.
+/* at: the last of the starts that share the address's upper half; the last one whose lower half is not above low, or
+ * the one before.
  */
-static uint32_t find_low(const struct country_view *view, uint32_t bucket_from, uint32_t at, uint64_t low)
+static uint32_t find_low(const struct country_view *view, uint32_t first, uint32_t at, uint64_t low)
 {
         uint64_t below = (view->starts6[at] & ~UINT64_C(0xffff)) - 1;
-        uint32_t from = bucket_from, to = at + 1;
+        uint32_t from = first, to = at + 1;
 
         if (view->starts6[at] >> 16 != 0)
                 from += count6(view->starts6, from, to, below);
@@ -135,17 +136,23 @@ static uint32_t find_low(const struct country_view *view, uint32_t bucket_from, 
 
 country_code country_view_lookup6(const struct country_view *view, uint64_t high, uint64_t low)
 {
-        const uint32_t *index = view->index6 + (high >> 48);
-        uint8_t table = view->table_of[high >> 48];
+        uint32_t bucket = (uint32_t)(high >> 48), from = view->index6[bucket], to = view->index6[bucket + 1];
 
-        if (table)
-                index = view->tables + (size_t)(table - 1) * COUNTRY_TABLE_SIZE +
-                        (high >> (48 - COUNTRY_TABLE_BITS) & (COUNTRY_TABLE_SIZE - 2));
-        uint32_t count = count6(view->starts6, index[0], index[1], high << 16 | 0xffff);
-        uint32_t at = index[0] + count - 1;
-        if (count > 0 && view->starts6[at] >> 16 == (high & UINT64_C(0xffffffffffff)))
-                at = find_low(view, index[0], at, low);
-        return view->countries[view->starts6[at] & 0xffff];
+        if (view->table_of[bucket]) {
+                uint32_t slot = COUNTRY_SLOT_TABLE | (view->table_of[bucket] - 1U);
+                for (int shift = COUNTRY_SHIFT_TOP; slot & COUNTRY_SLOT_TABLE; shift -= 8)
+                        slot = view->tables[(size_t)(slot & ~COUNTRY_SLOT_TABLE) * COUNTRY_TABLE_SIZE +
+                                            (high >> shift & (COUNTRY_TABLE_SIZE - 1))];
+                if ((slot & 0xff) < COUNTRY_SLOT_MANY) {
+                        from = slot >> 8;
+                        to = from + (slot & 0xff);
+                }
+        }
+        uint32_t count = count6(view->starts6, from, to, high << 16 | 0xffff), at = from + count - 1;
+        if (count > 0 && view->starts6[at] & COUNTRY_START_LOW &&
+            view->starts6[at] >> 16 == (high & UINT64_C(0xffffffffffff)))
+                at = find_low(view, from, at, low);
+        return view->countries[view->starts6[at] & COUNTRY_START_ID];
 }
 
 country_code country_lookup4(const struct country *country, uint32_t address)
@@ -214,7 +221,8 @@ static bool walk_next(struct country_source *source, struct country_range *range
 
         if (walk->at >= count)
                 return false;
-        range->code = view->countries[v4 ? view->starts4[walk->at] & 0xffff : view->starts6[walk->at] & 0xffff];
+        range->code =
+                view->countries[v4 ? view->starts4[walk->at] & 0xffff : view->starts6[walk->at] & COUNTRY_START_ID];
         range->range.first = walk->start;
         range->range.last = address_last(walk->family);
         if (++walk->at < count) {

@@ -9,12 +9,15 @@
  *     i64 source date, i64 compile date (seconds since 1970; 0: not known) | u32 counts: countries, IPv4 starts,
  *     IPv6 starts, lower halves, tables | u32 0 | source name, 48 bytes, NUL-filled | zero bytes
  *   countries: u16 per id; id 0 is 676 (unknown), the others ascend below 676
- *   IPv4: u32 index[65537]: number of starts below i << 16 | u32 start: lower 16 bits << 16 | country id
- *   IPv6: u32 index[65537]: number of starts below i << 112 | u8 table numbers[65536], 0: none | per table (crowded /16
- *     only) u32 index[4097]: the same for the next 12 bits | u64 start: bits 16 to 63 of the address << 16 | country id
- * | lower halves of starts that are not 0: u64 each, then u32 position of each start A start holds up to the next one;
- * the first is 0, neighbours differ in their country. The whole file is checked when it is opened, so that a look-up
- * reads nothing outside, whatever the file held.
+ *   IPv4: u32 index[65537]: number of starts below i << 16 | u32 start: lower 16 bits << 16, country id
+ *   IPv6: u32 index[65537]: number of starts below i << 112 | u16 table number of each /16, from 1, or 0 |
+ *     tables of u32[256] for the next 8 bits, wherever 64 starts or more share their upper bits: number of a table
+ * below (top bit set), or first start << 8, how many (255: search the whole /16) | u64 start: bits 16 to 63 of the
+ * address << 16, bit 15: has a lower half, country id | lower halves that are not 0: u64 each, then u32 position of
+ * each start
+ *
+ * A start holds up to the next one; the first is 0, neighbours differ in their country. The whole file is checked when
+ * it is opened, so that a look-up reads nothing outside, whatever the file held.
  */
 
 #include <stdint.h>

@@ -15,11 +15,21 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is mapped as
 #define COUNTRY_VERSION    1
 #define COUNTRY_IDS_MAX    (COUNTRY_CODES + 1)
 #define COUNTRY_BUCKETS    65536
-#define COUNTRY_TABLE_BITS 12
-#define COUNTRY_TABLE_SIZE ((1U << COUNTRY_TABLE_BITS) + 1)
-#define COUNTRY_TABLES_MAX 255
-#define COUNTRY_CROWDED    64         /* starts in a /16 from which on it gets a table */
+#define COUNTRY_TABLE_SIZE 256
+#define COUNTRY_TABLES_MAX 8192
+#define COUNTRY_CROWDED    64         /* starts that share their upper bits: from here on they get a table */
 #define COUNTRY_STARTS_MAX (4U << 20) /* per family */
+#define COUNTRY_SHIFT_TOP  40         /* a /16's table is indexed by bits 40 to 47 of the upper half */
+
+/* A slot of a table: another table's number, or the first start and how many there are; MANY: search the whole /16. */
+#define COUNTRY_SLOT_TABLE (UINT32_C(1) << 31)
+#define COUNTRY_SLOT_MANY  255
+#define COUNTRY_SLOT(first, count) \
+        ((uint32_t)(first) << 8 | ((count) < COUNTRY_SLOT_MANY ? (count) : COUNTRY_SLOT_MANY))
+
+/* In an IPv6 start: its lower half is not 0 (and in the list). */
+#define COUNTRY_START_LOW UINT64_C(0x8000)
+#define COUNTRY_START_ID  UINT64_C(0x7fff)
 
 struct country_header {
         char magic[8];
@@ -47,9 +57,9 @@ struct country_view {
         const uint32_t *index4;  /* COUNTRY_BUCKETS + 1 */
         const uint32_t *starts4; /* lower 16 bits << 16 | id */
         const uint32_t *index6;
-        const uint8_t *table_of; /* COUNTRY_BUCKETS */
-        const uint32_t *tables;  /* header->tables * COUNTRY_TABLE_SIZE */
-        const uint64_t *starts6; /* bits 16 to 63 << 16 | id */
+        const uint16_t *table_of; /* COUNTRY_BUCKETS */
+        const uint32_t *tables;   /* header->tables * COUNTRY_TABLE_SIZE */
+        const uint64_t *starts6;  /* bits 16 to 63 << 16 | COUNTRY_START_LOW | id */
         const uint64_t *lows;
         const uint32_t *low_at;
 };

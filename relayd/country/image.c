@@ -33,22 +33,6 @@ static uint32_t count_lows(const struct starts *starts)
         return lows;
 }
 
-/* Numbers the /16 with many starts; returns how many. */
-static uint32_t number_tables(const struct starts *starts, uint8_t table_of[COUNTRY_BUCKETS])
-{
-        uint32_t tables = 0;
-
-        memset(table_of, 0, COUNTRY_BUCKETS);
-        for (size_t from = 0, to; from < starts->count && tables < COUNTRY_TABLES_MAX; from = to) {
-                uint64_t bucket = starts->list[from].high >> 48;
-                for (to = from + 1; to < starts->count && starts->list[to].high >> 48 == bucket;)
-                        to++;
-                if (to - from >= COUNTRY_CROWDED)
-                        table_of[bucket] = (uint8_t)++tables;
-        }
-        return tables;
-}
-
 static void fill_ipv4(uint32_t *index, uint32_t *out, const struct starts *starts, const struct ids *ids)
 {
         uint32_t bucket = 0;
@@ -76,43 +60,72 @@ static void fill_ipv6(uint32_t *index, uint64_t *out, uint64_t *lows, uint32_t *
                 if (start->low != 0) {
                         *lows++ = start->low;
                         *low_at++ = i;
+                        out[i] |= COUNTRY_START_LOW;
                 }
         }
         for (; bucket <= COUNTRY_BUCKETS; bucket++)
                 index[bucket] = (uint32_t)starts->count;
 }
 
-static void fill_table(uint32_t *table, const struct country_view *view, uint32_t bucket)
-{
-        uint32_t from = view->index6[bucket], to = view->index6[bucket + 1], slot = 0;
+struct tables {
+        const struct starts *starts;
+        uint32_t *out; /* NULL: only count */
+        uint32_t used;
+};
 
-        for (uint32_t i = from; i < to; i++)
-                for (; slot <= view->starts6[i] >> (64 - COUNTRY_TABLE_BITS); slot++)
-                        table[slot] = i;
-        for (; slot < COUNTRY_TABLE_SIZE; slot++)
-                table[slot] = to;
+/* A table for the starts [from, to), and tables below it where they still crowd; returns its number. */
+static uint32_t fill_table(struct tables *tables, uint32_t from, uint32_t to, unsigned shift)
+{
+        uint32_t number = tables->used++;
+
+        for (uint32_t slot = 0; slot < COUNTRY_TABLE_SIZE; slot++) {
+                uint32_t first = from, word;
+                while (from < to && (tables->starts->list[from].high >> shift & (COUNTRY_TABLE_SIZE - 1)) == slot)
+                        from++;
+                if (from - first >= COUNTRY_CROWDED && shift > 0 && tables->used < COUNTRY_TABLES_MAX)
+                        word = COUNTRY_SLOT_TABLE | fill_table(tables, first, from, shift - 8);
+                else
+                        word = COUNTRY_SLOT(first, from - first);
+                if (tables->out)
+                        tables->out[(size_t)number * COUNTRY_TABLE_SIZE + slot] = word;
+        }
+        return number;
 }
 
-static void fill(uint8_t *data, const struct country_build *build, const struct ids *ids, const uint8_t *table_of)
+/* Tables for every crowded /16; out and table_of NULL: only count them. */
+static uint32_t fill_tables(const struct starts *starts, uint32_t *out, uint16_t *table_of)
+{
+        struct tables tables = { starts, out, 0 };
+
+        for (uint32_t from = 0, to; from < starts->count && tables.used < COUNTRY_TABLES_MAX; from = to) {
+                uint64_t bucket = starts->list[from].high >> 48;
+                for (to = from + 1; to < starts->count && starts->list[to].high >> 48 == bucket;)
+                        to++;
+                if (to - from < COUNTRY_CROWDED)
+                        continue;
+                uint32_t number = fill_table(&tables, from, to, COUNTRY_SHIFT_TOP);
+                if (table_of)
+                        table_of[bucket] = (uint16_t)(number + 1);
+        }
+        return tables.used;
+}
+
+static void fill(uint8_t *data, const struct country_build *build, const struct ids *ids)
 {
         struct country_view view;
 
         country_view_lay_out(&view, data, (const struct country_header *)(void *)data);
         memcpy((void *)view.countries, ids->codes, ids->count * sizeof ids->codes[0]);
-        memcpy((void *)view.table_of, table_of, COUNTRY_BUCKETS);
         fill_ipv4((uint32_t *)view.index4, (uint32_t *)view.starts4, &build->families[0], ids);
         fill_ipv6((uint32_t *)view.index6, (uint64_t *)view.starts6, (uint64_t *)view.lows, (uint32_t *)view.low_at,
                   &build->families[1], ids);
-        for (uint32_t bucket = 0; bucket < COUNTRY_BUCKETS; bucket++)
-                if (table_of[bucket])
-                        fill_table((uint32_t *)view.tables + (size_t)(table_of[bucket] - 1) * COUNTRY_TABLE_SIZE, &view,
-                                   bucket);
+        fill_tables(&build->families[1], (uint32_t *)view.tables, (uint16_t *)view.table_of);
 }
 
 int country_build_image(struct country_build *build, const struct country_info *info, uint8_t **data, size_t *size,
                         char *error)
 {
-        _cleanup_free_ uint8_t *table_of = malloc(COUNTRY_BUCKETS), *image = NULL;
+        _cleanup_free_ uint8_t *image = NULL;
         struct country_view view;
         struct ids ids;
         int r = country_build_close(build, error);
@@ -131,13 +144,13 @@ int country_build_image(struct country_build *build, const struct country_info *
         };
         memcpy(header.magic, COUNTRY_MAGIC, sizeof header.magic);
         snprintf(header.source, sizeof header.source, "%s", info->source);
-        if (table_of)
-                header.tables = number_tables(&build->families[1], table_of);
+        header.tables = fill_tables(&build->families[1], NULL, NULL);
         header.size = country_view_lay_out(&view, NULL, &header);
-        if (!table_of || !(image = calloc(1, header.size)))
+        image = calloc(1, header.size);
+        if (!image)
                 return country_fail(error, -ENOMEM, "not enough memory");
         memcpy(image, &header, sizeof header);
-        fill(image, build, &ids, table_of);
+        fill(image, build, &ids);
         header.crc = crc32c(0, span_of(image + COUNTRY_CRC_FROM, header.size - COUNTRY_CRC_FROM));
         memcpy(image, &header, sizeof header);
         r = country_view_open(&view, span_of(image, header.size), error);

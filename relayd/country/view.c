@@ -26,7 +26,7 @@ uint64_t country_view_lay_out(struct country_view *view, const void *data, const
         view->index4 = section(data, &at, index);
         view->starts4 = section(data, &at, (uint64_t)header->starts4 * sizeof(uint32_t));
         view->index6 = section(data, &at, index);
-        view->table_of = section(data, &at, COUNTRY_BUCKETS);
+        view->table_of = section(data, &at, COUNTRY_BUCKETS * sizeof(uint16_t));
         view->tables = section(data, &at, (uint64_t)header->tables * COUNTRY_TABLE_SIZE * sizeof(uint32_t));
         view->starts6 = section(data, &at, (uint64_t)header->starts6 * sizeof(uint64_t));
         view->lows = section(data, &at, (uint64_t)header->lows * sizeof(uint64_t));
@@ -123,7 +123,9 @@ static bool starts6_are_right(const struct country_view *view, uint32_t from, ui
                 uint64_t entry = view->starts6[i], before = i > 0 ? view->starts6[i - 1] : 0, low_now = 0;
                 if (*low < view->header->lows && view->low_at[*low] == i)
                         low_now = view->lows[(*low)++];
-                if ((entry & 0xffff) >= view->header->countries || (i > 0 && (before & 0xffff) == (entry & 0xffff)))
+                if (((entry & COUNTRY_START_LOW) != 0) != (low_now != 0) ||
+                    (entry & COUNTRY_START_ID) >= view->header->countries ||
+                    (i > 0 && ((before ^ entry) & COUNTRY_START_ID) == 0))
                         return false;
                 if (i > from && (before >> 16 > entry >> 16 || (before >> 16 == entry >> 16 && low_before >= low_now)))
                         return false;
@@ -132,16 +134,37 @@ static bool starts6_are_right(const struct country_view *view, uint32_t from, ui
         return true;
 }
 
-/* Each start of the bucket lies in the slot of the table that its bits name. */
-static bool table_is_right(const struct country_view *view, uint32_t bucket, const uint32_t *table)
+/*
+ * One table and those below it. They are numbered in the order in which they are met here, so that none is met twice.
+ * *next: the number that the next one must have.
+ */
+static bool table_is_right(const struct country_view *view, uint32_t from, uint32_t to, unsigned shift, uint32_t *next)
 {
-        if (!index_is_right(table, COUNTRY_TABLE_SIZE - 1, view->index6[bucket], view->index6[bucket + 1]))
-                return false;
-        for (uint32_t slot = 0; slot + 1 < COUNTRY_TABLE_SIZE; slot++)
-                for (uint32_t i = table[slot]; i < table[slot + 1]; i++)
-                        if (view->starts6[i] >> (64 - COUNTRY_TABLE_BITS) != slot)
-                                return false;
-        return true;
+        const uint32_t *table = view->tables + (size_t)(*next)++ * COUNTRY_TABLE_SIZE;
+
+        for (uint32_t slot = 0; slot < COUNTRY_TABLE_SIZE; slot++) {
+                uint32_t first = from;
+                while (from < to && (view->starts6[from] >> (16 + shift) & (COUNTRY_TABLE_SIZE - 1)) == slot)
+                        from++;
+                if (table[slot] == COUNTRY_SLOT(first, from - first))
+                        continue;
+                if (shift == 0 || *next >= view->header->tables || table[slot] != (COUNTRY_SLOT_TABLE | *next) ||
+                    !table_is_right(view, first, from, shift - 8, next))
+                        return false;
+        }
+        return from == to;
+}
+
+static bool tables_are_right(const struct country_view *view)
+{
+        uint32_t next = 0;
+
+        for (uint32_t i = 0; i < COUNTRY_BUCKETS; i++)
+                if (view->table_of[i] &&
+                    (next >= view->header->tables || view->table_of[i] != next + 1 ||
+                     !table_is_right(view, view->index6[i], view->index6[i + 1], COUNTRY_SHIFT_TOP, &next)))
+                        return false;
+        return next == view->header->tables;
 }
 
 static bool ipv6_is_right(const struct country_view *view)
@@ -151,15 +174,10 @@ static bool ipv6_is_right(const struct country_view *view)
         if (!index_is_right(view->index6, COUNTRY_BUCKETS, 0, view->header->starts6) || view->index6[1] < 1 ||
             view->starts6[0] >> 16 != 0 || !lows_are_right(view) || (view->header->lows > 0 && view->low_at[0] == 0))
                 return false;
-        for (uint32_t i = 0; i < COUNTRY_BUCKETS; i++) {
-                uint8_t table = view->table_of[i];
-                if (!starts6_are_right(view, view->index6[i], view->index6[i + 1], &low) ||
-                    table > view->header->tables)
+        for (uint32_t i = 0; i < COUNTRY_BUCKETS; i++)
+                if (!starts6_are_right(view, view->index6[i], view->index6[i + 1], &low))
                         return false;
-                if (table && !table_is_right(view, i, view->tables + (size_t)(table - 1) * COUNTRY_TABLE_SIZE))
-                        return false;
-        }
-        return true;
+        return tables_are_right(view);
 }
 
 int country_view_open(struct country_view *ret, struct span file, char *error)

@@ -222,7 +222,7 @@ static void test_lies(void **state)
         LIE(header->lows = UINT32_MAX);
         LIE(header->countries = 0);
         LIE(header->countries = UINT32_MAX);
-        LIE(header->tables = 256);
+        LIE(header->tables = COUNTRY_TABLES_MAX + 1);
         LIE(header->size++);
         LIE(memset(header->source, 'x', sizeof header->source));
         LIE(((uint16_t *)at.countries)[0] = 1);
@@ -236,9 +236,10 @@ static void test_lies(void **state)
         LIE(((uint32_t *)at.starts4)[1] = 0xffff);
         LIE(((uint32_t *)at.starts4)[2] = at.starts4[1]);
         LIE(((uint32_t *)at.index6)[0x2002] = UINT32_MAX);
-        LIE(((uint8_t *)at.table_of)[0x2001] = 1);
+        LIE(((uint16_t *)at.table_of)[0x2001] = 1);
         LIE(((uint64_t *)at.starts6)[1] = 0xffff);
         LIE(((uint64_t *)at.starts6)[2] = 0);
+        LIE(((uint64_t *)at.starts6)[1] ^= COUNTRY_START_LOW);
         LIE(((uint64_t *)at.lows)[0] = 0);
         LIE(((uint32_t *)at.low_at)[0] = UINT32_MAX);
         LIE(((uint32_t *)at.low_at)[0] = 0);
