@@ -49,10 +49,11 @@ static void note_refused(struct manager *m, enum country_direction direction, ui
 
         if (tell == 0)
                 return;
-        snprintf(detail, sizeof(detail), "%s %s %s port %u refused by the %s: %s; %" PRIu64 " of this country and %s",
-                 direction == COUNTRY_UPLINK ? "a connection to" : "a connection from", subject(address, country, text),
-                 direction == COUNTRY_UPLINK ? "at" : "to", port, who, reason_name(reason), tell,
-                 country_direction_name(direction));
+        snprintf(detail, sizeof(detail),
+                 "a connection %s %s %s port %u was refused by the %s; %" PRIu64
+                 " of this country since the last alert",
+                 direction == COUNTRY_UPLINK ? "to" : "from", subject(address, country, text),
+                 direction == COUNTRY_UPLINK ? "at" : "to", port, who, tell);
         manager_alert(m, "", reason, detail);
         manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_COUNTRY_REFUSED, country_code_text(country, code), detail);
 }

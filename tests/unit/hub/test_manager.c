@@ -421,6 +421,30 @@ static void broken_front_end(void **state)
         assert_int_equal(frontends_sessions(manager_frontends(b->manager)), 0);
 }
 
+static void set_country(struct bench *b, const char *name, const char *value)
+{
+        const struct country_change change = { name, value };
+        const struct country_caller who = { .caller = "uid:0" };
+        struct refusal refusal;
+
+        assert_int_equal(manager_set_country(b->manager, &who, &change, 1, 0, &refusal), 0);
+}
+
+/* The peer of these tests is at 192.0.2.7; there is no database, so what a rule would judge is refused. */
+static void the_country_policy_stands_before_the_certificate(void **state)
+{
+        struct bench *b = *state;
+
+        set_country(b, "inbound", "deny RU unknown=accept");
+        expect_refusal(b, 1, "device-1", REASON_NO_COUNTRY_DATABASE);
+        expect_refusal(b, 2, "app.test", REASON_NO_COUNTRY_DATABASE);
+        set_country(b, "exempt", "+192.0.2.0/24");
+        connect_as(b, 3, "app.test", CHANNEL_PEER_APPLICATION);
+        set_country(b, "exempt", "-192.0.2.0/24");
+        settle(b);
+        assert_int_equal(frontends_sessions(manager_frontends(b->manager)), 0); /* judged again */
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -433,6 +457,7 @@ int main(void)
                 test(role_taken_away),
                 test(everything_is_there_after_a_restart),
                 test(broken_front_end),
+                test(the_country_policy_stands_before_the_certificate),
         };
         return cmocka_run_group_tests_name("manager", tests, NULL, NULL);
 }
