@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Worlds for the system tests. `relay` is shared by all tests that leave it as they found it; `world` is one test's own."""
 
+import itertools
 import os
 import pathlib
 import sys
@@ -10,6 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
+from lab.packets import Client  # noqa: E402
 from lab.site import World  # noqa: E402
 
 BUILD = os.environ.get("RELAYD_BUILD", str(ROOT / "build"))
@@ -49,3 +51,27 @@ def world():
     world = started(devices=3)
     yield world
     world.close()
+
+
+numbers = itertools.count(1)
+
+
+@pytest.fixture
+def make(relay):
+    """make("name", ...) gives a connected client of app.all with a client id of this test's own."""
+    made, serial = [], next(numbers)
+
+    def client(name="a", identity="app.all", **options):
+        options.setdefault("client_id", f"{identity}.{name}{serial}")
+        one = Client(relay, identity, **options)
+        made.append(one)
+        return one
+    client.topic = f"test/conformance/{serial}"
+    yield client
+    for one in made:
+        one.drop()
+
+
+@pytest.fixture
+def topic(make):
+    return make.topic
