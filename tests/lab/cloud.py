@@ -29,6 +29,11 @@ topic read #
 """
 
 
+# so that a SIGKILL of the broker does not make it forget what it acknowledged
+SAVE_AT_ONCE = """autosave_on_changes true
+autosave_interval 1"""
+
+
 class Cloud:
     """mosquitto on a loopback port of its own. certificates: folder with ca.crt, cloud.crt, cloud.key."""
 
@@ -56,6 +61,7 @@ max_queued_messages 0
 max_inflight_messages 200
 persistence {'true' if persistence else 'false'}
 persistence_location {folder}/
+{SAVE_AT_ONCE if persistence else ''}
 log_dest stderr
 log_type error
 log_type warning
