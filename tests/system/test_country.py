@@ -1,243 +1,379 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""relay-country with MaxMind databases (against mmdblookup), Debian's text, and files that are wrong."""
+"""Country policy at a relay without a guard: relayctl, trials, lock-out, databases. With a guard: test_country_kernel.py."""
 
-import ipaddress
-import json
 import os
 import pathlib
-import random
-import re
-import shutil
-import subprocess
+import time
 
 import pytest
 
-from lab import mmdb
+from lab.country import configure, make_database
+from lab.ctl import on_terminal
+from lab.process import wait_until
+from lab.site import World
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-BUILD = pathlib.Path(os.environ.get("RELAYD_BUILD", ROOT / "build"))
-COUNTRY = BUILD / "relayd" / "country" / "relay-country"
-TOR = [pathlib.Path("/usr/share/tor/geoip"), pathlib.Path("/usr/share/tor/geoip6")]
-NETWORKS = {"1.0.0.0/24": "AU", "1.0.1.0/24": "CN", "2.0.0.0/8": "FR", "5.44.16.0/20": "GB", "203.0.113.7/32": "FI",
-            "2001:200::/32": "JP", "2001:db8::/48": "SE", "2a02:6b8::/29": "RU", "2001:4:112:1::/128": "DE"}
+BUILD = os.environ.get("RELAYD_BUILD", str(pathlib.Path(__file__).resolve().parent.parent.parent / "build"))
 
 
-def run(*arguments, code=0):
-    done = subprocess.run([str(COUNTRY), *map(str, arguments)], capture_output=True, text=True, timeout=60)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout if code == 0 else done.stderr
-
-
-def tree_of(record=mmdb.country_record, networks=None, **options):
-    tree = mmdb.Tree(**options)
-    for network, code in (networks or NETWORKS).items():
-        tree.add(network, record(code))
-    return tree
-
-
-def codes(database, addresses):
-    lines = run("lookup", database, *addresses).splitlines()
-    return [line.split()[1] for line in lines]
-
-
-def interesting_addresses():
-    """The ends of all networks, one before and one behind, and some inside."""
-    chosen = set()
-    for text in NETWORKS:
-        network = ipaddress.ip_network(text)
-        first, last = int(network[0]), int(network[-1])
-        for number in (first - 1, first, last, last + 1, random.randint(first, last)):
-            chosen.add(str(type(network[0])(number)))
-    return sorted(chosen)
-
-
-def peer_code(path, address):
-    done = subprocess.run(["mmdblookup", "--file", str(path), "--ip", address, "country", "iso_code"], capture_output=True, text=True)
-    found = re.search(r'"([A-Z]{2})"', done.stdout)
-    return found.group(1) if found else "??"
-
-
-@pytest.mark.parametrize("size", [24, 32])
-@pytest.mark.parametrize("city", [None, "Somewhere"])
-def test_same_as_mmdblookup(tmp_path, size, city):
-    source = tmp_path / "source.mmdb"
-    tree_of(lambda code: mmdb.country_record(code, city)).write(source, record_size=size)
-    out = run("compile", "--mmdb", source, "--output", tmp_path / "db")
-    assert "source:     Test-Country" in out and "date:       2026-06-25" in out and f"countries:  {len(NETWORKS)}" in out
-    addresses = interesting_addresses()
-    ours = codes(tmp_path / "db", addresses)
-    assert dict(zip(addresses, ours)) == {address: peer_code(source, address) for address in addresses}
-    assert set(ours) == set(NETWORKS.values()) | {"??"}
-
-
-@pytest.mark.parametrize("record", [lambda code: {"country_code": code}, lambda code: {"country": code},
-                                    lambda code: {"registered_country": {"iso_code": code}}])
-def test_other_layouts(tmp_path, record):
-    tree_of(record).write(tmp_path / "source")
-    run("compile", "--mmdb", tmp_path / "source", "--output", tmp_path / "db")
-    assert codes(tmp_path / "db", ["1.0.0.1", "2001:db8::1", "9.9.9.9"]) == ["AU", "SE", "??"]
-
-
-def test_aliases_of_ipv4_are_skipped(tmp_path):
-    """Real databases lead 2002::/16 back to the IPv4 subtree."""
-    tree = tree_of()
-    node = 0
-    for _ in range(96):
-        node = tree.nodes[node][0]
-    tree.add_bits(0x2002 << 112, 128, 16, node)
-    tree.write(tmp_path / "source")
-    run("compile", "--mmdb", tmp_path / "source", "--output", tmp_path / "db")
-    assert codes(tmp_path / "db", ["1.0.0.1", "2002:100:1::"]) == ["AU", "??"]
-
-
-def cyclic(path):
-    tree = tree_of()
-    tree.nodes[-1][0] = 3
-    tree.write(path)
-
-
-def leads_nowhere(path):
-    tree = tree_of()
-    tree.nodes[-1][0] = len(tree.nodes) + 5
-    tree.write(path)
-
-
-def behind_the_data(path):
-    tree = tree_of()
-    tree.nodes[-1][0] = ("data", 1 << 20)
-    tree.write(path)
-
-
-def number_as_code(path):
-    tree_of(lambda code: {"country": {"iso_code": mmdb.Number(6, 7)}}).write(path)
-
-
-def long_code(path):
-    tree_of(lambda code: mmdb.country_record(code + code)).write(path)
-
-
-def digits_as_code(path):
-    tree_of(lambda code: mmdb.country_record("12")).write(path)
-
-
-def no_country(path):
-    tree_of(lambda code: {"autonomous_system_number": mmdb.Number(6, 64496)}).write(path)
-
-
-def only_ipv4(path):
-    tree_of(networks={"1.0.0.0/24": "AU"}, ip_version=4).write(path)
-
-
-def lying_node_count(path):
-    tree_of().write(path, node_count=1 << 30)
-
-
-def cut(path):
-    tree_of().write(path)
-    path.write_bytes(path.read_bytes()[:-400])
-
-
-def tail_only(path):
-    tree_of().write(path)
-    path.write_bytes(path.read_bytes()[-300:])
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def a_folder(path):
-    path.mkdir()
-
-
-BROKEN = [(cyclic, "in a circle"), (leads_nowhere, ""), (behind_the_data, ""), (number_as_code, "no country code of two letters"),
-          (long_code, "no country code of two letters"), (digits_as_code, "no country code of two letters"),
-          (no_country, "no record names a country"), (only_ipv4, "no IPv6 range"), (lying_node_count, ""), (cut, ""),
-          (tail_only, ""), (empty, ""), (a_folder, "no regular file")]
+@pytest.fixture(scope="module")
+def site():
+    """A hub with a database, its bus, and no guard."""
+    world = World(BUILD, devices=1)
+    try:
+        world.make_vendor()
+        world.make_factory()
+        world.make_cloud()
+        world.make_people()
+        world.make_relay()
+        configure(world, make_database(pathlib.Path(BUILD), world.folder))
+        world.start_bus()
+        world.cloud.start()
+        world.start_hub()
+        yield world
+    finally:
+        world.close()
 
 
 @pytest.fixture
-def good(tmp_path):
-    tree_of().write(tmp_path / "good.mmdb")
-    run("compile", "--mmdb", tmp_path / "good.mmdb", "--output", tmp_path / "db")
-    return tmp_path / "db"
+def relay(site):
+    """With no rule, and nothing on trial."""
+    if not site.processes["hub"].alive():
+        site.start_hub()
+    if shown(site)["CountryPendingUntil"]:
+        country(site, "confirm")
+    reset(site)
+    return site
 
 
-@pytest.mark.parametrize("make, words", BROKEN, ids=[make.__name__ for make, _ in BROKEN])
-def test_broken_database_is_refused(tmp_path, good, make, words):
-    before = good.read_bytes()
-    make(tmp_path / "broken")
-    error = run("compile", "--mmdb", tmp_path / "broken", "--output", good, code=1)
-    assert words in error and error.count("\n") == 1
-    assert good.read_bytes() == before
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["broken", "db", "good.mmdb"]
+def country(world, *arguments, code=0):
+    done = world.relayctl("country", *arguments, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
-def test_text_that_is_wrong_names_the_line(tmp_path, good):
-    (tmp_path / "v4").write_text("# comment\n16777216,16777471,AU\n16777300,16777727,CN\n")
-    (tmp_path / "v6").write_text("2001:200::,2001:200:ffff:ffff:ffff:ffff:ffff:ffff,JP\n")
-    before = good.read_bytes()
-    error = run("compile", "--tor4", tmp_path / "v4", "--tor6", tmp_path / "v6", "--output", good, code=1)
-    assert f"{tmp_path}/v4, line 3: the range at 1.0.0.84 overlaps" in error
-    error = run("compile", "--tor4", tmp_path / "v5", "--tor6", tmp_path / "v6", "--output", good, code=1)
-    assert f"{tmp_path}/v5: No such file" in error
-    assert good.read_bytes() == before
+def reset(world):
+    for setting in shown(world)["Policy"]:
+        name, value = setting["Name"], setting["Value"]
+        if name in ("inbound", "uplink", "admin") and value != "off":
+            country(world, "off", "--direction", name)
+        elif name.startswith("port "):
+            country(world, "off", "--port", name.split()[1])
+        elif name == "exempt":
+            country(world, "exempt", "--remove", value)
+        elif name == "local" and value != "exempt":
+            country(world, "local", "exempt")
 
 
-def test_database_that_shrank_is_refused(tmp_path, good):
-    """Cut at the end of a line, a text is still well-formed."""
-    (tmp_path / "v4").write_text("16777216,16777471,AU\n")
-    (tmp_path / "v6").write_text("2001:200::,2001:200:ffff:ffff:ffff:ffff:ffff:ffff,JP\n")
-    source = ["--tor4", tmp_path / "v4", "--tor6", tmp_path / "v6", "--output", good]
-    before = good.read_bytes()
-    assert "--force" in run("compile", *source, code=1)
-    assert good.read_bytes() == before
-    run("compile", *source, "--force")
-    assert codes(good, ["1.0.0.1", "2.0.0.1", "2001:200::1"]) == ["AU", "??", "JP"]
+def shown(world):
+    return world.relayctl_json("country", "show")
 
 
-@pytest.mark.parametrize("at", [0, 9, 20, 60, 5000, -1])
-def test_damaged_file_is_refused(tmp_path, good, at):
-    data = bytearray(good.read_bytes())
-    data[at] ^= 1
-    (tmp_path / "damaged").write_bytes(data)
-    assert "compile" in run("lookup", tmp_path / "damaged", "1.0.0.1", code=1)
-    (tmp_path / "damaged").write_bytes(data[:-8])
-    assert "compile" in run("show", tmp_path / "damaged", code=1)
+def rules(world, state="committed"):
+    return {row["Name"]: row["Value"] for row in shown(world)["Policy"] if row["State"] == state}
 
 
-def test_damaged_last_file_is_replaced(tmp_path, good):
-    good.write_bytes(good.read_bytes()[:-8])
-    run("compile", "--mmdb", tmp_path / "good.mmdb", "--output", good)
-    assert codes(good, ["1.0.0.1"]) == ["AU"]
+def judged(world, address, *options):
+    return world.relayctl_json("country", "test", address, *options)
 
 
-@pytest.mark.parametrize("arguments", [[], ["compile", "extra"], ["compile", "--tor4", "a"], ["compile", "--mmdb", "a", "--tor4", "b", "--tor6", "c"],
-                                       ["lookup"], ["lookup", "db"], ["show", "a", "b"], ["compile", "--what"], ["burn"]])
-def test_usage(arguments):
-    assert "usage:" in run(*arguments, code=2)
+def alerts(world, reason):
+    return [alert for alert in world.relayctl_json("alerts") if alert["reason"] == reason]
 
 
-def test_no_address(good):
-    assert "is no address" in run("lookup", good, "example.org", code=2)
+# ---- what is shown
+
+def test_without_a_guard_it_says_so_and_enforces_all_the_same(relay):
+    assert shown(relay)["CountryEnforced"] == "off"
+    said = country(relay, "allow", "FI").stdout
+    assert "at the relay only" in said and "relay-guardd does not run" in said
+    assert shown(relay)["CountryEnforced"] == "hub" and shown(relay)["GuardState"] == "absent"
+    status = relay.relayctl_json("status")
+    assert status["CountryEnforced"] == "hub" and status["GuardState"] == "absent"
+    assert "absent" in relay.relayctl("status").stdout
+    assert shown(relay)["CountryDatabase"] == "tor-geoipdb" and shown(relay)["CountryDatabaseDate"] > 0
 
 
-@pytest.mark.skipif(not all(path.exists() for path in TOR), reason="tor-geoipdb is not installed")
-def test_debians_database(tmp_path):
-    out = run("compile", "--output", tmp_path / "db")
-    assert "source:     tor-geoipdb" in out
-    assert (tmp_path / "db").stat().st_size < 8_000_000
-    assert codes(tmp_path / "db", ["127.0.0.1", "8.8.8.8"]) == ["??", "US"]
+TESTS = [
+    # commands, address and options of the question -> allowed, country, rule
+    ([], ("198.51.100.7",), True, "RU", "inbound:off"),
+    ([("allow", "FI", "SE")], ("192.0.2.9",), True, "FI", "inbound:allow:FI"),
+    ([("allow", "FI", "SE")], ("::ffff:192.0.2.9",), True, "FI", "inbound:allow:FI"),
+    ([("allow", "FI", "SE")], ("2001:db8:3::9",), True, "SE", "inbound:allow:SE"),
+    ([("allow", "FI", "SE")], ("198.51.100.7",), False, "RU", "inbound:not-allowed:RU"),
+    ([("allow", "FI", "SE")], ("2001:db8:2::9",), False, "RU", "inbound:not-allowed:RU"),
+    ([("allow", "FI", "SE")], ("10.1.2.3",), True, "??", "local:10.0.0.0/8"),
+    ([("allow", "FI", "SE")], ("127.0.0.1",), True, "??", None),
+    ([("allow", "FI", "SE")], ("fd00::1",), True, "??", "local:fc00::/7"),
+    ([("allow", "FI"), ("local", "judge")], ("10.1.2.3",), False, "??", "inbound:unknown"),
+    ([("allow", "FI"), ("local", "judge")], ("127.0.0.1",), True, "??", None),
+    ([("deny", "RU")], ("198.51.100.7",), False, "RU", "inbound:deny:RU"),
+    ([("deny", "RU")], ("192.0.2.9",), True, "FI", "inbound:not-denied:FI"),
+    # unknown countries: allow refuses, deny accepts, unless told otherwise
+    ([("allow", "FI")], ("8.8.8.8",), False, "??", "inbound:unknown"),
+    ([("allow", "FI", "--unknown", "accept")], ("8.8.8.8",), True, "??", "inbound:unknown"),
+    ([("deny", "RU")], ("8.8.8.8",), True, "??", "inbound:unknown"),
+    ([("deny", "RU", "--unknown", "refuse")], ("8.8.8.8",), False, "??", "inbound:unknown"),
+    # exempt networks, also within refused countries
+    ([("deny", "RU"), ("exempt", "198.51.100.0/28")], ("198.51.100.7",), True, "RU", "exempt:198.51.100.0/28"),
+    ([("deny", "RU"), ("exempt", "198.51.100.0/28")], ("198.51.100.16",), False, "RU", "inbound:deny:RU"),
+    ([("allow", "FI"), ("exempt", "2001:db8:2::/64")], ("2001:db8:2::1",), True, "RU", "exempt:2001:db8:2::/64"),
+    # ports of their own
+    ([("allow", "FI"), ("deny", "US", "--port", "8884")], ("198.51.100.7", "--port", "8884"), True, "RU", None),
+    ([("allow", "FI"), ("deny", "US", "--port", "8884")], ("100.100.1.1", "--port", "8884"), False, "US",
+     "port-8884:deny:US"),
+    ([("allow", "FI"), ("deny", "US", "--port", "8884")], ("198.51.100.7", "--port", "8883"), False, "RU",
+     "inbound:not-allowed:RU"),
+    # directions do not touch each other
+    ([("allow", "FI")], ("198.51.100.7", "--direction", "uplink"), True, "RU", "uplink:off"),
+    ([("deny", "RU", "--direction", "uplink")], ("198.51.100.7", "--direction", "uplink"), False, "RU", "uplink:deny:RU"),
+    ([("deny", "RU", "--direction", "uplink")], ("198.51.100.7",), True, "RU", "inbound:off"),
+    # groups
+    ([("allow", "EU")], ("192.0.2.9",), True, "FI", None),
+    ([("allow", "EU")], ("100.100.1.1",), False, "US", None),
+    ([("allow", "eea")], ("203.0.113.5",), True, "SE", None),
+    ([("deny", "EU", "RU")], ("203.0.113.5",), False, "SE", None),
+]
 
 
-@pytest.mark.skipif(not all(path.exists() for path in TOR), reason="tor-geoipdb is not installed")
-def test_agrees_with_libmaxminddb_on_the_same_data(tmp_path):
-    """The benchmark's program writes an MMDB of the same ranges and stops if a million look-ups a family differ."""
-    run("compile", "--output", tmp_path / "db")
-    done = subprocess.run([str(BUILD / "tests" / "bench" / "lookup"), str(tmp_path / "db"), str(tmp_path / "peer.mmdb")],
-                          capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["bytes"] == (tmp_path / "db").stat().st_size
-    run("compile", "--mmdb", tmp_path / "peer.mmdb", "--output", tmp_path / "again")
-    shutil.copy(tmp_path / "db", tmp_path / "first")
-    assert (tmp_path / "again").read_bytes()[128:] == (tmp_path / "first").read_bytes()[128:]
+@pytest.mark.parametrize("commands, question, allowed, code, rule", TESTS)
+def test_an_address_is_explained(relay, commands, question, allowed, code, rule):
+    for command in commands:
+        country(relay, *command)
+    answer = judged(relay, *question)
+    assert (answer["Allowed"], answer["Country"]) == (allowed, code), answer
+    assert rule is None or answer["Rule"] == rule
+    assert (answer["Reason"] == "none") == allowed
+    assert question[0].removeprefix("::ffff:") in answer["Sentence"]
+    assert ("is allowed" if allowed else "is refused") in answer["Sentence"]
+    assert answer["Sentence"] in country(relay, "test", *question).stdout
+
+
+def test_groups_become_their_countries(relay):
+    country(relay, "allow", "EU")
+    members = rules(relay)["inbound"].split()[1:]
+    assert len(members) == 27 and "FI" in members and "NO" not in members
+    country(relay, "allow", "EEA")
+    assert set(rules(relay)["inbound"].split()[1:]) == {*members, "IS", "LI", "NO"}
+
+
+# ---- bad words
+
+BAD = [
+    (("allow", "F1"), 3, "F1"), (("allow", "FIN"), 3, "FIN"), (("allow", "XX"), 3, "XX"), (("allow", "FI", "EUR"), 3, "EUR"),
+    (("allow",), 2, "CODE"), (("deny",), 2, "CODE"), (("allow", "FI", "\x1b[2J"), 3, ""), (("allow", "*" * 300), 3, ""),
+    (("deny", "RU", "--unknown", "maybe"), 2, "maybe"), (("deny", "RU", "--direction", "sideways"), 2, "sideways"),
+    (("deny", "RU", "--port", "0"), 2, "0"), (("deny", "RU", "--port", "65536"), 2, "65536"),
+    (("deny", "RU", "--port", "8883x"), 2, "8883x"), (("deny", "RU", "--port", "22", "--direction", "uplink"), 2, "--port"),
+    (("deny", "RU", "--confirm", "soon"), 2, "soon"), (("deny", "RU", "--confirm", "0"), 2, "0"),
+    (("deny", "RU", "--confirm", "2h"), 3, "3600"),
+    (("exempt", "192.0.2.1/24"), 3, "192.0.2.0/24"), (("exempt", "192.0.2.0/33"), 3, "192.0.2.0/33"),
+    (("exempt", "192.0.2.256"), 3, "192.0.2.256"), (("exempt", "2001:db8::/129"), 3, "2001:db8::/129"),
+    (("exempt", "example.org"), 3, "example.org"), (("exempt", "--remove", "192.0.2.0/24"), 3, "not in the list"),
+    (("exempt", ""), 3, ""), (("local", "maybe"), 3, "maybe"), (("off", "--port", "8884"), 3, "8884"),
+    (("test", "192.0.2"), 3, "192.0.2"), (("test", "localhost"), 3, "localhost"), (("test", "1.2.3.4.5"), 3, "1.2.3.4.5"),
+    (("test", "2001:db8:::1"), 3, "2001:db8:::1"), (("test", "192.0.2.0/24"), 3, "192.0.2.0/24"), (("test", ""), 3, ""),
+    (("test",), 2, "ADDRESS"), (("confirm",), 3, "not-pending"), (("test", "192.0.2.1", "--direction", "up"), 2, "up"),
+]
+
+
+@pytest.mark.parametrize("words, code, said", BAD)
+def test_bad_words_change_nothing(relay, words, code, said):
+    before = rules(relay)
+    done = country(relay, *words, code=code)
+    assert said in done.stderr and len(done.stderr) > 20 and "\x1b" not in done.stderr
+    assert rules(relay) == before and rules(relay, "on trial") == {}
+
+
+def test_one_bad_word_among_good_ones_changes_nothing(relay):
+    country(relay, "exempt", "192.0.2.0/24", "203.0.113.0/24", "198.51.100.1/24", code=3)
+    assert "exempt" not in rules(relay)
+
+
+def test_lockdown_needs_the_configured_rule(relay):
+    done = relay.relayctl("lockdown", "on", check=False)
+    assert done.returncode == 3 and "not-authorised" in done.stderr and "[firewall]" in done.stderr
+    assert rules(relay)["lockdown"] == "off"
+
+
+# ---- lock-out
+
+def with_ssh(monkeypatch, address):
+    monkeypatch.setenv("SSH_CONNECTION", f"{address} 50022 10.0.0.1 22")
+
+
+@pytest.mark.parametrize("address", ["198.51.100.7", "2001:db8:2::7", "8.8.8.8"])
+def test_a_change_that_refuses_the_caller_is_refused(relay, monkeypatch, address):
+    with_ssh(monkeypatch, address)
+    done = country(relay, "allow", "FI", code=3)
+    assert "lock-out" in done.stderr and address in done.stderr and "--force" in done.stderr
+    assert rules(relay)["inbound"] == "off"
+    country(relay, "allow", "FI", "--confirm", "60s", code=3)
+    country(relay, "allow", "FI", "--force")
+    assert rules(relay)["inbound"] == "allow FI"
+    country(relay, "allow", "SE")  # it was refused before: nothing is lost
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "10.0.0.9", "fe80::1%eth0", "127.0.0.1"])
+def test_a_change_that_lets_the_caller_in_is_not_asked_about(relay, monkeypatch, address):
+    with_ssh(monkeypatch, address)
+    country(relay, "allow", "FI")
+
+
+def test_on_a_terminal_it_asks(relay, monkeypatch):
+    with_ssh(monkeypatch, "198.51.100.7")
+    code, seen = on_terminal("--bus", relay.bus, "country", "allow", "FI", typed="n\n")
+    assert code == 1 and "198.51.100.7" in seen and "all the same?" in seen
+    assert rules(relay)["inbound"] == "off"
+    code, seen = on_terminal("--bus", relay.bus, "country", "allow", "FI", typed="y\n")
+    assert code == 0 and rules(relay)["inbound"] == "allow FI"
+
+
+# ---- trials
+
+def test_a_trial_is_given_up_by_itself(relay):
+    country(relay, "allow", "SE")
+    said = country(relay, "allow", "FI", "--confirm", "2s").stdout
+    assert "on trial until" in said and "country confirm" in said
+    assert rules(relay, "on trial")["inbound"] == "allow FI" and rules(relay)["inbound"] == "allow SE"
+    assert not judged(relay, "203.0.113.5")["Allowed"]
+    wait_until("the trial's end", lambda: shown(relay)["CountryPendingUntil"] == 0)
+    assert rules(relay)["inbound"] == "allow SE" and rules(relay, "on trial") == {}
+    assert judged(relay, "203.0.113.5")["Allowed"]
+    assert alerts(relay, "no-confirmation")
+    country(relay, "confirm", code=3)
+
+
+def test_a_confirmed_trial_stays(relay):
+    country(relay, "allow", "FI", "--confirm", "1h")
+    assert "on trial" in country(relay, "show").stdout
+    country(relay, "confirm")
+    assert shown(relay)["CountryPendingUntil"] == 0 and rules(relay)["inbound"] == "allow FI"
+    relay.processes["hub"].kill()
+    relay.start_hub()
+    assert rules(relay)["inbound"] == "allow FI" and rules(relay, "on trial") == {}
+
+
+def test_a_change_for_good_waits_for_the_trial(relay):
+    country(relay, "allow", "FI", "--confirm", "60s")
+    assert "no-confirmation" in country(relay, "deny", "RU", code=3).stderr
+    country(relay, "allow", "SE", "--confirm", "60s")  # another trial takes its place
+    assert rules(relay, "on trial")["inbound"] == "allow SE"
+    country(relay, "confirm")
+    assert rules(relay)["inbound"] == "allow SE"
+
+
+def test_a_crash_does_not_keep_a_trial(relay):
+    country(relay, "allow", "SE")
+    country(relay, "allow", "FI", "--confirm", "6s")
+    wait_until("the trial on disk", lambda: "on trial for 6 s" in str(relay.relayctl_json("audit", "log")))
+    relay.processes["hub"].kill()
+    relay.start_hub()
+    assert rules(relay, "on trial")["inbound"] == "allow FI"  # what is left of its time
+    wait_until("the trial's end", lambda: rules(relay, "on trial") == {})
+    assert rules(relay)["inbound"] == "allow SE"
+
+
+def test_a_trial_that_ended_while_the_hub_was_dead(relay):
+    country(relay, "allow", "SE")
+    country(relay, "allow", "FI", "--confirm", "1s")
+    wait_until("the trial on disk", lambda: "on trial for 1 s" in str(relay.relayctl_json("audit", "log")))
+    before = len(alerts(relay, "no-confirmation"))
+    relay.processes["hub"].kill()
+    end = time.monotonic() + 1.2
+    wait_until("the trial's end", lambda: time.monotonic() > end)
+    relay.start_hub()
+    assert rules(relay, "on trial") == {} and rules(relay)["inbound"] == "allow SE"
+    assert len(alerts(relay, "no-confirmation")) >= before
+
+
+def test_a_reboot_ends_a_trial(relay, monkeypatch):
+    country(relay, "allow", "SE")
+    country(relay, "allow", "FI", "--confirm", "50m")
+    wait_until("the trial on disk", lambda: "on trial for 3000 s" in str(relay.relayctl_json("audit", "log")))
+    relay.processes["hub"].kill()
+    monkeypatch.setenv("RELAYD_BOOT_ID", "0123456789abcdef0123456789abcdef")
+    relay.start_hub()
+    assert rules(relay, "on trial") == {} and rules(relay)["inbound"] == "allow SE"
+    wait_until("the audit entry", lambda: "country-given-up" in str(relay.relayctl_json("audit", "log")))
+
+
+def test_everything_is_audited_with_its_caller(relay):
+    country(relay, "deny", "RU", "--confirm", "60s")
+    country(relay, "confirm")
+    country(relay, "exempt", "198.51.100.0/28")
+
+    def seen():
+        log = [row for row in relay.relayctl_json("audit", "log") if row["action"].startswith("country-")]
+        return log if any("198.51.100.0/28" in row["detail"] for row in log) else None
+    log = wait_until("the audit entries", seen)
+    assert all(row["actor"] in ("relay", f"uid:{os.geteuid()}") for row in log)
+    assert {"country-changed", "country-confirmed"} <= {row["action"] for row in log}
+
+
+# ---- databases
+
+def test_another_database_is_noticed_and_a_broken_one_is_not_taken(relay):
+    folder, build = relay.folder, pathlib.Path(BUILD)
+    good = (folder / "country.db").read_bytes()
+    assert judged(relay, "198.51.100.7")["Country"] == "RU"
+    make_database(build, folder, {"198.51.100.0/24": "BY", "192.0.2.0/24": "FI", "2001:db8::/32": "NO"})
+    wait_until("the new database", lambda: judged(relay, "198.51.100.7")["Country"] == "BY")
+    for broken in (good[:1000], b"", bytes(len(good)), good[:-1], good + b"x", good[:200] + b"\xff" + good[201:]):
+        (folder / "broken").write_bytes(broken)
+        (folder / "broken").replace(folder / "country.db")
+        wait_until("the error", lambda: shown(relay)["CountryDatabaseError"])
+        assert judged(relay, "198.51.100.7")["Country"] == "BY"
+        (folder / "good").write_bytes(good)
+    assert alerts(relay, "no-country-database")
+    (folder / "good").replace(folder / "country.db")
+    wait_until("the first database", lambda: judged(relay, "198.51.100.7")["Country"] == "RU")
+    assert shown(relay)["CountryDatabaseError"] == ""
+
+
+def test_update_compiles_and_says_what_is_in_use(relay, monkeypatch):
+    monkeypatch.setenv("PATH", f"{BUILD}/relayd/country:{os.environ['PATH']}")
+    database = relay.folder / "country.db"
+    (relay.folder / "no.mmdb").write_bytes(b"\0" * 5000)
+    before = database.read_bytes()
+    done = country(relay, "update", relay.folder / "no.mmdb", "--output", database, code=1)
+    assert "the one before stays" in done.stderr and database.read_bytes() == before
+    country(relay, "update", relay.folder / "nothing.mmdb", "--output", database, code=1)
+    country(relay, "update", "x", "--packaged", code=2)
+    if not os.path.exists("/usr/share/tor/geoip"):
+        pytest.skip("tor-geoipdb is not installed")
+    try:
+        assert "in use: tor-geoipdb" in country(relay, "update", "--output", database).stdout
+        assert judged(relay, "8.8.8.8")["Country"] == "US"
+    finally:
+        make_database(pathlib.Path(BUILD), relay.folder)
+        wait_until("the small database", lambda: judged(relay, "8.8.8.8")["Country"] == "??")
+
+
+def test_without_a_database_nothing_is_open(relay):
+    database = relay.folder / "country.db"
+    country(relay, "deny", "RU")
+    relay.processes["hub"].stop()
+    database.rename(relay.folder / "away.db")
+    try:
+        relay.start_hub()
+        answer = judged(relay, "192.0.2.9")
+        assert not answer["Allowed"] and answer["Reason"] == "no-country-database"
+        assert judged(relay, "10.0.0.1")["Allowed"]
+        assert "No such file" in shown(relay)["CountryDatabaseError"]
+        wait_until("the alert", lambda: alerts(relay, "no-country-database"))
+    finally:
+        (relay.folder / "away.db").rename(database)
+    wait_until("the database", lambda: judged(relay, "192.0.2.9")["Allowed"])
+
+
+def test_an_old_database_stays_and_is_alerted(relay):
+    make_database(pathlib.Path(BUILD), relay.folder, date=time.time() - 90 * 86400)
+    relay.processes["hub"].stop()
+    relay.start_hub()
+    try:
+        country(relay, "deny", "RU")
+        wait_until("the alert", lambda: alerts(relay, "old-country-database"))
+        assert "90 days" in alerts(relay, "old-country-database")[-1]["detail"]
+        assert not judged(relay, "198.51.100.7")["Allowed"] and judged(relay, "192.0.2.9")["Allowed"]
+    finally:
+        make_database(pathlib.Path(BUILD), relay.folder)
