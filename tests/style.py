@@ -67,7 +67,7 @@ def left_out():
         for folder in list(path.relative_to(ROOT).parents):
             build = ROOT / folder / "meson.build"
             text = re.sub(r"#.*", "", build.read_text()) if build.exists() else ""
-            named |= set(re.findall(r"'(?:[^'\\n]*/)?([^'/\\n]+)'", text))
+            named |= set(re.findall(r"'(?:[^'\n]*/)?([^'/\n]+)'", text))
         if not words & named:
             yield f"{name}: no meson.build names it"
 
