@@ -114,20 +114,6 @@ static void end_dispatch(struct channel_peer *peer, bool outermost)
                 destroy(peer);
 }
 
-struct channel_peer *channel_peer_free(struct channel_peer *peer)
-{
-        if (!peer || peer->freed)
-                return NULL;
-        if (!peer->closed)
-                channel_flush(peer);
-        peer->closed = peer->freed = true;
-        if (peer->in_dispatch)
-                disconnect(peer);
-        else
-                destroy(peer);
-        return NULL;
-}
-
 static int watch_writable(struct channel_peer *peer, bool on)
 {
         return sd_event_source_set_io_events(peer->io, EPOLLIN | (on ? EPOLLOUT : 0));
@@ -176,6 +162,20 @@ static int flush_batch(struct channel_peer *peer)
         writer_init(&peer->batch, peer->batch_buffer, peer->datagram_max);
         peer->batch_messages = 0;
         return r;
+}
+
+struct channel_peer *channel_peer_free(struct channel_peer *peer)
+{
+        if (!peer || peer->freed)
+                return NULL;
+        bool outermost = begin_dispatch(peer);
+        peer->freed = true; /* from here on nothing is told to the owner, who is taking it down */
+        if (!peer->closed)
+                (void)flush_batch(peer); /* the last words; if the other end is gone they are lost */
+        peer->closed = true;
+        disconnect(peer);
+        end_dispatch(peer, outermost);
+        return NULL;
 }
 
 static int flush_queue(struct channel_peer *peer)

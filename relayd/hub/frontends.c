@@ -382,9 +382,10 @@ void frontends_stop(struct frontends *f)
 {
         struct channel_message message = { .type = CHANNEL_STOP };
 
-        for (struct front_end *front = f->fronts; front; front = front->next) {
+        for (struct front_end *front = f->fronts, *next; front; front = next) {
+                next = front->next;
                 send_message(front, &message);
-                channel_flush(front->peer);
+                channel_flush(front->peer); /* ends it, if it is gone */
         }
 }
 

@@ -445,6 +445,37 @@ static void the_country_policy_stands_before_the_certificate(void **state)
         assert_int_equal(frontends_sessions(manager_frontends(b->manager)), 0); /* judged again */
 }
 
+/* The front end died just now: the hub, on its way out as well, still has messages for it. */
+static void front_end_gone_at_the_end(void **state)
+{
+        struct bench *b = *state;
+
+        connect_as(b, 1, "app.test", CHANNEL_PEER_APPLICATION);
+        b->front = channel_peer_free(b->front);
+        for (int i = 0; i < 2; i++)
+                manager_stop(b->manager); /* the second time there is none any more */
+        assert_int_equal(frontends_sessions(manager_frontends(b->manager)), 0);
+}
+
+static void say_something(void *context, struct front_session *session)
+{
+        static const uint8_t pingresp[] = { 0xd0, 0 };
+
+        (void)context;
+        frontends_send(&session->link, SPAN_OF(pingresp));
+}
+
+static void front_end_gone_before_the_last_word(void **state)
+{
+        struct bench *b = *state;
+
+        connect_as(b, 1, "app.test", CHANNEL_PEER_APPLICATION);
+        b->front = channel_peer_free(b->front);
+        frontends_walk(manager_frontends(b->manager), say_something, b);
+        b->manager = manager_free(b->manager);
+        open_manager(b);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -458,6 +489,8 @@ int main(void)
                 test(everything_is_there_after_a_restart),
                 test(broken_front_end),
                 test(the_country_policy_stands_before_the_certificate),
+                test(front_end_gone_at_the_end),
+                test(front_end_gone_before_the_last_word),
         };
         return cmocka_run_group_tests_name("manager", tests, NULL, NULL);
 }
