@@ -11,6 +11,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
+import countryload  # noqa: E402
 import events  # noqa: E402
 import measure  # noqa: E402
 from lab.cloud import Cloud  # noqa: E402
@@ -153,7 +154,8 @@ def main():
         try:
             for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
                               "sessions": bench.session_memory,
-                              "events": lambda: events.bench(world, report), "failover": bench.failover}.items():
+                              "events": lambda: events.bench(world, report), "failover": bench.failover,
+                              "country-load": lambda: countryload.bench(options.build, report)}.items():
                 if options.only in (None, name):
                     run()
         finally:
