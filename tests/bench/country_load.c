@@ -3,7 +3,7 @@
  * Loads a country rule into this network namespace, and optionally changes it, as relay-guardd does.
  *
  * usage: country-load DATABASE RULE [RULE]        prints one line of JSON for each; DATABASE "-": none
- *        country-load --print DATABASE RULE       prints the intervals, one a line (for nft -f)
+ *        country-load --decide DATABASE RULE      reads addresses, prints 1 or 0 for each: may it connect?
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,20 +22,20 @@ static unsigned long peak_kib(void)
         return peak;
 }
 
-static int print_intervals(const struct country *country, const struct country_policy *policy)
+/* The hub's way to the answer: one address at a time. */
+static int decide_all(const struct country *country, const struct country_policy *policy)
 {
-        static const enum address_family families[] = { ADDRESS_IPV4, ADDRESS_IPV6 };
-        char first[ADDRESS_TEXT_SIZE], last[ADDRESS_TEXT_SIZE];
+        char line[ADDRESS_TEXT_SIZE + 1];
 
-        for (size_t i = 0; i < 2; i++) {
-                struct country_intervals intervals;
-                struct address_range range;
-                struct country_walk walk;
+        while (fgets(line, sizeof(line), stdin)) {
+                struct address address;
 
-                country_walk_start(&walk, country, families[i]);
-                country_intervals_start(&intervals, policy, COUNTRY_INBOUND, 0, families[i], &walk.source);
-                while (country_intervals_next(&intervals, &range))
-                        printf("%s-%s\n", address_format(&range.first, first), address_format(&range.last, last));
+                line[strcspn(line, "\n")] = '\0';
+                if (!address_parse(&address, line))
+                        return -EINVAL;
+                struct country_answer answer = country_policy_decide(policy, COUNTRY_INBOUND, 0, &address,
+                                                                     country_lookup(country, &address));
+                puts(answer.decision.verdict == VERDICT_ALLOW ? "1" : "0");
         }
         return 0;
 }
@@ -86,17 +86,17 @@ int main(int argc, char **argv)
         _cleanup_(country_freep) struct country *country = NULL;
         struct country_policy policy = { 0 };
         char error[COUNTRY_ERROR_MAX] = "";
-        bool print = argc == 4 && strcmp(argv[1], "--print") == 0;
+        bool decide = argc == 4 && strcmp(argv[1], "--decide") == 0;
 
         if (argc < 3 || argc > 4)
                 return 2;
-        int r = strcmp(argv[1], "-") == 0 ? 0 : country_open(&country, argv[print ? 2 : 1], error);
-        if (r == 0 && print)
+        int r = strcmp(argv[1], "-") == 0 ? 0 : country_open(&country, argv[decide ? 2 : 1], error);
+        if (r == 0 && decide)
                 r = country_rule_parse(&policy.rules[COUNTRY_INBOUND], argv[3], error);
         if (r < 0) {
                 fprintf(stderr, "%s\n", error);
                 return 1;
         }
-        r = print ? print_intervals(country, &policy) : load_all(country, argv + 2, argc - 2);
+        r = decide ? decide_all(country, &policy) : load_all(country, argv + 2, argc - 2);
         return r < 0 ? 1 : 0;
 }
