@@ -14,7 +14,8 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:print_legend=0", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:print_legend=0",
+              "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 CASE = re.compile(r"^\s*(not ok|ok)\b(.*)$", re.MULTILINE)
 
 
