@@ -33,17 +33,15 @@ int country_change(struct cli *cli, struct country_changes *changes, const char 
 /* "203.0.113.9 50022 192.0.2.1 22", as sshd has it; sudo drops it, so the login session is asked then. */
 void country_caller(char **address, uint16_t *port)
 {
-        const char *connection = getenv("SSH_CONNECTION");
-        char client[80], server[80];
-        unsigned client_port, server_port = 0;
+        const char *connection = getenv("SSH_CONNECTION"), *last = connection ? strrchr(connection, ' ') : NULL;
         _cleanup_free_ char *session = NULL;
+        uint64_t server_port = 0;
 
         *address = NULL;
         *port = 0;
-        if (connection && sscanf(connection, "%79s %u %79s %u", client, &client_port, server, &server_port) == 4) {
-                client[strcspn(client, "%")] = '\0';
-                *address = strdup(client);
-                *port = server_port <= UINT16_MAX ? (uint16_t)server_port : 0;
+        if (last && parse_number(last + 1, 1, UINT16_MAX, &server_port)) {
+                *address = strndup(connection, strcspn(connection, " %")); /* without an interface's name */
+                *port = (uint16_t)server_port;
         } else if (sd_pid_get_session(0, &session) < 0 || sd_session_get_remote_host(session, address) < 0) {
                 *address = NULL;
         }
@@ -154,7 +152,7 @@ static void describe(const json_t *manager, char out[STATE_SIZE])
 
 static int report(struct cli *cli, sd_bus *bus)
 {
-        _cleanup_json_ json_t *manager = NULL, *until = NULL;
+        _cleanup_json_ json_t *manager = NULL;
         _cleanup_free_ char *time = NULL;
         char state[STATE_SIZE];
         int r = wait_for_guard(cli, bus, &manager);

@@ -144,6 +144,13 @@ void countries_release(struct countries *c)
         c->database = country_free(c->database);
 }
 
+static bool is_same(const struct country_info *a, const struct country_info *b)
+{
+        return strcmp(a->source, b->source) == 0 && a->date == b->date && a->compiled == b->compiled &&
+               a->ranges4 == b->ranges4 && a->ranges6 == b->ranges6 && a->countries == b->countries &&
+               a->size == b->size;
+}
+
 int countries_reopen(struct countries *c)
 {
         struct country *database = NULL;
@@ -157,7 +164,7 @@ int countries_reopen(struct countries *c)
         }
         c->error[0] = 0;
         country_info(database, &info);
-        if (c->database && memcmp(&info, &c->info, sizeof(info)) == 0) {
+        if (c->database && is_same(&info, &c->info)) {
                 country_free(database);
                 return 1;
         }
