@@ -141,6 +141,39 @@ int nf_generation(const struct nf_transport *transport, uint32_t *generation)
         return n < 0 ? (int)n : parse_generation((struct nlmsghdr *)data, (int)n, generation);
 }
 
+/* The first answer is a table, or the error that there is none. */
+static int take_table(struct nlmsghdr *header, int size)
+{
+        const struct nlmsgerr *answer = nlmsg_data(header);
+
+        if (!nlmsg_ok(header, size))
+                return -EPROTO;
+        if (header->nlmsg_type == NLMSG_ERROR && nlmsg_datalen(header) >= (int)sizeof(*answer) && answer->error != 0)
+                return answer->error;
+        return header->nlmsg_type == ((NFNL_SUBSYS_NFTABLES << 8) | NFT_MSG_NEWTABLE) ? 0 : -EPROTO;
+}
+
+int nf_table_exists(const struct nf_transport *transport, const char *table)
+{
+        _Alignas(struct nlmsghdr) uint8_t data[4096];
+        _cleanup_(nfbatch_freep) struct nfbatch *question = NULL;
+        ssize_t n;
+
+        int r = nfbatch_new(&question);
+        if (r < 0)
+                return r;
+        nfbatch_message(question, NFT_MSG_GETTABLE, 0);
+        nfput_text(question, NFTA_TABLE_NAME, table);
+        nfbatch_end_message(question);
+        r = question->error != 0 ? question->error : send_all(transport, question->data, question->size);
+        if (r < 0)
+                return r;
+        do
+                n = transport->receive(transport->context, data, sizeof(data));
+        while (n == -EINTR);
+        return n < 0 ? (int)n : take_table((struct nlmsghdr *)data, (int)n);
+}
+
 const char *nf_failure_text(int error, const struct nf_failure *failure, char *out, size_t size)
 {
         static const char *const names[] = {

@@ -32,6 +32,9 @@ int nf_commit(const struct nf_transport *transport, const struct nfbatch *batch,
 /* The number of the ruleset's generation: changes with every transaction of anybody. */
 int nf_generation(const struct nf_transport *transport, uint32_t *generation);
 
+/* Is there a table of this name in family inet? 0, -ENOENT, or another -errno */
+int nf_table_exists(const struct nf_transport *transport, const char *table);
+
 /* A sentence for people about what nf_commit() returned; returns out. */
 const char *nf_failure_text(int error, const struct nf_failure *failure, char *out, size_t size);
 

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <linux/netfilter/nf_tables.h>
+#include <string.h>
 
 #define ELEMENT_ROOM 128 /* both elements of an interval, with all headers */
 
@@ -31,16 +32,37 @@ static void close_message(struct stream *s)
         s->list = NULL;
 }
 
+static uint8_t *put_header(uint8_t *at, uint16_t type, size_t size)
+{
+        const struct nlattr header = { .nla_len = (uint16_t)size, .nla_type = type };
+
+        memcpy(at, &header, NLA_HDRLEN);
+        return at + NLA_HDRLEN;
+}
+
+/*
+ * An element as it lies in the message: LIST_ELEM { [FLAGS] KEY { VALUE } }. There may be hundreds of thousands, so
+ * they are written in one go instead of attribute by attribute.
+ */
 static void put_element(struct stream *s, const void *key, size_t size, bool end)
 {
-        struct nlattr *element = nfput_nest(s->batch, NFTA_LIST_ELEM);
+        const size_t flag_size = NLA_HDRLEN + sizeof(uint32_t), value_size = NLA_HDRLEN + NLA_ALIGN(size);
+        const size_t total = 2 * NLA_HDRLEN + value_size + (end ? flag_size : 0);
+        uint8_t *at = nfput_space(s->batch, total);
 
-        if (end)
-                nfput_u32(s->batch, NFTA_SET_ELEM_FLAGS, NFT_SET_ELEM_INTERVAL_END);
-        struct nlattr *nest = nfput_nest(s->batch, NFTA_SET_ELEM_KEY);
-        nfput_bytes(s->batch, NFTA_DATA_VALUE, key, size);
-        nfput_nest_end(s->batch, nest);
-        nfput_nest_end(s->batch, element);
+        if (!at)
+                return;
+        at = put_header(at, NFTA_LIST_ELEM | NLA_F_NESTED, total);
+        if (end) {
+                const uint32_t flag = htonl(NFT_SET_ELEM_INTERVAL_END);
+                at = put_header(at, NFTA_SET_ELEM_FLAGS, flag_size);
+                memcpy(at, &flag, sizeof(flag));
+                at += sizeof(flag);
+        }
+        at = put_header(at, NFTA_SET_ELEM_KEY | NLA_F_NESTED, NLA_HDRLEN + value_size);
+        at = put_header(at, NFTA_DATA_VALUE, NLA_HDRLEN + size);
+        memset(at, 0, NLA_ALIGN(size));
+        memcpy(at, key, size);
 }
 
 static void make_room(struct stream *s)

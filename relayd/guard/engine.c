@@ -5,6 +5,9 @@
 
 #include "util/time.h"
 
+/* Smaller costs the kernel time (it sorts a set at each commit), larger costs memory. */
+#define PIECE_SIZE (640 * 1024)
+
 struct engine {
         const struct nf_transport *transport;
         uint32_t sequence;
@@ -60,16 +63,53 @@ static int commit(struct engine *engine, const struct nfbatch *batch, struct eng
         return r;
 }
 
+struct pieces {
+        struct engine *engine;
+        struct engine_result *result;
+};
+
+static int commit_piece(struct nfbatch *batch, void *context)
+{
+        struct pieces *pieces = context;
+
+        int r = nfbatch_finish(batch);
+        if (r == 0)
+                r = commit(pieces->engine, batch, pieces->result);
+        nfbatch_start(batch, batch->sequence);
+        return r == 1 ? -EAGAIN : r;
+}
+
+/* Where there is no table yet, it may grow in pieces that need less memory here and in the kernel: without rules it
+ * judges nothing. 0, or -errno: try it as a whole */
+static int build_up(struct engine *engine, const struct ruleset *wanted, struct nfbatch *batch,
+                    struct engine_result *result)
+{
+        struct pieces pieces = { engine, result };
+
+        batch->piece = commit_piece;
+        batch->piece_context = &pieces;
+        batch->piece_size = PIECE_SIZE;
+        int r = ruleset_replace(batch, wanted, engine->sequence, &result->counts);
+        batch->piece = NULL;
+        if (r == 0)
+                r = commit(engine, batch, result);
+        return r == 1 ? -EAGAIN : r;
+}
+
 static int replace(struct engine *engine, const struct ruleset *wanted, struct nfbatch *batch,
                    struct engine_result *result)
 {
-        int r = ruleset_replace(batch, wanted, engine->sequence, &result->counts);
+        int r = nf_table_exists(engine->transport, RULESET_TABLE) == -ENOENT ? build_up(engine, wanted, batch, result)
+                                                                             : -EEXIST;
 
+        result->replaced = true;
+        if (r == 0)
+                return 0;
+        r = ruleset_replace(batch, wanted, engine->sequence, &result->counts);
         if (r == 0)
                 r = commit(engine, batch, result);
         if (r == 1) /* it may be in force or not; once more decides */
                 r = commit(engine, batch, result);
-        result->replaced = true;
         return r == 1 ? -EIO : r;
 }
 

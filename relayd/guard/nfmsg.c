@@ -80,21 +80,7 @@ static struct nl_msg *begin(struct nfbatch *batch, int type, int flags, uint16_t
         return batch->message;
 }
 
-void nfbatch_start(struct nfbatch *batch, uint32_t sequence)
-{
-        batch->size = 0;
-        batch->error = 0;
-        batch->first_sequence = batch->sequence = sequence;
-        begin(batch, NFNL_MSG_BATCH_BEGIN, 0, NFNL_SUBSYS_NFTABLES, AF_UNSPEC);
-        nfbatch_end_message(batch);
-}
-
-struct nl_msg *nfbatch_message(struct nfbatch *batch, int type, int flags)
-{
-        return begin(batch, (NFNL_SUBSYS_NFTABLES << 8) | type, flags, 0, NFPROTO_INET);
-}
-
-void nfbatch_end_message(struct nfbatch *batch)
+static void append(struct nfbatch *batch)
 {
         const struct nlmsghdr *header = nlmsg_hdr(batch->message);
         size_t size = NLMSG_ALIGN(header->nlmsg_len);
@@ -108,6 +94,38 @@ void nfbatch_end_message(struct nfbatch *batch)
         batch->size += size;
 }
 
+void nfbatch_start(struct nfbatch *batch, uint32_t sequence)
+{
+        batch->size = 0;
+        batch->error = 0;
+        batch->first_sequence = batch->sequence = sequence;
+        begin(batch, NFNL_MSG_BATCH_BEGIN, 0, NFNL_SUBSYS_NFTABLES, AF_UNSPEC);
+        append(batch);
+}
+
+struct nl_msg *nfbatch_message(struct nfbatch *batch, int type, int flags)
+{
+        return begin(batch, (NFNL_SUBSYS_NFTABLES << 8) | type, flags, 0, NFPROTO_INET);
+}
+
+void nfbatch_end_piece(struct nfbatch *batch)
+{
+        int (*piece)(struct nfbatch *, void *) = batch->piece;
+
+        if (!piece || batch->error != 0 || batch->sequence == batch->first_sequence + 1) /* only its beginning */
+                return;
+        batch->piece = NULL; /* it ends the transaction by a message, too */
+        fail(batch, piece(batch, batch->piece_context));
+        batch->piece = piece;
+}
+
+void nfbatch_end_message(struct nfbatch *batch)
+{
+        append(batch);
+        if (batch->size >= batch->piece_size)
+                nfbatch_end_piece(batch);
+}
+
 int nfbatch_finish(struct nfbatch *batch)
 {
         struct nlmsghdr *last = batch->error == 0 ? (struct nlmsghdr *)(batch->data + batch->last_at) : NULL;
@@ -117,7 +135,7 @@ int nfbatch_finish(struct nfbatch *batch)
                 last->nlmsg_flags |= NLM_F_ACK;
         begin(batch, NFNL_MSG_BATCH_END, 0, NFNL_SUBSYS_NFTABLES, AF_UNSPEC);
         size_t last_at = batch->last_at;
-        nfbatch_end_message(batch);
+        append(batch);
         batch->last_at = last_at;
         return batch->error;
 }
@@ -154,6 +172,15 @@ void nfput_u64(struct nfbatch *batch, int attribute, uint64_t value)
 void nfput_text(struct nfbatch *batch, int attribute, const char *text)
 {
         nfput_bytes(batch, attribute, text, strlen(text) + 1);
+}
+
+void *nfput_space(struct nfbatch *batch, size_t size)
+{
+        void *space = nlmsg_reserve(batch->message, size, NLMSG_ALIGNTO);
+
+        if (!space)
+                fail(batch, -EMSGSIZE);
+        return space;
 }
 
 struct nlattr *nfput_nest(struct nfbatch *batch, int attribute)

@@ -22,6 +22,11 @@ struct nfbatch {
         size_t last_at;                    /* offset of the last message */
         int error;
         struct nl_msg *message; /* the one being built */
+        /* Not NULL: called between two messages when there are piece_size bytes; ends and sends the transaction and
+         * starts the next. Its error is kept. */
+        int (*piece)(struct nfbatch *batch, void *context);
+        void *piece_context;
+        size_t piece_size;
 };
 
 int nfbatch_new(struct nfbatch **ret);
@@ -34,6 +39,8 @@ void nfbatch_start(struct nfbatch *batch, uint32_t sequence);
 struct nl_msg *nfbatch_message(struct nfbatch *batch, int type, int flags);
 /* Appends it to the transaction. */
 void nfbatch_end_message(struct nfbatch *batch);
+/* Sends what there is as a piece; nothing without piece(). */
+void nfbatch_end_piece(struct nfbatch *batch);
 /* Ends the transaction; the last message of it asks for the acknowledgement. 0 or -ENOMEM, -EMSGSIZE */
 int nfbatch_finish(struct nfbatch *batch);
 
@@ -44,6 +51,8 @@ void nfput_u32(struct nfbatch *batch, int attribute, uint32_t value);
 void nfput_u64(struct nfbatch *batch, int attribute, uint64_t value);
 void nfput_text(struct nfbatch *batch, int attribute, const char *text);
 void nfput_bytes(struct nfbatch *batch, int attribute, const void *data, size_t size);
+/* room in the message; NULL if there is none (kept) */
+void *nfput_space(struct nfbatch *batch, size_t size);
 struct nlattr *nfput_nest(struct nfbatch *batch, int attribute);
 void nfput_nest_end(struct nfbatch *batch, struct nlattr *nest);
 /* bytes of the message being built */

@@ -372,6 +372,7 @@ int ruleset_replace(struct nfbatch *batch, const struct ruleset *ruleset, uint32
         add_empty_table(batch, ruleset, &lists);
         for (size_t i = 0; i < lists.count; i++)
                 list_add(batch, ruleset, &lists.list[i], counts);
+        nfbatch_end_piece(batch);
         add_rules(batch, ruleset, &lists);
         return nfbatch_finish(batch);
 }

@@ -43,7 +43,8 @@ extern const char *const ruleset_counters[];
 
 /* Chains, rules and empty sets, in a transaction of its own: equal bytes mean equal shape. 0 or -errno */
 int ruleset_shape(struct nfbatch *batch, const struct ruleset *ruleset);
-/* Replaces the table as a whole, whatever is there. 0 or -errno of building */
+/* Replaces the table as a whole, whatever is there. In pieces (nfbatch.piece), its rules are all in the last one, so
+ * nothing is judged before; only right if there was no table. 0 or -errno of building and of pieces */
 int ruleset_replace(struct nfbatch *batch, const struct ruleset *ruleset, uint32_t sequence,
                     struct ruleset_counts *counts);
 /* Changes the addresses from present to wanted, which have the same shape. 0; 1: nothing differs; or -errno */
