@@ -33,10 +33,12 @@ static void error_name(enum reason reason, char *out, size_t size)
         out[at] = '\0';
 }
 
-int bus_answer(int result, const struct refusal *refusal, sd_bus_error *error)
+int bus_answer(struct bus *bus, int result, const struct refusal *refusal, sd_bus_error *error)
 {
         char name[96];
 
+        if (result == 0)
+                result = manager_settle(bus->manager);
         if (result == 0)
                 return 0;
         if (result == MANAGER_REFUSED) {

@@ -66,7 +66,8 @@ int country_set(sd_bus_message *message, void *context, sd_bus_error *error)
         who.addresses[1] = remote;
         who.caller = caller;
         who.force = force;
-        r = bus_answer(manager_set_country(bus->manager, &who, changes, count, confirm_s, &refusal), &refusal, error);
+        r = bus_answer(bus, manager_set_country(bus->manager, &who, changes, count, confirm_s, &refusal), &refusal,
+                       error);
         return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
 }
 
@@ -78,7 +79,7 @@ int country_confirm(sd_bus_message *message, void *context, sd_bus_error *error)
         int r = bus_authorise(bus, message, caller, error);
 
         if (r >= 0)
-                r = bus_answer(manager_confirm_country(bus->manager, caller, &refusal), &refusal, error);
+                r = bus_answer(bus, manager_confirm_country(bus->manager, caller, &refusal), &refusal, error);
         return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
 }
 
@@ -90,7 +91,7 @@ int country_reload(sd_bus_message *message, void *context, sd_bus_error *error)
         int r = bus_authorise(bus, message, caller, error);
 
         if (r >= 0)
-                r = bus_answer(manager_reload_country(bus->manager, caller, &refusal), &refusal, error);
+                r = bus_answer(bus, manager_reload_country(bus->manager, caller, &refusal), &refusal, error);
         return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
 }
 
@@ -104,8 +105,8 @@ int country_test(sd_bus_message *message, void *context, sd_bus_error *error)
         int r = sd_bus_message_read(message, "ssq", &address, &direction, &port);
 
         if (r >= 0)
-                r = bus_answer(manager_test_address(bus->manager, address, direction, port, &view, &refusal), &refusal,
-                               error);
+                r = bus_answer(bus, manager_test_address(bus->manager, address, direction, port, &view, &refusal),
+                               &refusal, error);
         return r < 0 ? r
                      : sd_bus_reply_method_return(message, "bsssss", (int)view.allowed, view.country, view.name,
                                                   view.reason, view.rule, view.sentence);

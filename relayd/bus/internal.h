@@ -44,7 +44,7 @@ extern const char *const manager_changing[], *const device_changing[], *const up
 #define BUS_CALLER_SIZE 32
 int bus_authorise(struct bus *bus, sd_bus_message *message, char caller[BUS_CALLER_SIZE], sd_bus_error *error);
 /* From an action's answer (hub/manager.h): 0, or the error for the caller is set and returned. */
-int bus_answer(int result, const struct refusal *refusal, sd_bus_error *error);
+int bus_answer(struct bus *bus, int result, const struct refusal *refusal, sd_bus_error *error);
 
 /* ---- properties from views */
 enum property_kind {

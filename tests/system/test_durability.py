@@ -75,6 +75,20 @@ def test_kill_9_under_load(world, victim):
         seq for _, _, seq in event_keys(messages)}, patience=60)
 
 
+def test_what_relayctl_was_told_survives(world):
+    """A person's change is on disk before relayctl says that it is done."""
+    factory = world.folder / "factory"
+    for number in range(3):
+        name = f"late-{number}"
+        world.fwtool("ca", "issue", "--ca", factory / "ca", "--identity", name, "-o", factory / name)
+        world.fwtool("factory", "add", "--list", factory / f"{name}.cbor", "--domain", "acme.example", "--class", "plant-care",
+                     "--identity", name, "--certificate", factory / f"{name}.crt")
+        world.relayctl("devices", "import", factory / f"{name}.cbor")
+        world.processes["hub"].kill()
+        world.start_hub()
+        assert name in [device["Identity"] for device in world.relayctl_json("devices", "list")]
+
+
 def test_events_survive_while_the_cloud_is_away(world):
     world.cloud.stop()
     sender = Sender(world)
