@@ -147,18 +147,27 @@ static void count_share(void *context, struct message *m)
         share->bytes += m->stored.size;
 }
 
-/* Is there room to retain it? One device, broken into, must not take all of it from the others. */
-static int check_retained(struct broker *b, const struct client *from, const struct message *m)
+static bool is_over_share(struct broker *b, const struct client *from, const struct message *m)
 {
         struct share share = { m->topic, 0, 0 };
         char own[TOPIC_MAX];
 
-        if (from && identity_is_device(span_of_string(from->identity)) && m->payload.size > 0) {
-                topic_device(own, b->site, from->identity, "#");
-                retained_match(&b->retained, span_of_string(own), b->time, count_share, &share);
-                if (share.count >= RETAINED_SHARE_COUNT || share.bytes + m->stored.size > RETAINED_SHARE_BYTES)
-                        return -EDQUOT;
-        }
+        if (!identity_is_device(span_of_string(from->identity)))
+                return b->retained.count >= b->retained.count_max / 4 * 3 ||
+                       b->retained.bytes + m->stored.size > b->retained.bytes_max / 4 * 3;
+        topic_device(own, b->site, from->identity, "#");
+        retained_match(&b->retained, span_of_string(own), b->time, count_share, &share);
+        return share.count >= RETAINED_SHARE_COUNT || share.bytes + m->stored.size > RETAINED_SHARE_BYTES;
+}
+
+/*
+ * Is there room to retain it? One device, broken into, must not take all of it from the others, nor an application
+ * what devices' states, offers and approvals need.
+ */
+static int check_retained(struct broker *b, const struct client *from, const struct message *m)
+{
+        if (from && m->payload.size > 0 && is_over_share(b, from, m))
+                return -EDQUOT;
         return retained_check(&b->retained, m);
 }
 
@@ -255,7 +264,7 @@ static void refuse_error(struct broker *b, struct link *link, const struct mqtt_
         if (error == -EDQUOT && b->now_ms >= link->alert_next_ms) {
                 link->alert_next_ms = b->now_ms + BROKER_ALERT_MS;
                 b->host.alert(b->host.context, link->identity, REASON_QUOTA,
-                              "publishes are refused: this device has more than its share of the outbox or of the "
+                              "publishes are refused: this client has more than its share of the outbox or of the "
                               "retained messages");
         }
         if (error == -ENOSPC)

@@ -160,14 +160,22 @@ def test_one_packet_with_ten_thousand_filters(relay, bystander):
 def test_flood_of_retained_messages(relay, bystander):
     """An application fills what may be retained: refused with 0x97, what is there stays, and it can be cleared."""
     one = Client(relay, "app.all", client_id="app.all.retained")
-    reasons, number = [], 0
-    while number < 4000 and 0x97 not in reasons:
-        for _ in range(50):
-            one.publish(f"test/flood/{number}", bytes(60000), qos=1, retain=True)
-            number += 1
-        reasons += [one.expect(PUBACK).reason for _ in range(50)]
-    assert set(reasons) <= {0, 0x10, 0x97} and 0x97 in reasons
+    number = 0
+    for size in (60000, 1000, 1):  # to the last byte
+        reasons = []
+        while number < 10000 and 0x97 not in reasons:
+            for _ in range(50):
+                one.publish(f"test/flood/{number}", bytes(size), qos=1, retain=True)
+                number += 1
+            reasons = [one.expect(PUBACK).reason for _ in range(50)]
+            assert set(reasons) <= {0, 0x10, 0x97}
+        assert 0x97 in reasons
     assert bystander.slow() < 15
+    device = Client(relay, "device-2")
+    state = b'{"online":true}' + bytes(2000)
+    assert device.published("sites/s1/devices/device-2/state/relay", state, qos=1, retain=True) < 0x80, "no room for devices"
+    device.published("sites/s1/devices/device-2/state/relay", b"", qos=1, retain=True)
+    device.drop()
     two = Client(relay, "app.second", client_id="app.second.retained")
     two.subscribe("test/flood/0", qos=1)
     assert len(two.message().payload) == 60000
