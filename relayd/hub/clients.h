@@ -18,6 +18,7 @@
 #define CLIENT_ID_MAX            128   /* bytes; the store's keys are bounded */
 #define CLIENT_QUEUE_COUNT_MAX   10000 /* messages waiting for one client */
 #define CLIENT_QUEUE_BYTES_MAX   (16u * 1024 * 1024)
+#define CLIENT_QUEUE_SURE        16 /* so many wait for one client also when the store is more than half full */
 #define CLIENT_SUBSCRIPTIONS_MAX 1000
 #define CLIENT_SESSIONS_MAX      100          /* of one application, by client ids with a suffix */
 #define CLIENT_FILTERS_BYTES_MAX (48u * 1024) /* all filters of one client together: the record must fit a value */
@@ -68,6 +69,7 @@ struct client {
         bool durable;      /* expiry_s > 0: in the store */
         bool changed;      /* its record has to be written with this turn's commit */
         struct client *changed_next;
+        uint64_t alert_next_ms; /* no alert about its queue before */
         uint16_t receive_maximum;
         uint32_t packet_maximum; /* 0: none */
         struct subscription_list subscriptions;

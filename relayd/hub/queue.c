@@ -159,11 +159,18 @@ void client_drop_forbidden(struct broker *b, struct client *c, const struct acce
         }
 }
 
-static bool queue_is_full(const struct client *c, const struct message *m)
+/* Who does not fetch his messages must not take the store from those whose events have to go up. */
+static bool hoards(const struct broker *b, const struct client *c)
+{
+        return c->durable && c->queue.count >= CLIENT_QUEUE_SURE && store_is_half_full(b->store);
+}
+
+static bool queue_is_full(const struct broker *b, const struct client *c, const struct message *m)
 {
         const struct delivery_queue *q = &c->queue;
 
-        return q->count >= CLIENT_QUEUE_COUNT_MAX || q->bytes + m->stored.size > CLIENT_QUEUE_BYTES_MAX ||
+        return hoards(b, c) || q->count >= CLIENT_QUEUE_COUNT_MAX ||
+               q->bytes + m->stored.size > CLIENT_QUEUE_BYTES_MAX ||
                (q->first && q->next_number - q->first->number >= NUMBER_SPAN_MAX);
 }
 
@@ -184,10 +191,9 @@ static void append(struct delivery_queue *q, struct delivery *d)
 static void drop(struct broker *b, struct client *c, const char *why)
 {
         b->counters.dropped_slow++;
-        if (c->link && b->now_ms < c->link->alert_next_ms)
+        if (b->now_ms < c->alert_next_ms)
                 return;
-        if (c->link)
-                c->link->alert_next_ms = b->now_ms + BROKER_ALERT_MS;
+        c->alert_next_ms = b->now_ms + BROKER_ALERT_MS;
         b->host.alert(b->host.context, c->identity, REASON_QUOTA, why);
 }
 
@@ -217,7 +223,7 @@ int client_enqueue(struct broker *b, struct client *c, struct message *m, const 
         struct delivery *d;
         int result;
 
-        if (queue_is_full(c, m)) {
+        if (queue_is_full(b, c, m)) {
                 drop(b, c, "messages for this client are dropped: its queue is full, it does not fetch them");
                 return CLIENT_DROPPED;
         }

@@ -88,6 +88,19 @@ static int stage(struct store *store, const struct batch_record *record)
         return result;
 }
 
+/* taken on the disk, on its way there, staged */
+static size_t charged(const struct store *store)
+{
+        return atomic_load_explicit(&store->used, memory_order_relaxed) +
+               atomic_load_explicit(&store->in_flight, memory_order_relaxed) +
+               (store->staged ? store->staged->charge : 0);
+}
+
+bool store_is_half_full(const struct store *store)
+{
+        return charged(store) > store->size_max / 2;
+}
+
 int store_put(struct store *store, enum store_table table, struct span key, struct span value)
 {
         int result = check_key(store, table, key);
@@ -96,8 +109,7 @@ int store_put(struct store *store, enum store_table table, struct span key, stru
         if (value.size > STORE_VALUE_MAX)
                 return -E2BIG;
         size_t in_flight = atomic_load_explicit(&store->in_flight, memory_order_relaxed);
-        size_t charge = atomic_load_explicit(&store->used, memory_order_relaxed) + in_flight +
-                        (store->staged ? store->staged->charge : 0) + batch_charge(key.size, value.size);
+        size_t charge = charged(store) + batch_charge(key.size, value.size);
         if (atomic_load(&store->disk_full) || charge > store->size_max / 100 * FULL_PERCENT)
                 return -ENOSPC;
         /* deletes may go beyond this, but they are small */

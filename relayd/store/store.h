@@ -116,3 +116,5 @@ struct store_usage {
         uint64_t bytes_staged; /* keys and values */
 };
 int store_usage(struct store *store, struct store_usage *out);
+/* Is more than half of size_max taken, what is staged included? Then what can be given up makes room for the rest. */
+bool store_is_half_full(const struct store *store);

@@ -8,6 +8,7 @@ import time
 import pytest
 from lab.cloud import event_keys
 from lab.mqtt import Paho
+from lab.packets import Client
 from lab.process import LabError, wait_until
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -206,3 +207,25 @@ def test_broken_configuration(relay, name):
 
 def test_good_configuration(relay):
     assert relay.run("relayd", "--config", relay.config(), "--check-config").returncode == 0
+
+
+def test_absent_subscribers_do_not_fill_the_store(world):
+    """Sessions of an application that never comes back hold copies of everything: they lose, not the devices."""
+    drop_in = world.config().with_name("relayd.conf.d")
+    drop_in.mkdir(exist_ok=True)
+    (drop_in / "small.conf").write_text("[store]\nsize_max = 16M\n[outbox]\nbytes_max = 4M\n")
+    world.processes["front"].kill()
+    world.processes["hub"].stop()
+    world.start_relay()
+    for number in range(10):
+        one = Client(world, "app.all", client_id=f"app.all.gone{number}", session_expiry=86400)
+        assert one.subscribe("sites/s1/devices/+/events/#", qos=1) == [1]
+        one.drop()
+    device = Client(world, "device-1")
+    for number in range(3000):
+        reason = device.published(TOPIC, bytes(4000), qos=1, user=[("seq", str(number + 1)), ("boot", "1")])
+        assert reason < 0x80, f"event {number} refused with {reason:#x}"
+    device.drop()
+    watcher = world.cloud.watch("sites/#")
+    wait_until("an empty outbox", lambda: world.relayctl_json("status")["OutboxEvents"] == 0)
+    watcher.stop()
