@@ -100,38 +100,32 @@ country_code country_view_lookup4(const struct country_view *view, uint32_t addr
         return view->countries[view->starts4[at] & 0xffff];
 }
 
-uint64_t country_view_low(const struct country_view *view, uint32_t position)
+/*
+ * at: the last of the starts that share the address's upper half, and it has a lower half; the last one whose lower half
+ * is not above low. Their lower halves stand side by side in the list. first: of the starts that may share it
+ */
+static uint32_t find_low(const struct country_view *view, uint32_t first, uint32_t at, uint64_t low)
 {
+        uint64_t wanted = view->starts6[at] & ~COUNTRY_START_ID;
         uint32_t from = 0, to = view->header->lows;
 
         while (from < to) {
                 uint32_t middle = from + (to - from) / 2;
-                if (view->low_at[middle] < position)
+                if (view->low_at[middle] < at)
                         from = middle + 1;
                 else
                         to = middle;
         }
-        return from < view->header->lows && view->low_at[from] == position ? view->lows[from] : 0;
-}
-
-/* at: the last of the starts that share the address's upper half; the last one whose lower half is not above low, or
- * the one before.
- */
-static uint32_t find_low(const struct country_view *view, uint32_t first, uint32_t at, uint64_t low)
-{
-        uint64_t below = (view->starts6[at] & ~UINT64_C(0xffff)) - 1;
-        uint32_t from = first, to = at + 1;
-
-        if (view->starts6[at] >> 16 != 0)
-                from += count6(view->starts6, from, to, below);
-        while (from < to) {
-                uint32_t middle = from + (to - from) / 2;
-                if (country_view_low(view, middle) <= low)
-                        from = middle + 1;
+        const uint64_t *last = &view->lows[from];
+        uint32_t back = 0, most = from < at - first ? from + 1 : at - first + 1;
+        while (back < most) {
+                uint32_t middle = back + (most - back) / 2;
+                if ((view->starts6[at - middle] & ~COUNTRY_START_ID) == wanted && *(last - middle) > low)
+                        back = middle + 1;
                 else
-                        to = middle;
+                        most = middle;
         }
-        return from - 1;
+        return at - back;
 }
 
 country_code country_view_lookup6(const struct country_view *view, uint64_t high, uint64_t low)

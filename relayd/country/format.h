@@ -71,5 +71,3 @@ int country_view_open(struct country_view *ret, struct span file, char *error);
 
 country_code country_view_lookup4(const struct country_view *view, uint32_t address);
 country_code country_view_lookup6(const struct country_view *view, uint64_t high, uint64_t low);
-/* The lower half of the IPv6 start at this position. */
-uint64_t country_view_low(const struct country_view *view, uint32_t position);
