@@ -2,6 +2,7 @@
 /*
  * Elements of interval sets: what is sent for a list, and for a change from one list to another.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,10 +147,59 @@ static void test_long_lists_are_cut_below_the_attribute_limit(void **state)
         nfbatch_free(batch);
 }
 
+struct pieces {
+        unsigned count;
+        size_t largest;
+        int fail_at; /* number of the piece that fails; 0: none */
+};
+
+static int take_piece(struct nfbatch *batch, void *context)
+{
+        struct pieces *pieces = context;
+
+        assert_int_equal(nfbatch_finish(batch), 0);
+        pieces->count++;
+        if (batch->size > pieces->largest)
+                pieces->largest = batch->size;
+        nfbatch_start(batch, batch->sequence);
+        return (int)pieces->count == pieces->fail_at ? -ENOSPC : 0;
+}
+
+static void test_pieces(void **state)
+{
+        static struct pair pairs[MANY];
+        struct element_counts counts = { 0 };
+        struct pieces pieces = { 0 };
+        struct nfbatch *batch;
+
+        (void)state;
+        for (uint32_t i = 0; i < MANY; i++)
+                pairs[i] = (struct pair){ i * 4, i * 4 + 1 };
+        assert_int_equal(nfbatch_new(&batch), 0);
+        batch->piece = take_piece;
+        batch->piece_context = &pieces;
+        batch->piece_size = 200000;
+        for (int round = 0; round < 2; round++) {
+                struct list list = { pairs, MANY, 0 };
+                struct interval_source source = { next, &list };
+                nfbatch_start(batch, 1);
+                nfbatch_end_piece(batch); /* nothing in it: nothing is sent */
+                assert_int_equal(pieces.count, 0);
+                elements_add(batch, "t", "s", &source, &counts);
+                nfbatch_end_piece(batch);
+                assert_int_equal(nfbatch_finish(batch), round == 0 ? 0 : -ENOSPC);
+                assert_int_equal(pieces.count, round == 0 ? 4 : 2);
+                assert_true(pieces.largest < 270000);
+                pieces = (struct pieces){ .fail_at = 2 };
+        }
+        nfbatch_free(batch);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_changes),
+                cmocka_unit_test(test_pieces),
                 cmocka_unit_test(test_long_lists_are_cut_below_the_attribute_limit),
         };
         return cmocka_run_group_tests_name("guard elements", tests, NULL, NULL);
