@@ -98,29 +98,79 @@ void elements_add(struct nfbatch *batch, const char *table, const char *set, con
         close_message(&s);
 }
 
-static bool same(const struct address_range *a, const struct address_range *b)
+/* Additions go behind all deletions; so many of them are kept, for more the lists are walked once more. */
+#define KEPT_MAX 8192
+
+struct difference {
+        const struct element_change *change;
+        struct address_range present, wanted; /* next ones of the lists, if ... */
+        bool has_present, has_wanted;
+        uint32_t total; /* of wanted */
+};
+
+static void advance_present(struct difference *d)
 {
-        return address_compare(&a->first, &b->first) == 0 && address_compare(&a->last, &b->last) == 0;
+        d->has_present = d->change->present.next(d->change->present.context, &d->present);
 }
 
-/* Everything that is in one list and not in the other; *total: all of the one. */
-static uint32_t put_difference(struct stream *s, const struct interval_source *from,
-                               const struct interval_source *without, uint32_t *total)
+static void advance_wanted(struct difference *d)
 {
-        struct address_range mine, other;
-        bool has_other = without->next(without->context, &other);
-        uint32_t count = 0;
+        d->has_wanted = d->change->wanted.next(d->change->wanted.context, &d->wanted);
+        d->total += d->has_wanted;
+}
 
-        for (*total = 0; from->next(from->context, &mine); (*total)++) {
-                while (has_other && address_compare(&other.first, &mine.first) < 0)
-                        has_other = without->next(without->context, &other);
-                if (has_other && same(&mine, &other))
-                        continue;
-                put_interval(s, &mine);
-                count++;
+static void start_difference(struct difference *d, const struct element_change *change)
+{
+        *d = (struct difference){ .change = change };
+        change->rewind(change->context);
+        advance_present(d);
+        advance_wanted(d);
+}
+
+/* < 0: only in present, > 0: only in wanted, 0: in both. Of one beginning but not one end: first the present one. */
+static int compare_heads(const struct difference *d)
+{
+        if (!d->has_present || !d->has_wanted)
+                return d->has_present ? -1 : 1;
+        int order = address_compare(&d->present.first, &d->wanted.first);
+        if (order == 0 && address_compare(&d->present.last, &d->wanted.last) != 0)
+                return -1;
+        return order;
+}
+
+/* The next interval that is in one list only; false: the end. */
+static bool next_difference(struct difference *d, struct address_range *range, bool *is_added)
+{
+        while (d->has_present || d->has_wanted) {
+                int order = compare_heads(d);
+                *range = order < 0 ? d->present : d->wanted;
+                *is_added = order > 0;
+                if (order <= 0)
+                        advance_present(d);
+                if (order >= 0)
+                        advance_wanted(d);
+                if (order != 0)
+                        return true;
         }
-        close_message(s);
-        return count;
+        return false;
+}
+
+static void put_kept(struct stream *s, const struct address_range *kept, size_t count)
+{
+        for (size_t i = 0; i < count; i++)
+                put_interval(s, &kept[i]);
+}
+
+static void put_additions(struct stream *s, const struct element_change *change)
+{
+        struct address_range range;
+        struct difference d;
+        bool is_added;
+
+        start_difference(&d, change);
+        while (next_difference(&d, &range, &is_added))
+                if (is_added)
+                        put_interval(s, &range);
 }
 
 void elements_change(struct nfbatch *batch, const char *table, const char *set, const struct element_change *change,
@@ -128,14 +178,29 @@ void elements_change(struct nfbatch *batch, const char *table, const char *set, 
 {
         struct stream deleted = { batch, table, set, NFT_MSG_DELSETELEM, 0, NULL };
         struct stream added = { batch, table, set, NFT_MSG_NEWSETELEM, NLM_F_CREATE, NULL };
+        _cleanup_free_ struct address_range *kept = calloc(KEPT_MAX, sizeof(*kept));
+        size_t addition_count = 0, kept_max = kept ? KEPT_MAX : 0;
+        struct address_range range;
+        struct difference d;
+        bool is_added;
 
-        uint32_t total;
-
-        change->rewind(change->context);
-        counts->deleted += put_difference(&deleted, &change->present, &change->wanted, &total);
-        change->rewind(change->context);
-        counts->added += put_difference(&added, &change->wanted, &change->present, &total);
-        counts->wanted += total;
+        start_difference(&d, change);
+        while (next_difference(&d, &range, &is_added)) {
+                if (!is_added) {
+                        put_interval(&deleted, &range);
+                        counts->deleted++;
+                } else if (addition_count++ < kept_max) {
+                        kept[addition_count - 1] = range;
+                }
+        }
+        close_message(&deleted);
+        if (addition_count <= kept_max)
+                put_kept(&added, kept, addition_count);
+        else
+                put_additions(&added, change);
+        close_message(&added);
+        counts->wanted += d.total;
+        counts->added += (uint32_t)addition_count;
 }
 
 void elements_add_ports(struct nfbatch *batch, const char *table, const char *set, const uint16_t *ports, size_t count)

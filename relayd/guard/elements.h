@@ -24,7 +24,7 @@ void elements_add(struct nfbatch *batch, const char *table, const char *set, con
                   struct element_counts *counts);
 /*
  * Adds what is only in wanted, deletes what is only in present: deletions first, for an interval may have grown.
- * Both lists are walked twice, so rewind() is called before each walk (NULL-safe context of the caller's).
+ * Long differences need a second walk over both lists: rewind() is called before each.
  */
 struct element_change {
         void (*rewind)(void *context); /* both sources start again */
