@@ -12,6 +12,7 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 import countryload  # noqa: E402
+import countrylookup  # noqa: E402
 import events  # noqa: E402
 import measure  # noqa: E402
 from lab.cloud import Cloud  # noqa: E402
@@ -155,6 +156,7 @@ def main():
             for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
                               "sessions": bench.session_memory,
                               "events": lambda: events.bench(world, report), "failover": bench.failover,
+                              "country-lookup": lambda: countrylookup.bench(options.build, report),
                               "country-load": lambda: countryload.bench(options.build, report)}.items():
                 if options.only in (None, name):
                     run()
