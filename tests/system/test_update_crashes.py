@@ -16,6 +16,7 @@ from lab.updates import Desk
 from conftest import BUILD
 
 CAMPAIGN = "RELAYD_CAMPAIGN" in os.environ
+ALL_VICTIMS = [("hub",), ("front",), ("broker",), ("hub", "front"), ("hub", "front", "broker")]
 OPTIONS = ("--retry-ms", "1000", "--dwell-ms", "500")
 
 
@@ -63,8 +64,7 @@ def find(world, update):
 
 
 
-@pytest.mark.parametrize("victims", [("hub",), ("front",), ("broker",), ("hub", "front"), ("hub", "front", "broker")],
-                         ids="+".join)
+@pytest.mark.parametrize("victims", ALL_VICTIMS if CAMPAIGN else ALL_VICTIMS[:2] + ALL_VICTIMS[-1:], ids="+".join)
 def test_crashes_in_the_update_flow(site, victims):
     """Pending, one approval, fetching, offered: after each crash everything is as it was."""
     for _ in range(4 if CAMPAIGN else 1):
@@ -116,7 +116,7 @@ def test_crashes_at_any_time(site):
         desk.close()
         for _ in range(3):
             time.sleep(chance.uniform(0, 0.4))
-            crash(site, chance.choice([("hub",), ("front",), ("broker",), ("hub", "front"), ("hub", "front", "broker")]))
+            crash(site, chance.choice(ALL_VICTIMS))
         for name in site.devices:
             try:
                 wait_until(name, lambda: [d for d in site.relayctl_json("devices", "list") if d["Identity"] == name and

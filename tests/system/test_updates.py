@@ -15,7 +15,7 @@ from conftest import BUILD
 
 DIRECT = "device-3"
 AT_RELAY = ("device-1", "device-2")
-OPTIONS = ("--retry-ms", "1000", "--dwell-ms", "1000")
+OPTIONS = ("--retry-ms", "1000", "--dwell-ms", "1000", "--settle-ms", "300")
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@
 
 struct options {
         int flash_fd, boot_fd, counter_fd;
-        uint64_t cut_after, keep_alive_s, period_ms, dwell_ms, retry_ms;
+        uint64_t cut_after, keep_alive_s, period_ms, dwell_ms, retry_ms, settle_ms;
 };
 
 struct application {
@@ -102,6 +102,7 @@ static int open_update(struct application *a)
 
         memcpy(config.class_id, a->boot.identity.class_id, CLASS_ID_SIZE);
         config.timing.retry_ms = (uint32_t)a->options.retry_ms;
+        config.timing.settle_ms = (uint32_t)a->options.settle_ms;
         return update_init(&a->update, &config, a->clock.now_ms(NULL));
 }
 
@@ -187,26 +188,22 @@ static void wait_for_work(struct application *a)
 static int parse(struct options *o, int argc, char **argv)
 {
         static const struct option options[] = {
-                { "flash-fd", required_argument, NULL, 0 },
-                { "boot-fd", required_argument, NULL, 1 },
-                { "counter-fd", required_argument, NULL, 2 },
-                { "cut-after", required_argument, NULL, 3 },
-                { "keep-alive", required_argument, NULL, 4 },
-                { "period-ms", required_argument, NULL, 5 },
-                { "dwell-ms", required_argument, NULL, 6 },
-                { "retry-ms", required_argument, NULL, 7 },
-                { 0 },
+                { "flash-fd", required_argument, NULL, 0 },   { "boot-fd", required_argument, NULL, 1 },
+                { "counter-fd", required_argument, NULL, 2 }, { "cut-after", required_argument, NULL, 3 },
+                { "keep-alive", required_argument, NULL, 4 }, { "period-ms", required_argument, NULL, 5 },
+                { "dwell-ms", required_argument, NULL, 6 },   { "retry-ms", required_argument, NULL, 7 },
+                { "settle-ms", required_argument, NULL, 8 },  { 0 },
         };
-        uint64_t values[] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 10, 1000, 5000, 30000 };
+        uint64_t values[] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 10, 1000, 5000, 30000, 2000 };
         int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-                if (c < 0 || c > 7)
+                if (c < 0 || c > 8)
                         return -EINVAL;
                 values[c] = strtoull(optarg, NULL, 10);
         }
-        *o = (struct options){ (int)values[0], (int)values[1], (int)values[2], values[3],
-                               values[4],      values[5],      values[6],      values[7] };
+        *o = (struct options){ (int)values[0], (int)values[1], (int)values[2], values[3], values[4],
+                               values[5],      values[6],      values[7],      values[8] };
         return o->flash_fd < 0 || o->boot_fd < 0 || values[5] == 0 ? -EINVAL : 0;
 }
 
@@ -217,7 +214,7 @@ int main(int argc, char **argv)
         if (parse(&a.options, argc, argv) < 0) {
                 fprintf(stderr,
                         "usage: started by device-boot; options [--keep-alive S] [--period-ms N] [--dwell-ms N] "
-                        "[--retry-ms N]\n");
+                        "[--retry-ms N] [--settle-ms N]\n");
                 return 2;
         }
         int r = open_hardware(&a);
