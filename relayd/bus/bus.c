@@ -33,12 +33,10 @@ static void error_name(enum reason reason, char *out, size_t size)
         out[at] = '\0';
 }
 
-int bus_answer(struct bus *bus, int result, const struct refusal *refusal, sd_bus_error *error)
+int bus_answer(int result, const struct refusal *refusal, sd_bus_error *error)
 {
         char name[96];
 
-        if (result == 0)
-                result = manager_settle(bus->manager);
         if (result == 0)
                 return 0;
         if (result == MANAGER_REFUSED) {
@@ -219,6 +217,7 @@ static int on_retry(sd_event_source *source, uint64_t usec, void *context)
 
 static void lose_bus(struct bus *bus)
 {
+        replies_drop(bus);
         bus->bus = sd_bus_close_unref(bus->bus);
         forget_known(bus);
         if (!bus->retry)
@@ -310,7 +309,13 @@ static int open_bus(struct bus *bus)
 int bus_new(struct bus **ret, sd_event *event, const char *address, struct manager *manager)
 {
         struct bus *bus = calloc(1, sizeof(*bus));
-        const struct manager_listener listener = { .changed = on_changed, .alert = on_alert, .context = bus };
+        const struct manager_listener listener = {
+                .changed = on_changed,
+                .alert = on_alert,
+                .sealed = replies_sealed,
+                .durable = replies_durable,
+                .context = bus,
+        };
 
         if (!bus)
                 return -ENOMEM;
@@ -333,6 +338,8 @@ struct bus *bus_free(struct bus *bus)
                 return NULL;
         manager_listen(bus->manager, NULL);
         sd_event_source_disable_unref(bus->retry);
+        replies_drop(bus);
+        free(bus->held);
         sd_bus_flush_close_unref(bus->bus);
         forget_known(bus);
         free(bus->known);

@@ -66,9 +66,8 @@ int country_set(sd_bus_message *message, void *context, sd_bus_error *error)
         who.addresses[1] = remote;
         who.caller = caller;
         who.force = force;
-        r = bus_answer(bus, manager_set_country(bus->manager, &who, changes, count, confirm_s, &refusal), &refusal,
-                       error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+        r = bus_answer(manager_set_country(bus->manager, &who, changes, count, confirm_s, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 int country_confirm(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -79,8 +78,8 @@ int country_confirm(sd_bus_message *message, void *context, sd_bus_error *error)
         int r = bus_authorise(bus, message, caller, error);
 
         if (r >= 0)
-                r = bus_answer(bus, manager_confirm_country(bus->manager, caller, &refusal), &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(manager_confirm_country(bus->manager, caller, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 int country_reload(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -91,8 +90,8 @@ int country_reload(sd_bus_message *message, void *context, sd_bus_error *error)
         int r = bus_authorise(bus, message, caller, error);
 
         if (r >= 0)
-                r = bus_answer(bus, manager_reload_country(bus->manager, caller, &refusal), &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(manager_reload_country(bus->manager, caller, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 int country_test(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -105,8 +104,8 @@ int country_test(sd_bus_message *message, void *context, sd_bus_error *error)
         int r = sd_bus_message_read(message, "ssq", &address, &direction, &port);
 
         if (r >= 0)
-                r = bus_answer(bus, manager_test_address(bus->manager, address, direction, port, &view, &refusal),
-                               &refusal, error);
+                r = bus_answer(manager_test_address(bus->manager, address, direction, port, &view, &refusal), &refusal,
+                               error);
         return r < 0 ? r
                      : sd_bus_reply_method_return(message, "bsssss", (int)view.allowed, view.country, view.name,
                                                   view.reason, view.rule, view.sentence);

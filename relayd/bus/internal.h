@@ -9,6 +9,13 @@
 
 #define BUS_PATH_SIZE 256
 
+/* an answer that waits for its commit */
+#define REPLY_UNSEALED UINT64_MAX
+struct held_reply {
+        sd_bus_message *reply;
+        uint64_t commit;
+};
+
 struct bus {
         sd_event *event;
         sd_bus *bus;
@@ -17,6 +24,8 @@ struct bus {
         sd_event_source *retry;
         char **known; /* object paths that were told, sorted */
         size_t known_count, known_room;
+        struct held_reply *held; /* in the order of their calls, so also of their commits */
+        size_t held_count, held_room;
 };
 
 /* methods of the manager about countries; country_object.c */
@@ -44,7 +53,15 @@ extern const char *const manager_changing[], *const device_changing[], *const up
 #define BUS_CALLER_SIZE 32
 int bus_authorise(struct bus *bus, sd_bus_message *message, char caller[BUS_CALLER_SIZE], sd_bus_error *error);
 /* From an action's answer (hub/manager.h): 0, or the error for the caller is set and returned. */
-int bus_answer(struct bus *bus, int result, const struct refusal *refusal, sd_bus_error *error);
+int bus_answer(int result, const struct refusal *refusal, sd_bus_error *error);
+
+/* The answer of an action: goes when what the action changed is on disk. types, values: as sd_bus_message_append().
+ * 1, or negative errno. */
+int bus_reply_when_durable(struct bus *bus, sd_bus_message *message, const char *types, ...);
+/* manager_listener.sealed, .durable */
+void replies_sealed(void *bus, uint64_t commit);
+void replies_durable(void *bus, uint64_t durable);
+void replies_drop(struct bus *bus); /* the bus is gone, and so are the callers */
 
 /* ---- properties from views */
 enum property_kind {

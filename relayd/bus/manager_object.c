@@ -87,9 +87,9 @@ static int import_devices(sd_bus_message *message, void *context, sd_bus_error *
         if (r >= 0)
                 r = read_bytes(message, &list);
         if (r >= 0)
-                r = bus_answer(bus, manager_import_devices(bus->manager, caller, list, &added, &known, &refusal),
-                               &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, "uu", added, known);
+                r = bus_answer(manager_import_devices(bus->manager, caller, list, &added, &known, &refusal), &refusal,
+                               error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "uu", added, known);
 }
 
 static int admit_device(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -103,8 +103,8 @@ static int admit_device(sd_bus_message *message, void *context, sd_bus_error *er
         if (r >= 0)
                 r = sd_bus_message_read(message, "s", &identity);
         if (r >= 0)
-                r = bus_answer(bus, manager_admit_device(bus->manager, caller, identity, &refusal), &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(manager_admit_device(bus->manager, caller, identity, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 static int check_why(const char *why, sd_bus_error *error)
@@ -128,9 +128,8 @@ static int revoke_device(sd_bus_message *message, void *context, sd_bus_error *e
         if (r >= 0)
                 r = check_why(why, error);
         if (r >= 0)
-                r = bus_answer(bus, manager_revoke_device(bus->manager, caller, identity, why, &refusal), &refusal,
-                               error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(manager_revoke_device(bus->manager, caller, identity, why, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 typedef int (*import_fn)(struct manager *m, const char *caller, struct span set, struct refusal *refusal);
@@ -145,8 +144,8 @@ static int import_set(sd_bus_message *message, struct bus *bus, import_fn import
         if (r >= 0)
                 r = read_bytes(message, &set);
         if (r >= 0)
-                r = bus_answer(bus, import(bus->manager, caller, set, &refusal), &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(import(bus->manager, caller, set, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 static int import_site_policy(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -206,9 +205,9 @@ static int approve(sd_bus_message *message, void *context, sd_bus_error *error)
         if (r >= 0)
                 r = read_bytes(message, &approval);
         if (r >= 0)
-                r = bus_answer(bus, manager_approve(bus->manager, caller, approval, &approved, &needed, &refusal),
-                               &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, "uu", approved, needed);
+                r = bus_answer(manager_approve(bus->manager, caller, approval, &approved, &needed, &refusal), &refusal,
+                               error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "uu", approved, needed);
 }
 
 static int deny_update(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -230,8 +229,8 @@ static int deny_update(sd_bus_message *message, void *context, sd_bus_error *err
                                       "shows them",
                                       hex);
         if (r >= 0)
-                r = bus_answer(bus, manager_deny_update(bus->manager, caller, digest, why, &refusal), &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(manager_deny_update(bus->manager, caller, digest, why, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 static int open_gate(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -245,8 +244,8 @@ static int open_gate(sd_bus_message *message, void *context, sd_bus_error *error
         if (r >= 0)
                 r = sd_bus_message_read(message, "t", &until);
         if (r >= 0)
-                r = bus_answer(bus, manager_open_gate(bus->manager, caller, until, &refusal), &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(manager_open_gate(bus->manager, caller, until, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 static int close_gate(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -257,8 +256,8 @@ static int close_gate(sd_bus_message *message, void *context, sd_bus_error *erro
         int r = bus_authorise(bus, message, caller, error);
 
         if (r >= 0)
-                r = bus_answer(bus, manager_close_gate(bus->manager, caller, &refusal), &refusal, error);
-        return r < 0 ? r : sd_bus_reply_method_return(message, NULL);
+                r = bus_answer(manager_close_gate(bus->manager, caller, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
 /* ---- lists */

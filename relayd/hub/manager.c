@@ -263,6 +263,13 @@ static int fail(struct manager *m, int error)
         return sd_event_exit(m->event, error);
 }
 
+/* also after a turn that staged nothing: its actions have nothing to wait for */
+static void tell_durable(struct manager *m)
+{
+        if (m->listener.durable)
+                m->listener.durable(m->listener.context, m->broker->durable);
+}
+
 static int on_turn(sd_event_source *source, void *context)
 {
         struct manager *m = context;
@@ -277,6 +284,9 @@ static int on_turn(sd_event_source *source, void *context)
                 return fail(m, result);
         if (m->cloud)
                 cloud_commit(m->cloud);
+        if (m->listener.sealed)
+                m->listener.sealed(m->listener.context, m->broker->commit);
+        tell_durable(m);
         return 0;
 }
 
@@ -293,6 +303,7 @@ static int on_durable(sd_event_source *source, int fd, uint32_t events, void *co
         updater_durable(m->updater, m->broker->durable);
         if (m->cloud)
                 cloud_durable(m->cloud);
+        tell_durable(m);
         return 0;
 }
 

@@ -32,10 +32,6 @@ int manager_walk_alerts(struct manager *m, uint64_t from, int (*fn)(void *contex
 int manager_walk_audit(struct manager *m, uint64_t from, uint32_t max,
                        int (*fn)(void *context, uint64_t number, struct span record), void *context);
 
-/* Returns when all that was done is on disk, some milliseconds later: nobody is told "done" before. 0, -ENOSPC (the
- * disk is full; what was done holds till the relay ends) or what stopped the store. */
-int manager_settle(struct manager *m);
-
 /* list: factory list (relay/factory.h) */
 int manager_import_devices(struct manager *m, const char *caller, struct span list, uint32_t *added, uint32_t *known,
                            struct refusal *refusal);
@@ -82,6 +78,10 @@ enum manager_change {
 struct manager_listener {
         void (*changed)(void *context, enum manager_change what, const char *key);
         void (*alert)(void *context, const struct alert_view *alert);
+        /* all that actions changed since the last call is part of this commit */
+        void (*sealed)(void *context, uint64_t commit);
+        /* commits up to this one are on disk */
+        void (*durable)(void *context, uint64_t commit);
         void *context;
 };
 /* One listener (the bus); NULL takes it away. The struct is copied. */

@@ -114,13 +114,6 @@ static void tell_all_devices(struct manager *m)
         }
 }
 
-int manager_settle(struct manager *m)
-{
-        int r = broker_commit(m->broker); /* the broker has to know the number of each commit */
-
-        return r < 0 ? r : store_sync(m->store);
-}
-
 int manager_import_devices(struct manager *m, const char *caller, struct span list, uint32_t *added, uint32_t *known,
                            struct refusal *refusal)
 {

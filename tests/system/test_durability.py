@@ -5,6 +5,8 @@ import random
 import threading
 import time
 
+import dbus
+import dbus.bus
 import pytest
 from lab.cloud import event_keys
 from lab.mqtt import Paho
@@ -138,6 +140,31 @@ def test_full_store_refuses_and_loses_nothing(world):
     wait_until("room again", lambda: world.relayctl_json("status")["OutboxEvents"] == 0, 60)
     sender.send(b"{}")
     assert reasons[-1] < 0x80, "with room again, events are taken again"
+
+
+def test_an_answered_action_survives_kill_9(world):
+    """What a caller was told is on disk: the second of two calls waits for a commit of its own."""
+    for number in range(4):
+        bus = dbus.bus.BusConnection(world.bus)
+        manager = dbus.Interface(bus.get_object("org.relayd.Relay1", "/org/relayd/Relay1"), "org.relayd.Relay1.Manager")
+        manager.OpenGate(dbus.UInt64(0))
+        if number % 2:
+            manager.CloseGate()
+        else:
+            manager.OpenGate(dbus.UInt64(time.time() + 600))
+        world.processes["hub"].kill()
+        world.start_hub()
+        gate = world.relayctl_json("gate", "show")
+        assert gate["GateState"] == ("closed" if number % 2 else "open")
+        assert number % 2 or gate["GateUntil"] > 0
+        bus.close()
+
+
+def test_an_action_that_changes_nothing_is_answered(world):
+    world.relayctl("devices", "admit", "device-1")
+    world.processes["hub"].kill()
+    world.start_hub()
+    world.relayctl("devices", "admit", "device-1")
 
 
 def damage(world, how):

@@ -93,7 +93,7 @@ static void open_manager(struct bench *b)
         struct manager_options options = {
                 .conf = &b->conf, .event = b->event, .store = b->store, .front_uid = (uid_t)-1
         };
-        struct manager_listener listener = { on_changed, on_alert, b };
+        struct manager_listener listener = { .changed = on_changed, .alert = on_alert, .context = b };
         char error[256] = "";
         int fds[2];
 
