@@ -61,12 +61,17 @@ static const struct output_column fields[] = {
         { "CountryRefused", "Refused", OUTPUT_TEXT },
         { "FirewallRestored", "Restored", OUTPUT_TEXT },
         { "Lockdown", "Lockdown", OUTPUT_YES_NO },
-        { "OpenPorts", "Open ports", OUTPUT_TEXT },
+        { "OpenPorts", "Open beside ours", OUTPUT_TEXT },
 };
 static const struct output_column columns[] = {
         { "Name", "SETTING", OUTPUT_TEXT },
         { "State", "STATE", OUTPUT_WORD },
         { "Value", "VALUE", OUTPUT_TEXT },
+};
+
+static const struct output_column refusals[] = {
+        { "Country", "REFUSED FROM", OUTPUT_TEXT },
+        { "Packets", "PACKETS", OUTPUT_TEXT },
 };
 
 static void add_rows(json_t *rows, const json_t *settings, const char *state)
@@ -94,16 +99,36 @@ static int fetch_policy(struct cli *cli, sd_bus *bus, json_t *rows)
         return CLI_OK;
 }
 
+/* Packets by country, as the guard saw them since its start. */
+static int fetch_refused(struct cli *cli, sd_bus *bus, json_t *rows)
+{
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_json_ json_t *counters = NULL, *countries = NULL;
+        const json_t *pair;
+        size_t i;
+        int r = ctl_call(cli, bus, "GetFirewallCounters", &reply, "");
+
+        if (r != CLI_OK)
+                return r;
+        counters = ctl_json(reply);
+        countries = ctl_json(reply);
+        json_array_foreach(countries, i, pair) json_array_append_new(
+                rows, json_pack("{s:O, s:O}", "Country", json_array_get(pair, 0), "Packets", json_array_get(pair, 1)));
+        return CLI_OK;
+}
+
 int ctl_country_show(struct cli *cli)
 {
         _cleanup_bus_ sd_bus *bus = NULL;
-        _cleanup_json_ json_t *manager = NULL, *rows = json_array();
+        _cleanup_json_ json_t *manager = NULL, *rows = json_array(), *refused = json_array();
         int r = ctl_connect(cli, &bus);
 
         if (r == CLI_OK)
                 r = ctl_manager(cli, bus, &manager);
         if (r == CLI_OK)
                 r = fetch_policy(cli, bus, rows);
+        if (r == CLI_OK)
+                r = fetch_refused(cli, bus, refused);
         if (r != CLI_OK)
                 return r;
         if (cli->json) {
@@ -112,11 +137,16 @@ int ctl_country_show(struct cli *cli)
                 for (size_t i = 0; i < sizeof(fields) / sizeof(*fields); i++)
                         json_object_set(out, fields[i].key, json_object_get(manager, fields[i].key));
                 json_object_set(out, "Policy", rows);
+                json_object_set(out, "RefusedByCountry", refused);
                 return output_json(out);
         }
         output_record(cli, manager, fields, sizeof(fields) / sizeof(*fields));
         putchar('\n');
-        return output_table(cli, rows, columns, sizeof(columns) / sizeof(*columns), "no settings");
+        r = output_table(cli, rows, columns, sizeof(columns) / sizeof(*columns), "no settings");
+        if (r != CLI_OK || json_array_size(refused) == 0)
+                return r;
+        putchar('\n');
+        return output_table(cli, refused, refusals, sizeof(refusals) / sizeof(*refusals), "none refused");
 }
 
 /* ---- rules */

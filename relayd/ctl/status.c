@@ -20,7 +20,7 @@ static const struct output_column status_fields[] = {
         { "GuardError", "Guard's error", OUTPUT_TEXT },
         { "CountryPendingUntil", "Country trial until", OUTPUT_TIME },
         { "Lockdown", "Lockdown", OUTPUT_YES_NO },
-        { "OpenPorts", "Open ports", OUTPUT_TEXT },
+        { "OpenPorts", "Open beside ours", OUTPUT_TEXT },
         { "PolicyEpoch", "Policy epoch", OUTPUT_TEXT },
         { "PolicyDigest", "Policy digest", OUTPUT_TEXT },
         { "Threshold", "Approvals needed", OUTPUT_TEXT },

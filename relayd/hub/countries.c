@@ -144,33 +144,36 @@ void countries_release(struct countries *c)
         c->database = country_free(c->database);
 }
 
-static bool is_same(const struct country_info *a, const struct country_info *b)
+/* Is the file still the one that is in use? Looked at before it is opened: if it is replaced in between, it is opened
+ * once more than needed. */
+static bool is_in_use(const struct countries *c, const struct stat *file)
 {
-        return strcmp(a->source, b->source) == 0 && a->date == b->date && a->compiled == b->compiled &&
-               a->ranges4 == b->ranges4 && a->ranges6 == b->ranges6 && a->countries == b->countries &&
-               a->size == b->size;
+        return c->database && file->st_ino == c->file.st_ino && file->st_dev == c->file.st_dev &&
+               file->st_size == c->file.st_size && file->st_mtim.tv_sec == c->file.st_mtim.tv_sec &&
+               file->st_mtim.tv_nsec == c->file.st_mtim.tv_nsec;
 }
 
 int countries_reopen(struct countries *c)
 {
         struct country *database = NULL;
-        struct country_info info;
         char error[COUNTRY_ERROR_MAX] = "";
-        int result = country_open(&database, c->path, error);
+        struct stat file = { 0 };
+        int result;
 
+        if (stat(c->path, &file) == 0 && is_in_use(c, &file)) {
+                c->error[0] = 0;
+                return 1;
+        }
+        result = country_open(&database, c->path, error);
         if (result < 0) {
                 snprintf(c->error, sizeof(c->error), "%s", *error ? error : strerror(-result));
                 return result;
         }
         c->error[0] = 0;
-        country_info(database, &info);
-        if (c->database && is_same(&info, &c->info)) {
-                country_free(database);
-                return 1;
-        }
         country_free(c->database);
         c->database = database;
-        c->info = info;
+        c->file = file;
+        country_info(database, &c->info);
         return 0;
 }
 

@@ -10,6 +10,8 @@
  *                               u64 deadline for people (Unix seconds) | policy
  */
 
+#include <sys/stat.h>
+
 #include "country/country.h"
 #include "policy/country.h"
 #include "store/store.h"
@@ -28,6 +30,7 @@ struct countries {
         const char *path;         /* of the database */
         struct country *database; /* NULL: none was ever there since the start */
         struct country_info info;
+        struct stat file;              /* that the database was read from */
         char error[COUNTRY_ERROR_MAX]; /* why the file at path is not the one in use; "" */
         struct country_policy committed, pending;
         uint64_t token, pending_token; /* numbers of the policies; pending 0: none */

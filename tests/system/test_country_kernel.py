@@ -70,6 +70,8 @@ def test_an_allowed_device_connects_and_a_refused_one_is_dropped_in_the_kernel(e
     assert "RU, Russia" in alert["detail"] and str(edge.port) in alert["detail"]
     wait_until("the audit entry", lambda: "country-refused" in str(edge.relayctl_json("audit", "log")))
     assert edge.shown()["CountryRefused"] > 0
+    wait_until("the counters", lambda: [row for row in edge.shown()["RefusedByCountry"] if row["Country"] == "RU"])
+    assert "REFUSED FROM" in edge.relayctl("country").stdout
 
 
 @pytest.mark.parametrize("rule", [("allow", "FI"), ("deny", "RU"), ("deny", "RU", "--unknown", "refuse"), ("allow", "EU"),
