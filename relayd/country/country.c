@@ -101,8 +101,8 @@ country_code country_view_lookup4(const struct country_view *view, uint32_t addr
 }
 
 /*
- * at: the last of the starts that share the address's upper half, and it has a lower half; the last one whose lower half
- * is not above low. Their lower halves stand side by side in the list. first: of the starts that may share it
+ * at: the last of the starts that share the address's upper half, and it has a lower half; the last one whose lower
+ * half is not above low. Their lower halves stand side by side in the list. first: of the starts that may share it
  */
 static uint32_t find_low(const struct country_view *view, uint32_t first, uint32_t at, uint64_t low)
 {
