@@ -190,9 +190,10 @@ def test_flood_of_retained_messages(relay, bystander):
     one.drop()
 
 
-@pytest.mark.parametrize("name, topic", [
-    ("long", "a" * 60000), ("65,535 bytes", "a" * 65535), ("deep", "/".join("a" * 20000)), ("only levels", "/" * 60000)])
-def test_topics_beyond_measure(relay, bystander, name, topic):
+@pytest.mark.parametrize("topic", [
+    pytest.param("a" * 60000, id="long"), pytest.param("a" * 65535, id="65,535 bytes"),
+    pytest.param("/".join("a" * 20000), id="deep"), pytest.param("/" * 60000, id="only levels")])
+def test_topics_beyond_measure(relay, bystander, topic):
     """Taken or refused with a reason code, in PUBLISH and in SUBSCRIBE; never a hang or a crash."""
     for action in ("publish", "subscribe", "retain"):
         one = Client(relay, "app.all", client_id="app.all.topics")
