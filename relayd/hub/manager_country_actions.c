@@ -22,10 +22,7 @@ static int refuse(struct refusal *refusal, enum reason reason, const char *forma
         return MANAGER_REFUSED;
 }
 
-/*
- * ---- set
- * These few actions wait for the disk: who was told that a policy stays must find it after a crash.
- */
+/* ---- set */
 /* The first rule that would refuse the address by the next policy and does not by the present one. */
 static bool cuts_off(const struct manager *m, const struct country_policy *next, const struct address *address,
                      uint16_t admin_port, struct country_answer *out)
@@ -124,7 +121,7 @@ int manager_set_country(struct manager *m, const struct country_caller *who, con
                 return result;
         audit_change(m, who, changes, count, confirm_s);
         manager_country_changed(m);
-        return store_sync(m->store);
+        return 0;
 }
 
 int manager_confirm_country(struct manager *m, const char *caller, struct refusal *refusal)
@@ -145,7 +142,7 @@ int manager_confirm_country(struct manager *m, const char *caller, struct refusa
         guard_peer_send(m->country.guard, &message);
         manager_audit(m, caller, AUDIT_COUNTRY_CONFIRMED, "", "");
         manager_changed(m, MANAGER_CHANGE_MANAGER, "");
-        return store_sync(m->store);
+        return 0;
 }
 
 /* ---- shown */
