@@ -233,7 +233,10 @@ static void test_merged(void **state)
                 members += country_set_has(&policy.rules[COUNTRY_INBOUND].countries, truths[0].ranges[i].code);
         assert_int_equal(country_rule_parse(&policy.rules[COUNTRY_INBOUND], "deny FI", NULL), 0);
         size_t but_one = collect(&allowed, &policy, ADDRESS_IPV4);
-        print_message("# EU: %zu ranges, %zu intervals; all but FI: %zu intervals\n", members, eu, but_one);
+        policy.rules[COUNTRY_INBOUND].accept_unknown = false;
+        size_t known = collect(&allowed, &policy, ADDRESS_IPV4);
+        print_message("# EU: %zu ranges, %zu intervals; all but FI: %zu, and but unknown ones: %zu\n", members, eu,
+                      but_one, known);
         assert_true(eu < members / 2 && but_one < truths[0].count / 20);
         free(allowed.intervals);
 }
