@@ -129,3 +129,9 @@ class Net:
 def possible():
     """Namespaces need root (or a user namespace around everything: unshare -Urn)."""
     return subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode == 0
+
+
+def has_users():
+    """Are there other users to become? Not in an ordinary user's own user namespace."""
+    with open("/proc/self/uid_map") as users:
+        return sum(int(line.split()[2]) for line in users) > 1

@@ -15,6 +15,8 @@ from test_guard_kernel import BUILD, assert_reach, both, guard, listeners, make,
 
 pytestmark = pytest.mark.skipif(not netns.possible(), reason="network namespaces need root: run under unshare -Urn")
 
+needs_users = pytest.mark.skipif(not netns.has_users(), reason="needs root: the hub's user is another one")
+
 CONNECT = """
 import os, socket, sys
 os.setuid(int(sys.argv[1]))
@@ -42,6 +44,7 @@ def cloud(net):  # noqa: F811
         server.close()
 
 
+@needs_users
 @pytest.mark.parametrize("version", [4, 6])
 def test_uplink_by_policy(net, guard, cloud, version):  # noqa: F811
     guard.hub.apply(g.policy(uplink=g.rule(g.ALLOW, ["FI"])))
@@ -56,6 +59,7 @@ def test_uplink_by_policy(net, guard, cloud, version):  # noqa: F811
     assert net.counter("uplink-accepted") >= 2 and net.counter("uplink-refused") >= 2
 
 
+@needs_users
 def test_air_gapped_sends_nothing(net, guard, cloud):  # noqa: F811
     """Counted outside by a capture: not one packet of the hub's user to a public address."""
     guard.hub.apply(g.policy(uplink=g.rule(g.ALLOW, ["FI"])))
@@ -87,6 +91,7 @@ def test_air_gapped_sends_nothing(net, guard, cloud):  # noqa: F811
     wait_until("the uplink", lambda: connects(net, "FI", 4))
 
 
+@needs_users
 def test_names_may_be_asked_for(net, guard):  # noqa: F811
     guard.hub.apply(g.policy(uplink=g.rule(g.ALLOW, ["FI"])))
     with net.listen(4, 53, net.outside):
@@ -95,6 +100,7 @@ def test_names_may_be_asked_for(net, guard):  # noqa: F811
 
 # ---- lockdown
 
+@needs_users
 def test_lockdown_closes_all_but_relay_and_admin_ports(net, make):  # noqa: F811
     guard = make("--lockdown", "allowed", "--admin-ports", "22,2222")  # noqa: F811
     servers = [net.listen(version, port) for version in (4, 6) for port in (8883, 22, 2222, 9999)]
@@ -218,6 +224,7 @@ def test_links_are_told(net, guard):  # noqa: F811
     assert guard.hub.wait(g.LINK, lambda m: m[1] == 1 and m[3])[:3] == [1, "wan0", True]
 
 
+@needs_users
 def test_without_rights(net, tmp_path):  # noqa: F811
     """As a kernel that says no: the guard lives, says why, and the hub enforces alone."""
     hub = g.Hub(tmp_path / "guard.channel")
