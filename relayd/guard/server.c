@@ -201,7 +201,7 @@ static void on_foreign_change(bool certain, void *context)
         if (!confirm_active(&s->confirm))
                 return;
         schedule_restore(s);
-        if (!certain)
+        if (!certain && nf_table_exists(nf_socket_transport(s->kernel), RULESET_TABLE) != -ENOENT)
                 return;
         m.restored = ++s->restored;
         if (log_rate_allow(&s->log_rate, time_monotonic_ms(), &dropped))

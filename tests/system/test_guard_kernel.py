@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import signal
 import socket
 import time
 
@@ -245,6 +246,27 @@ def test_flushed_again_and_again(net, guard, listeners):
         guard.hub.wait(g.RESTORED, lambda m, n=times: m[1] >= n)
         wait_until("the table", lambda: "inet relayd" in net.nft("list", "tables"))
     assert_reach(net, both("FI", "LAN"))
+
+
+@pytest.mark.parametrize("flushed_too", [False, True])
+def test_lost_notifications(net, guard, listeners, flushed_too):
+    """More notifications than the guard's socket holds: it makes sure, and cries only if its table is gone."""
+    guard.hub.apply(g.policy(g.rule(g.ALLOW, ["FI"])))
+    guard.process.popen.send_signal(signal.SIGSTOP)
+    many = ", ".join(f"10.{i >> 8 & 255}.{i & 255}.{j}" for i in range(20_000) for j in (1, 3))
+    net.nft("-f", "-", text=f"table inet other {{\n set s {{ type ipv4_addr; elements = {{ {many} }}; }}\n}}\n")
+    if flushed_too:
+        flushed(net)
+    drops = [int(line.split()[8]) for line in net.gateway.run("cat", "/proc/net/netlink").splitlines()[1:]]
+    assert sum(drops) > 0, "the socket must have overrun for this test to mean anything"
+    guard.process.popen.send_signal(signal.SIGCONT)
+    if flushed_too:
+        assert guard.hub.wait(g.RESTORED) == [1]
+        wait_until("the table", lambda: "inet relayd" in net.nft("list", "tables"))
+    guard.hub.apply(g.policy(g.rule(g.ALLOW, ["SE"])))
+    assert_reach(net, both("SE", "LAN"))
+    guard.hub.read(0.3)
+    assert not [m for m in guard.hub.messages if m[0] == g.RESTORED]
 
 
 # ---- counters and reports
