@@ -4,7 +4,6 @@
  */
 #include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 #include "front/listener.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+#include "util/loop.h"
 
 #define LISTEN_MAX          16
 #define CONNECTIONS_DEFAULT 10000
@@ -177,21 +177,6 @@ static void raise_descriptor_limit(uint32_t connections_max)
                             (unsigned long long)limit.rlim_max, connections_max);
 }
 
-static int block_signals(sd_event *event)
-{
-        sigset_t ends;
-
-        sigemptyset(&ends);
-        sigaddset(&ends, SIGTERM);
-        sigaddset(&ends, SIGINT);
-        if (sigprocmask(SIG_BLOCK, &ends, NULL) < 0)
-                return -errno;
-        int r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL); /* without handler: ends the loop */
-        if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-        return r < 0 ? r : 0;
-}
-
 static int run(struct arguments *arguments)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -205,7 +190,7 @@ static int run(struct arguments *arguments)
         arguments->front.listen_fds = fds;
         r = sd_event_new(&event);
         if (r >= 0)
-                r = block_signals(event);
+                r = loop_end_on_signals(event);
         if (r < 0) {
                 log_error("cannot start: %s", errno_string(r));
                 return r;

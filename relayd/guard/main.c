@@ -4,13 +4,13 @@
  */
 #include <getopt.h>
 #include <pwd.h>
-#include <signal.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
 
 #include "guard/commit.h"
 #include "guard/server.h"
 #include "util/log.h"
+#include "util/loop.h"
 
 #define LOG_GROUP_DEFAULT    8883
 #define SOURCE_RATE_DEFAULT  50
@@ -244,21 +244,6 @@ static int remove_table(void)
         return r;
 }
 
-static int block_signals(sd_event *event)
-{
-        sigset_t ends;
-
-        sigemptyset(&ends);
-        sigaddset(&ends, SIGTERM);
-        sigaddset(&ends, SIGINT);
-        if (sigprocmask(SIG_BLOCK, &ends, NULL) < 0)
-                return -errno;
-        int r = sd_event_add_signal(event, NULL, SIGTERM, NULL, NULL); /* without handler: ends the loop */
-        if (r >= 0)
-                r = sd_event_add_signal(event, NULL, SIGINT, NULL, NULL);
-        return r < 0 ? r : 0;
-}
-
 static int run(const struct arguments *a)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
@@ -266,7 +251,7 @@ static int run(const struct arguments *a)
 
         int r = sd_event_new(&event);
         if (r >= 0)
-                r = block_signals(event);
+                r = loop_end_on_signals(event);
         if (r < 0) {
                 log_error("cannot start: %s", errno_string(r));
                 return r;
