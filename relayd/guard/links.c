@@ -14,6 +14,7 @@
 #define DATAGRAM_MAX     65536
 #define DATAGRAMS_A_TURN 64
 #define LINKS_MAX        64 /* interfaces whose state is remembered; of others every event is told */
+#define SETTLE_US        UINT64_C(200000)
 
 struct link {
         int index;
@@ -24,6 +25,7 @@ struct links {
         struct nl_sock *nl;  /* events */
         struct nl_sock *ask; /* dumps */
         sd_event_source *io;
+        sd_event_source *settled; /* routes are looked at again some time after a link went down */
         links_handler handler;
         void *context;
         struct link known[LINKS_MAX];
@@ -61,6 +63,19 @@ static void tell(struct links *l, struct links_change *change)
         l->handler(change, l->context);
 }
 
+/* The kernel tells that a link went down before it takes its routes away: what leads over such a link is no way. */
+static bool leads_over_dead_link(const struct links *l, struct nlmsghdr *header)
+{
+        struct nlattr *out = nlmsg_find_attr(header, sizeof(struct rtmsg), RTA_OIF);
+
+        if (!out || nla_len(out) < (int)sizeof(uint32_t))
+                return false;
+        for (size_t i = 0; i < l->known_count; i++)
+                if (l->known[i].index == (int)nla_get_u32(out))
+                        return !l->known[i].up;
+        return false;
+}
+
 static bool is_default_route(struct nlmsghdr *header)
 {
         const struct rtmsg *route = nlmsg_data(header);
@@ -94,7 +109,8 @@ static bool has_default_route(struct links *l, unsigned char family)
                 for (int left = (int)n; nlmsg_ok(header, left); header = nlmsg_next(header, &left)) {
                         if (header->nlmsg_type == NLMSG_DONE || header->nlmsg_type == NLMSG_ERROR)
                                 return found;
-                        found |= header->nlmsg_type == RTM_NEWROUTE && is_default_route(header);
+                        found |= header->nlmsg_type == RTM_NEWROUTE && is_default_route(header) &&
+                                 !leads_over_dead_link(l, header);
                 }
         }
 }
@@ -187,20 +203,41 @@ static void read_events(struct links *l, struct turn *turn)
         }
 }
 
+static void tell_routes(struct links *l)
+{
+        struct links_change change = { .kind = LINKS_ROUTE, .up = l->default_route4 || l->default_route6 };
+
+        tell(l, &change);
+}
+
+/* Told also if nothing changed: who asked the kernel for a way at once may have been answered from the old routes. */
+static int on_settled(sd_event_source *source, uint64_t usec, void *context)
+{
+        struct links *l = context;
+
+        (void)source, (void)usec;
+        refresh_routes(l);
+        tell_routes(l);
+        return 0;
+}
+
 static int on_io(sd_event_source *source, int fd, uint32_t events, void *context)
 {
         struct links *l = context;
         struct turn turn = { .count = 0 };
+        bool went_down = false;
 
         (void)source, (void)fd, (void)events;
         read_events(l, &turn);
         bool routes_changed = turn.routes && refresh_routes(l);
-        for (size_t i = 0; i < turn.count; i++)
+        for (size_t i = 0; i < turn.count; i++) {
+                went_down |= turn.changes[i].kind == LINKS_INTERFACE && !turn.changes[i].up;
                 tell(l, &turn.changes[i]);
-        if (routes_changed) {
-                struct links_change change = { .kind = LINKS_ROUTE, .up = l->default_route4 || l->default_route6 };
-                tell(l, &change);
         }
+        if (routes_changed)
+                tell_routes(l);
+        if (went_down && sd_event_source_set_time_relative(l->settled, SETTLE_US) >= 0)
+                sd_event_source_set_enabled(l->settled, SD_EVENT_ONESHOT);
         return 0;
 }
 
@@ -230,6 +267,10 @@ int links_new(struct links **ret, sd_event *event, links_handler handler, void *
                 r = join(l->nl);
         if (r == 0)
                 r = sd_event_add_io(event, &l->io, nl_socket_get_fd(l->nl), EPOLLIN, on_io, l);
+        if (r == 0)
+                r = sd_event_add_time_relative(event, &l->settled, CLOCK_MONOTONIC, 0, 0, on_settled, l);
+        if (r == 0)
+                r = sd_event_source_set_enabled(l->settled, SD_EVENT_OFF);
         if (r < 0) {
                 links_free(l);
                 return r;
@@ -244,6 +285,7 @@ struct links *links_free(struct links *l)
         if (!l)
                 return NULL;
         sd_event_source_disable_unref(l->io);
+        sd_event_source_disable_unref(l->settled);
         nl_socket_free(l->nl);
         nl_socket_free(l->ask);
         free(l);

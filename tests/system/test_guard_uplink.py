@@ -216,8 +216,8 @@ def test_links_are_told(net, guard):  # noqa: F811
     net.gateway.run("ip", "route", "add", "default", "via", net.address("FI", 4, 10))
     assert guard.hub.wait(g.LINK, lambda m: m[1] == 2) == [2, "", True, True, False]
     net.gateway.run("ip", "link", "set", "wan0", "down")
-    assert guard.hub.wait(g.LINK, lambda m: m[1] == 0) == [0, "wan0", False, False, False]
-    assert guard.hub.wait(g.LINK, lambda m: m[1] == 2) == [2, "", False, False, False]
+    assert guard.hub.wait(g.LINK, lambda m: m[1] == 0)[:3] == [0, "wan0", False]
+    guard.hub.wait(g.LINK, lambda m: m[1:] == [2, "", False, False, False])
     net.gateway.run("ip", "link", "set", "wan0", "up")
     assert guard.hub.wait(g.LINK, lambda m: m[1] == 0)[:3] == [0, "wan0", True]
     net.gateway.run("ip", "address", "add", "10.9.9.9/32", "dev", "wan0")
