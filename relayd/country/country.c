@@ -202,8 +202,32 @@ static void walk_to_start(struct country_walk *walk, const uint32_t *index)
         }
         walk->start.high = (uint64_t)walk->bucket << 48 | view->starts6[walk->at] >> 16;
         walk->start.low = 0;
+        while (walk->low < view->header->lows && view->low_at[walk->low] < walk->at)
+                walk->low++;
         if (walk->low < view->header->lows && view->low_at[walk->low] == walk->at)
                 walk->start.low = view->lows[walk->low++];
+}
+
+/* The start behind the one at from that begins another country, or one that is not alike. */
+static uint32_t next_unlike4(const struct country_view *view, uint32_t from, const uint8_t *alike)
+{
+        uint8_t kind = alike ? alike[view->countries[view->starts4[from] & 0xffff]] : 0;
+        uint32_t at = from + 1;
+
+        while (alike && at < view->header->starts4 && alike[view->countries[view->starts4[at] & 0xffff]] == kind)
+                at++;
+        return at;
+}
+
+static uint32_t next_unlike6(const struct country_view *view, uint32_t from, const uint8_t *alike)
+{
+        uint8_t kind = alike ? alike[view->countries[view->starts6[from] & COUNTRY_START_ID]] : 0;
+        uint32_t at = from + 1;
+
+        while (alike && at < view->header->starts6 &&
+               alike[view->countries[view->starts6[at] & COUNTRY_START_ID]] == kind)
+                at++;
+        return at;
 }
 
 static bool walk_next(struct country_source *source, struct country_range *range)
@@ -219,7 +243,8 @@ static bool walk_next(struct country_source *source, struct country_range *range
                 view->countries[v4 ? view->starts4[walk->at] & 0xffff : view->starts6[walk->at] & COUNTRY_START_ID];
         range->range.first = walk->start;
         range->range.last = address_last(walk->family);
-        if (++walk->at < count) {
+        walk->at = v4 ? next_unlike4(view, walk->at, source->alike) : next_unlike6(view, walk->at, source->alike);
+        if (walk->at < count) {
                 walk_to_start(walk, v4 ? view->index4 : view->index6);
                 range->range.last = walk->start;
                 address_previous(&range->range.last);

@@ -22,20 +22,31 @@ SIX = "RU CN KP IR BY SY".split()
 # always allowed by a policy of ours
 LOCAL = (["10.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"], ["::1/128", "fc00::/7", "fe80::/10"])
 ROUNDS = 3
+UNKNOWN = "??"  # also what no range of the database holds
 # name, our rule, is this country allowed, goal of the ratio
 LOADS = [
     ("country-load", "allow EU", lambda country: country in EU, 5, "EU-27 allowed"),
     ("country-load-one", "allow US", lambda country: country == "US", None, "one country (US) allowed"),
-    ("country-load-six", f"deny {' '.join(SIX)} unknown=refuse", lambda country: country not in SIX, 50, "all but six allowed"),
+    ("country-load-six", f"deny {' '.join(SIX)}", lambda country: country not in SIX, 50, "all but six allowed"),
 ]
 
 
 def ranges(path, is_allowed):
+    """What of the address space is allowed: the database's ranges, and between them what it does not know."""
+    address = ipaddress.IPv6Address if path.name.endswith("6") else lambda text: ipaddress.IPv4Address(int(text))
+    following = 0
     for line in path.read_text().splitlines():
         if line and not line.startswith("#"):
             first, last, country = line.split(",")
-            if country != "??" and is_allowed(country):
+            first, last = address(first), address(last)
+            if int(first) > following and is_allowed(UNKNOWN):
+                yield type(first)(following), first - 1
+            following = int(last) + 1
+            if is_allowed(country):
                 yield first, last
+    end = 2**last.max_prefixlen
+    if following < end and is_allowed(UNKNOWN):
+        yield type(last)(following), type(last)(end - 1)
 
 
 def write_nft(path, is_allowed):
@@ -44,10 +55,7 @@ def write_nft(path, is_allowed):
         out.write("table inet relayd {\n")
         for name, kind, file, local in (("in4", "ipv4_addr", TOR[0], LOCAL[0]), ("in6", "ipv6_addr", TOR[1], LOCAL[1])):
             elements = list(local)
-            for first, last in ranges(file, is_allowed):
-                if kind == "ipv4_addr":
-                    first, last = (ipaddress.IPv4Address(int(number)) for number in (first, last))
-                elements.append(f"{first}-{last}")
+            elements += (f"{first}-{last}" for first, last in ranges(file, is_allowed))
             out.write(f"set {name} {{ type {kind}; flags interval; auto-merge; elements = {{ {', '.join(elements)} }} }}\n")
         out.write("chain inbound { type filter hook input priority -10; ip saddr @in4 accept; ip6 saddr @in6 accept; drop; }\n}\n")
 
