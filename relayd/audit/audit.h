@@ -47,7 +47,9 @@
         X(COUNTRY_GIVEN_UP, "country-given-up")         \
         X(COUNTRY_DATABASE, "country-database")         \
         X(COUNTRY_REFUSED, "country-refused")           \
-        X(FIREWALL_RESTORED, "firewall-restored")
+        X(FIREWALL_RESTORED, "firewall-restored")       \
+        X(UPDATE_IMPORTED, "update-imported")           \
+        X(EVENTS_DROPPED, "events-dropped")
 
 enum audit_action {
 #define AUDIT_ACTION_ENUM(name, text) AUDIT_##name,

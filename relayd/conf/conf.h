@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 enum conf_uplink { CONF_UPLINK_NONE = 0, CONF_UPLINK_MQTT = 1 };
+enum conf_air_gapped { CONF_AIR_GAPPED_NONE = 0, CONF_AIR_GAPPED_KEEP = 1 };
 enum conf_when_full { CONF_FULL_REFUSE = 0, CONF_FULL_DROP_OLDEST = 1 };
 enum conf_lockdown { CONF_LOCKDOWN_FORBIDDEN = 0, CONF_LOCKDOWN_ALLOWED = 1 };
 enum conf_unknown { CONF_UNKNOWN_PENDING = 0, CONF_UNKNOWN_REFUSE = 1 };
@@ -42,9 +43,10 @@ struct conf {
         uint64_t store_size_max;  /* size_max = 1G */
         uint32_t commit_delay_ms; /* commit_delay = 20 (0 to 20) */
         /* [outbox] */
-        uint64_t outbox_bytes_max;     /* bytes_max = 256M */
-        uint32_t outbox_age_max_s;     /* age_max = 30d; 0: none */
-        enum conf_when_full when_full; /* when_full = refuse|drop-oldest */
+        uint64_t outbox_bytes_max;       /* bytes_max = 256M */
+        uint32_t outbox_age_max_s;       /* age_max = 30d; 0: none */
+        enum conf_when_full when_full;   /* when_full = refuse|drop-oldest */
+        enum conf_air_gapped air_gapped; /* air_gapped = keep|none */
         /* [country] */
         char *country_database;     /* database = /var/lib/relayd-country/country.db: made by relay-country */
         uint32_t country_age_max_s; /* age_max = 60d; 0: none */

@@ -16,6 +16,10 @@ static const char *const full_choices[] = {
         [CONF_FULL_REFUSE] = "refuse", [CONF_FULL_DROP_OLDEST] = "drop-oldest", NULL
 };
 
+static const char *const air_gapped_choices[] = {
+        [CONF_AIR_GAPPED_NONE] = "none", [CONF_AIR_GAPPED_KEEP] = "keep", NULL
+};
+
 static const char *const lockdown_choices[] = {
         [CONF_LOCKDOWN_FORBIDDEN] = "forbidden", [CONF_LOCKDOWN_ALLOWED] = "allowed", NULL
 };
@@ -27,7 +31,7 @@ const struct conf_section conf_sections[] = {
         { "devices", "Who may have a session." },
         { "uplink", "The way to the cloud. In mode mqtt, host, certificate, key and one of ca and pin are needed." },
         { "store", "The database below the state folder." },
-        { "outbox", "Events on their way to the cloud." },
+        { "outbox", "Events on their way to the cloud, or to a file." },
         { "country", "The address database behind 'relayctl country'. The rules themselves are kept in the store." },
         { "firewall", "What relay-guardd may be asked for." },
         { "bus", "D-Bus, for relayctl and the approval page." },
@@ -90,6 +94,11 @@ const struct conf_row conf_table[] = {
         { "outbox", "when_full", CONF_CHOICE, FIELD(when_full), .choices = full_choices, .fallback = "refuse",
           .help = "refuse: devices get a reason code and keep their events. drop-oldest: the oldest events make room, "
                   "counted and alerted." },
+        { "outbox", "air_gapped", CONF_CHOICE, FIELD(air_gapped), .choices = air_gapped_choices, .fallback = "keep",
+          .help = "With [uplink] mode = none. keep: events wait here, under the three rules above, for 'relayctl "
+                  "events "
+                  "export'; what was acknowledged is not lost. none: events go to local subscribers and are kept for "
+                  "nobody else." },
 
         { "country", "database", CONF_PATH, FIELD(country_database), .fallback = "/var/lib/relayd-country/country.db",
           .help = "Which address belongs to which country, compiled by relay-country. Without it, addresses that a "

@@ -40,6 +40,9 @@ int ctl_approvers_show(struct cli *cli);
 int ctl_policy_import(struct cli *cli);
 int ctl_vendor_import(struct cli *cli);
 
+extern const struct cli_option ctl_events_export_options[];
+int ctl_events_export(struct cli *cli);
+
 extern const struct cli_option ctl_alerts_options[];
 int ctl_alerts(struct cli *cli);
 

@@ -85,6 +85,11 @@ static const struct cli_command commands[] = {
           "make an Ed25519 key: FILE (PKCS#8, mode 0600) and FILE.pub", NULL },
         { "keys", "show", "FILE", 1, 1, false, cli_keys_show, NULL,
           "key id and fingerprint of a public key or certificate", NULL },
+        { "events", "export", "FILE", 1, 1, false, ctl_events_export, ctl_events_export_options,
+          "write the events that wait at a relay without an uplink to a file",
+          "JSON, one event a line. A file that is there is continued where it ends; nothing is deleted before the "
+          "file\n"
+          "is on its disk." },
         { "alerts", NULL, "", 0, 0, false, ctl_alerts, ctl_alerts_options, "what the relay warned of", NULL },
         { "audit", "log", "", 0, 0, true, ctl_audit_log, ctl_audit_log_options, "who did what", NULL },
         { "audit", "verify", "", 0, 0, false, ctl_audit_verify, ctl_audit_verify_options,

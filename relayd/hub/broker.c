@@ -7,8 +7,9 @@
 
 #include "hub/broker.h"
 
-#define CLOCK_JUMP_S 60
-#define SWEEP_MAX    100 /* expired retained messages removed per tick */
+#define CLOCK_JUMP_S     60
+#define SWEEP_MAX        100     /* expired retained messages removed per tick */
+#define EXPIRED_ALERT_MS 3600000 /* at most one alert about events that grew too old in this time */
 
 static int load(struct broker *b)
 {
@@ -78,14 +79,32 @@ static int64_t clock_jump(struct broker *b)
         return first || (jump > -CLOCK_JUMP_S && jump < CLOCK_JUMP_S) ? 0 : jump;
 }
 
+/* Said once, and again only after there was room for as much again. */
+static void warn_filling(struct broker *b)
+{
+        enum outbox_level level = outbox_level(b->outbox);
+
+        if (level == OUTBOX_FILLING && b->outbox_told != OUTBOX_FILLING)
+                b->host.alert(b->host.context, "", REASON_QUOTA,
+                              "three quarters of the outbox are taken; bring the uplink back, or take events out with "
+                              "relayctl events export FILE --drop");
+        if (level != OUTBOX_BETWEEN)
+                b->outbox_told = level;
+}
+
 /* Nothing is dropped in silence. */
 static void tick_outbox(struct broker *b)
 {
         struct outbox_figures figures;
 
-        if (outbox_expire(b->outbox, b->time, b->durable) > 0)
+        b->expired += outbox_expire(b->outbox, b->time, b->durable);
+        if (b->expired > 0 && b->now_ms >= b->expired_next_ms) {
                 b->host.alert(b->host.context, "", REASON_QUOTA,
-                              "messages older than [outbox] age_max were dropped before the cloud took them");
+                              "messages older than [outbox] age_max were dropped before anybody took them");
+                b->expired = 0;
+                b->expired_next_ms = b->now_ms + EXPIRED_ALERT_MS;
+        }
+        warn_filling(b);
         outbox_figures(b->outbox, &figures);
         if (figures.dropped_full > b->dropped_told)
                 b->host.alert(b->host.context, "", REASON_QUOTA,

@@ -53,7 +53,7 @@ struct broker_counters {
 struct broker {
         const char *site;
         struct store *store;
-        struct outbox *outbox; /* NULL: air-gapped */
+        struct outbox *outbox; /* NULL: nothing is kept for a cloud or an export */
         struct broker_host host;
         struct clients clients;
         struct subscriptions subscriptions;
@@ -65,7 +65,8 @@ struct broker {
         uint64_t tick_ms, tick_time; /* of the last tick: to see the clock jump */
         uint64_t commit, durable;    /* last commit handed over, last durable one */
         bool waits_for_disk;         /* a QoS 2 delivery of some client does */
-        uint64_t dropped_told;
+        uint64_t dropped_told, expired, expired_next_ms;
+        enum outbox_level outbox_told;
         uint64_t match_serial;
         struct client **matched; /* of the publish that is being routed */
         size_t matched_count, matched_size;
@@ -77,7 +78,7 @@ struct broker {
 struct broker_options {
         const char *site;
         struct store *store;
-        struct outbox *outbox; /* NULL: air-gapped; owned by the broker from now on */
+        struct outbox *outbox; /* may be NULL; owned by the broker from now on */
         struct broker_host host;
         uint64_t now_ms, time;
 };

@@ -12,7 +12,8 @@
 #include "util/cleanup.h"
 #include "util/time.h"
 
-#define TICK_US UINT64_C(1000000)
+#define TICK_US           UINT64_C(1000000)
+#define AIR_GAPPED_WINDOW 64 /* messages of the outbox in memory: nobody fetches them one after the other */
 
 /* ---- time */
 void manager_refresh(void *context)
@@ -361,6 +362,7 @@ static int make_broker(struct manager *m)
                                          .bytes_max = m->conf->outbox_bytes_max,
                                          .age_max_s = m->conf->outbox_age_max_s,
                                          .drop_oldest = m->conf->when_full == CONF_FULL_DROP_OLDEST };
+        bool is_air_gapped = m->conf->uplink == CONF_UPLINK_NONE;
         struct broker_options options = {
                 .site = m->conf->site,
                 .store = m->store,
@@ -369,8 +371,14 @@ static int make_broker(struct manager *m)
                 .host = { m, on_send, on_close, on_writable, on_release, on_published, on_image, manager_alert,
                           on_online, on_role },
         };
-        int result = m->conf->uplink == CONF_UPLINK_NONE ? 0 : outbox_new(&options.outbox, &outbox);
+        int result = 0;
 
+        if (is_air_gapped) {
+                outbox.events_only = true;
+                outbox.window_count = AIR_GAPPED_WINDOW;
+        }
+        if (!is_air_gapped || m->conf->air_gapped == CONF_AIR_GAPPED_KEEP)
+                result = outbox_new(&options.outbox, &outbox);
         if (result < 0)
                 return result;
         result = broker_new(&m->broker, &options);

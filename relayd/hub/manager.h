@@ -50,6 +50,18 @@ int manager_deny_update(struct manager *m, const char *caller, const uint8_t dig
 int manager_open_gate(struct manager *m, const char *caller, uint64_t until, struct refusal *refusal);
 int manager_close_gate(struct manager *m, const char *caller, struct refusal *refusal);
 
+/* ---- manager_airgap.c: what goes in and out by files */
+#define MANAGER_DROP_MAX 10000 /* events one manager_drop_events() deletes at most */
+/*
+ * Events of the outbox that are durable, with number >= from; *next: the number to go on from. fn: 0 to go on, 1: this
+ * one has no room, end here; negative: passed on.
+ */
+int manager_walk_events(struct manager *m, uint64_t from, int (*fn)(void *context, const struct event_view *event),
+                        void *context, uint64_t *next);
+/* Deletes what was exported, up to this number. Refused on a relay with an uplink, which takes them itself. */
+int manager_drop_events(struct manager *m, const char *caller, uint64_t through, uint32_t *dropped,
+                        struct refusal *refusal);
+
 /*
  * Changes the country policy: for good, or with confirm_s for so many seconds unless manager_confirm_country() comes.
  * Refused with REASON_LOCK_OUT if it would refuse one of the caller's addresses, unless who->force.

@@ -12,6 +12,10 @@
 /* Whoever holds more than half of a full outbox leaves this part of it to the others. */
 #define SHARE_LEFT 8
 
+/* STORE_META: the highest number known to have been given out; written at start and when an export is dropped */
+#define LAST_NUMBER "outbox/last"
+#define DROP_BATCH  64
+
 /* what one device has waiting */
 struct share {
         struct table_entry entry;
@@ -132,6 +136,37 @@ static int count_one(void *context, struct span key, struct span value)
         return 0;
 }
 
+static int save_last(struct outbox *o)
+{
+        uint8_t value[STORE_NUMBER_SIZE];
+
+        return store_put(o->options.store, STORE_META, SPAN_LITERAL(LAST_NUMBER),
+                         store_number_key(o->last_number, value));
+}
+
+/* An export goes on behind the number it wrote last, so numbers must not begin anew when the outbox was emptied. */
+static int load_last(struct outbox *o)
+{
+        uint8_t *bytes = NULL;
+        struct reader r;
+        uint64_t last;
+        size_t size;
+        int result = store_get(o->options.store, STORE_META, SPAN_LITERAL(LAST_NUMBER), &bytes, &size);
+
+        if (result == -ENOENT)
+                return o->last_number > 0 ? save_last(o) : 0;
+        if (result < 0)
+                return result;
+        reader_init(&r, span_of(bytes, size));
+        last = reader_u64(&r);
+        result = reader_finish(&r) == RELAY_OK ? 0 : -EBADMSG;
+        free(bytes);
+        if (result < 0 || o->last_number > last)
+                return result < 0 ? result : save_last(o);
+        o->last_number = last;
+        return 0;
+}
+
 int outbox_new(struct outbox **ret, const struct outbox_options *options)
 {
         struct outbox *o = calloc(1, sizeof(*o));
@@ -146,6 +181,10 @@ int outbox_new(struct outbox **ret, const struct outbox_options *options)
                 o->options.window_bytes = OUTBOX_WINDOW_BYTES;
         o->slots = calloc(o->options.window_count, sizeof(*o->slots));
         result = o->slots ? store_walk(options->store, STORE_OUTBOX, SPAN_EMPTY, count_one, o) : -ENOMEM;
+        if (result == 0)
+                result = load_last(o);
+        if (result == -ENOSPC)
+                result = 0; /* a full store: said again at the next start */
         if (result < 0) {
                 outbox_free(o);
                 return result;
@@ -306,8 +345,11 @@ static int make_room(struct outbox *o, const struct message *m, uint64_t durable
 int outbox_add(struct outbox *o, struct message *m, uint64_t commit, uint64_t durable)
 {
         uint8_t key[STORE_NUMBER_SIZE];
-        int result = make_room(o, m, durable);
+        int result;
 
+        if (o->options.events_only && !is_event(m))
+                return 0;
+        result = make_room(o, m, durable);
         if (result < 0)
                 return result;
         result = store_put(o->options.store, STORE_OUTBOX, store_number_key(o->last_number + 1, key), m->stored);
@@ -419,6 +461,108 @@ size_t outbox_expire(struct outbox *o, uint64_t now, uint64_t durable)
                 dropped++;
         }
         return dropped;
+}
+
+/* ---- export */
+struct export
+{
+        int (*fn)(void *context, uint64_t number, const struct message *message);
+        void *context;
+};
+
+static int export_one(void *context, struct span key, struct span value)
+{
+        const struct export *export = context;
+        struct message *m;
+        struct reader r;
+        int result = message_from_stored(&m, value);
+
+        if (result < 0)
+                return result;
+        reader_init(&r, key);
+        result = export->fn(export->context, reader_u64(&r), m);
+        message_unref(m);
+        return result;
+}
+
+int outbox_walk(const struct outbox *o, uint64_t from,
+                int (*fn)(void *context, uint64_t number, const struct message *message), void *context)
+{
+        struct export export = { fn, context };
+        uint8_t key[STORE_NUMBER_SIZE];
+
+        return store_walk(o->options.store, STORE_OUTBOX, store_number_key(from, key), export_one, &export);
+}
+
+struct drop {
+        uint64_t through, numbers[DROP_BATCH];
+        struct message *messages[DROP_BATCH];
+        size_t count;
+};
+
+static int collect(void *context, uint64_t number, const struct message *message)
+{
+        struct drop *drop = context;
+
+        if (number > drop->through || drop->count == DROP_BATCH)
+                return 1;
+        drop->numbers[drop->count] = number;
+        drop->messages[drop->count] = NULL;
+        return message_from_stored(&drop->messages[drop->count++], message->stored);
+}
+
+/* What is not in the ring and not behind it was deleted before, and only not yet committed. 1: deleted, 0: was */
+static int drop_one(struct outbox *o, uint64_t number, const struct message *m)
+{
+        size_t offset = find(o, number);
+        uint8_t key[STORE_NUMBER_SIZE];
+        int result;
+
+        if (offset < o->count && slot_at(o, offset)->message) {
+                result = delete_at(o, offset);
+                return result < 0 ? result : 1;
+        }
+        if (number <= o->loaded_through)
+                return 0;
+        result = store_delete(o->options.store, STORE_OUTBOX, store_number_key(number, key));
+        if (result < 0)
+                return result;
+        count_out(o, m);
+        o->loaded_through = number;
+        return 1;
+}
+
+int outbox_drop(struct outbox *o, uint64_t through, uint32_t max)
+{
+        struct drop drop = { .through = through };
+        uint64_t from = 0;
+        uint32_t dropped = 0;
+        int result;
+
+        do {
+                drop.count = 0;
+                result = outbox_walk(o, from, collect, &drop);
+                for (size_t i = 0; i < drop.count; i++) {
+                        int one = result < 0 || dropped == max ? 0 : drop_one(o, drop.numbers[i], drop.messages[i]);
+
+                        result = one < 0 ? one : result;
+                        dropped += one > 0;
+                        message_unref(drop.messages[i]);
+                        from = drop.numbers[i] + 1;
+                }
+        } while (result > 0 && drop.count == DROP_BATCH && dropped < max);
+        if (result < 0)
+                return result;
+        o->figures.exported += dropped;
+        result = dropped > 0 ? save_last(o) : 0;
+        return result < 0 && result != -ENOSPC ? result : (int)dropped;
+}
+
+enum outbox_level outbox_level(const struct outbox *o)
+{
+        if (o->figures.bytes >= o->options.bytes_max / 4 * 3)
+                return OUTBOX_FILLING;
+        return o->figures.bytes <= o->options.bytes_max / 2 ? OUTBOX_ROOMY : OUTBOX_BETWEEN;
 }
 
 void outbox_figures(const struct outbox *o, struct outbox_figures *out)

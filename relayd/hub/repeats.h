@@ -11,6 +11,8 @@
 #include "relay/topic.h"
 #include "store/store.h"
 
+#define REPEATS_PREFIX_SIZE 12 /* of events1/...: u32 boot, u64 seq */
+
 struct repeats {
         struct store *store;
         struct table by_device;

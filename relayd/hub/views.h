@@ -110,6 +110,15 @@ struct country_test_view {
         char rule[80];      /* key of the deciding rule */
         char sentence[VIEW_TEXT_MAX];
 };
+/* A device's event that waits for the cloud or an export. */
+struct event_view {
+        uint64_t number, time;         /* of the outbox; Unix seconds when the relay took it */
+        char device[IDENTITY_MAX + 1]; /* who sent it */
+        struct span name, payload;
+        bool keyed; /* boot and seq are known: not of a foreign device */
+        uint32_t boot;
+        uint64_t seq;
+};
 struct country_change {
         const char *name, *value; /* hub/country_settings.h */
 };

@@ -78,6 +78,7 @@ static void test_defaults(void **state)
         assert_int_equal(conf->outbox_bytes_max, 256 << 20);
         assert_int_equal(conf->outbox_age_max_s, 30 * 86400);
         assert_int_equal(conf->when_full, CONF_FULL_REFUSE);
+        assert_int_equal(conf->air_gapped, CONF_AIR_GAPPED_KEEP);
         assert_string_equal(conf->bus_address, "system");
 }
 
@@ -93,6 +94,7 @@ static void test_everything_set(void **state)
                               "keep_alive = 2m\n"
                               "[store]\nsize_max = 64M\ncommit_delay = 5ms\n"
                               "[outbox]\nbytes_max = 1048576\nage_max = 0\nwhen_full = drop-oldest\n"
+                              "air_gapped = none\n"
                               "[bus]\naddress = unix:path=/tmp/bus\n",
                               &conf),
                          0);
@@ -109,6 +111,7 @@ static void test_everything_set(void **state)
         assert_int_equal(conf->outbox_bytes_max, 1 << 20);
         assert_int_equal(conf->outbox_age_max_s, 0);
         assert_int_equal(conf->when_full, CONF_FULL_DROP_OLDEST);
+        assert_int_equal(conf->air_gapped, CONF_AIR_GAPPED_NONE);
         assert_string_equal(conf->bus_address, "unix:path=/tmp/bus");
 }
 

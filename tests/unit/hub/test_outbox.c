@@ -276,6 +276,128 @@ static void age(void **state)
         assert_int_equal(figures(b).dropped_age, 1);
 }
 
+/* ---- export */
+struct seen {
+        uint64_t numbers[64];
+        size_t count, most;
+};
+
+static int see(void *context, uint64_t number, const struct message *message)
+{
+        struct seen *seen = context;
+
+        (void)message;
+        if (seen->count == seen->most)
+                return 1;
+        seen->numbers[seen->count++] = number;
+        return 0;
+}
+
+static struct seen walk(const struct bench *b, uint64_t from, size_t most)
+{
+        struct seen seen = { .most = most };
+
+        assert_in_range(outbox_walk(b->outbox, from, see, &seen), 0, 1);
+        return seen;
+}
+
+static void exports_what_is_durable(void **state)
+{
+        struct bench *b = *state;
+        struct seen seen;
+
+        for (unsigned i = 0; i < 20; i++)
+                add_event(b, i);
+        assert_int_equal(walk(b, 0, 64).count, 0); /* power may go now: nobody was promised these yet */
+        turn(b);
+        seen = walk(b, 0, 5);
+        assert_int_equal(seen.count, 5);
+        seen = walk(b, seen.numbers[4] + 1, 64);
+        assert_int_equal(seen.count, 15);
+        assert_int_equal(figures(b).events, 20); /* looking takes nothing away */
+}
+
+static void drops_up_to_a_number(void **state)
+{
+        struct bench *b = *state;
+        struct seen seen;
+
+        for (unsigned i = 0; i < 200; i++)
+                add_event(b, i);
+        turn(b);
+        seen = walk(b, 0, 64);
+        assert_int_equal(outbox_drop(b->outbox, seen.numbers[9], 1000), 10);
+        assert_int_equal(outbox_drop(b->outbox, seen.numbers[9], 1000), 0); /* staged, and still to be seen */
+        turn(b);
+        assert_int_equal(outbox_drop(b->outbox, seen.numbers[9], 1000), 0);
+        assert_int_equal(walk(b, 0, 1).numbers[0], seen.numbers[10]);
+        assert_int_equal(outbox_drop(b->outbox, UINT64_MAX, 100), 100); /* beyond the window in memory */
+        turn(b);
+        assert_int_equal(figures(b).events, 90);
+        assert_int_equal(outbox_drop(b->outbox, UINT64_MAX, 1000), 90);
+        turn(b);
+        assert_int_equal(figures(b).events, 0);
+        assert_int_equal(figures(b).bytes, 0);
+        assert_int_equal(figures(b).exported, 200);
+        add_event(b, 200);
+        turn(b);
+        expect(b, 200);
+        expect_none(b);
+}
+
+static void numbers_never_come_again(void **state)
+{
+        struct bench *b = *state;
+        uint64_t last;
+
+        for (unsigned i = 0; i < 3; i++)
+                add_event(b, i);
+        turn(b);
+        last = walk(b, 0, 64).numbers[2];
+        outbox_drop(b->outbox, last, 10);
+        reopen(b); /* empty: nothing in it says where the numbers were */
+        add_event(b, 3);
+        turn(b);
+        assert_int_equal(walk(b, 0, 64).numbers[0], last + 1);
+        /* an uplink for a while, which empties it, too */
+        reopen(b);
+        outbox_done(b->outbox, expect(b, 3), true);
+        reopen(b);
+        add_event(b, 4);
+        turn(b);
+        assert_true(walk(b, 0, 64).numbers[0] > last + 1);
+}
+
+static void air_gapped_keeps_events_only(void **state)
+{
+        struct bench *b = *state;
+
+        b->options.events_only = true;
+        reopen(b);
+        assert_int_equal(add(b, "sites/s1/devices/d/state/relay", 1, true, TIME), 0);
+        assert_int_equal(add(b, "sites/s1/alerts", 2, false, TIME), 0);
+        assert_int_equal(figures(b).events, 0);
+        assert_int_equal(add(b, "sites/s1/devices/d/events1/e", 3, false, TIME), 0);
+        assert_int_equal(add_event(b, 4), 0);
+        assert_int_equal(figures(b).events, 2);
+}
+
+static void says_how_full_it_is(void **state)
+{
+        struct bench *b = *state;
+        unsigned i = 0;
+
+        b->options.bytes_max = 4000;
+        reopen(b);
+        assert_int_equal(outbox_level(b->outbox), OUTBOX_ROOMY);
+        while (figures(b).bytes < 2500)
+                add_event(b, i++);
+        assert_int_equal(outbox_level(b->outbox), OUTBOX_BETWEEN);
+        while (figures(b).bytes < 3000)
+                add_event(b, i++);
+        assert_int_equal(outbox_level(b->outbox), OUTBOX_FILLING);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -289,6 +411,11 @@ int main(void)
                 test(full_drops_the_oldest_events),
                 test(one_device_leaves_room),
                 test(age),
+                test(exports_what_is_durable),
+                test(drops_up_to_a_number),
+                test(numbers_never_come_again),
+                test(air_gapped_keeps_events_only),
+                test(says_how_full_it_is),
         };
         return cmocka_run_group_tests_name("outbox", tests, NULL, NULL);
 }

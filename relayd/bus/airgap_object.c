@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The manager's methods for sites without a cloud: what goes in and out by files. */
+
+#include "bus/internal.h"
+
+#define EVENTS_MAX       10000          /* in one answer */
+#define EVENTS_BYTES_MAX (1024u * 1024) /* of payload in one answer; a larger one still passes alone */
+#define EVENT_FIELDS     "tsstbttay"    /* number, device, name, time, keyed, boot, seq, payload */
+
+/* ---- events */
+struct list {
+        sd_bus_message *reply;
+        uint32_t left;
+        size_t bytes;
+};
+
+static int append_event(sd_bus_message *reply, const struct event_view *event, const char *name)
+{
+        int r = sd_bus_message_open_container(reply, 'r', EVENT_FIELDS);
+
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "tsstbtt", event->number, event->device, name, event->time,
+                                          (int)event->keyed, (uint64_t)event->boot, event->seq);
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', event->payload.data, event->payload.size);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int add_event(void *context, const struct event_view *event)
+{
+        struct list *list = context;
+        char name[TOPIC_MAX];
+        int r;
+
+        if (list->left == 0 || list->bytes >= EVENTS_BYTES_MAX)
+                return 1;
+        list->left--;
+        list->bytes += event->payload.size;
+        r = append_event(list->reply, event, span_to_string(event->name, name, sizeof(name)) ? name : "?");
+        return r < 0 ? r : 0;
+}
+
+int airgap_read_events(sd_bus_message *message, void *context, sd_bus_error *error)
+{
+        struct bus *bus = context;
+        struct list list = { 0 };
+        uint64_t from, next = 0;
+        int r = sd_bus_message_read(message, "tu", &from, &list.left);
+
+        (void)error;
+        if (r < 0)
+                return r;
+        list.left = list.left < EVENTS_MAX ? list.left : EVENTS_MAX;
+        r = sd_bus_message_new_method_return(message, &list.reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(list.reply, 'a', "(" EVENT_FIELDS ")");
+        if (r >= 0)
+                r = manager_walk_events(bus->manager, from, add_event, &list, &next);
+        if (r >= 0)
+                r = sd_bus_message_close_container(list.reply);
+        if (r >= 0)
+                r = sd_bus_message_append(list.reply, "t", next);
+        if (r >= 0)
+                r = sd_bus_send(NULL, list.reply, NULL);
+        sd_bus_message_unref(list.reply);
+        return r;
+}
+
+int airgap_drop_events(sd_bus_message *message, void *context, sd_bus_error *error)
+{
+        struct bus *bus = context;
+        char caller[BUS_CALLER_SIZE];
+        struct refusal refusal = { 0 };
+        uint64_t through;
+        uint32_t dropped = 0;
+        int r = bus_authorise(bus, message, caller, error);
+
+        if (r >= 0)
+                r = sd_bus_message_read(message, "t", &through);
+        if (r >= 0)
+                r = bus_answer(manager_drop_events(bus->manager, caller, through, &dropped, &refusal), &refusal, error);
+        return r < 0 ? r : bus_reply_when_durable(bus, message, "u", dropped);
+}
