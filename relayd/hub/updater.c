@@ -366,6 +366,30 @@ int updater_image(struct updater *u, const struct topic_parts *topic, uint8_t **
         return images_serve(u->images, topic, ret, ret_size);
 }
 
+/* ---- for tickets and commands */
+
+const struct site_policy *updater_policy(const struct updater *u)
+{
+        return u->anchors.policy_set ? &u->anchors.policy : NULL;
+}
+
+const struct vendor_keys *updater_vendor(const struct updater *u)
+{
+        return u->anchors.vendor_set ? &u->anchors.vendor : NULL;
+}
+
+uint64_t updater_approval_epoch(const struct updater *u)
+{
+        (void)u;
+        return 0;
+}
+
+struct decision updater_verdict(struct updater *u, const char *name, const uint8_t digest[SHA256_SIZE])
+{
+        (void)u, (void)name, (void)digest;
+        return DECISION_DENY(REASON_GATE_CLOSED);
+}
+
 /* ---- what is shown */
 
 void updater_view(const struct updater *u, struct manager_view *out)

@@ -62,6 +62,14 @@ void updater_device_changed(struct updater *updater, const char *device);
 /* A device subscribes to an image topic: 0 and a malloc'ed payload (caller frees), -ENOENT, or the store's error. */
 int updater_image(struct updater *updater, const struct topic_parts *topic, uint8_t **ret, size_t *ret_size);
 
+/* What is in force, for tickets and commands: valid until the next call that changes something. NULL: none yet. */
+const struct site_policy *updater_policy(const struct updater *updater);
+const struct vendor_keys *updater_vendor(const struct updater *updater);
+/* The lowest approval epoch that counts. */
+uint64_t updater_approval_epoch(const struct updater *updater);
+/* The gate's word on this update for this device now: allowed is "open". */
+struct decision updater_verdict(struct updater *updater, const char *device, const uint8_t digest[SHA256_SIZE]);
+
 /* Fills gate, policy, image_bytes_fetched, image_bytes_served. */
 void updater_view(const struct updater *updater, struct manager_view *out);
 int updater_walk(struct updater *updater, int (*fn)(void *context, const struct manager_update *update), void *context);

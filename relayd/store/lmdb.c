@@ -22,10 +22,11 @@
 #define DATA_MIN        8192 /* two meta pages */
 
 const char *const lmdb_table_names[STORE_TABLE_COUNT] = {
-        [STORE_META] = "meta",         [STORE_DEVICES] = "devices",     [STORE_OUTBOX] = "outbox",
-        [STORE_RETAINED] = "retained", [STORE_SESSIONS] = "sessions",   [STORE_QUEUE] = "queue",
-        [STORE_UPDATES] = "updates",   [STORE_APPROVALS] = "approvals", [STORE_IMAGES] = "images",
-        [STORE_AUDIT] = "audit",       [STORE_ALERTS] = "alerts",       [STORE_POLICY] = "policy",
+        [STORE_META] = "meta",         [STORE_DEVICES] = "devices",         [STORE_OUTBOX] = "outbox",
+        [STORE_RETAINED] = "retained", [STORE_SESSIONS] = "sessions",       [STORE_QUEUE] = "queue",
+        [STORE_UPDATES] = "updates",   [STORE_APPROVALS] = "approvals",     [STORE_IMAGES] = "images",
+        [STORE_AUDIT] = "audit",       [STORE_ALERTS] = "alerts",           [STORE_POLICY] = "policy",
+        [STORE_COMMANDS] = "commands", [STORE_CHECKPOINTS] = "checkpoints",
 };
 const struct span lmdb_format_key = { (const uint8_t *)"store.format", 12 };
 
@@ -226,7 +227,8 @@ static int open_tables(MDB_txn *txn, unsigned flags, MDB_dbi tables[STORE_TABLE_
 {
         int result = 0;
         for (int i = 0; result == 0 && i < STORE_TABLE_COUNT; i++)
-                result = mdb_dbi_open(txn, lmdb_table_names[i], flags, &tables[i]);
+                result = mdb_dbi_open(txn, lmdb_table_names[i], i < STORE_TABLES_FIRST ? flags : MDB_CREATE,
+                                      &tables[i]);
         return result;
 }
 

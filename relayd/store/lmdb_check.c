@@ -27,8 +27,8 @@
 
 /* what the relay cannot do without comes first; images can be fetched again */
 static const enum store_table order[STORE_TABLE_COUNT] = {
-        STORE_META,     STORE_DEVICES, STORE_POLICY, STORE_UPDATES, STORE_APPROVALS, STORE_SESSIONS,
-        STORE_RETAINED, STORE_ALERTS,  STORE_OUTBOX, STORE_QUEUE,   STORE_AUDIT,     STORE_IMAGES,
+        STORE_META,     STORE_DEVICES,  STORE_POLICY, STORE_UPDATES, STORE_APPROVALS, STORE_COMMANDS, STORE_CHECKPOINTS,
+        STORE_SESSIONS, STORE_RETAINED, STORE_ALERTS, STORE_OUTBOX,  STORE_QUEUE,     STORE_AUDIT,    STORE_IMAGES,
 };
 static int child_pipe = -1; /* the child's only; LMDB's assertion callback has no context */
 
@@ -86,10 +86,12 @@ static void check_table(MDB_txn *txn, enum store_table table, uint64_t deadline_
         MDB_cursor *cursor;
         MDB_val key, value;
         size_t count = 0;
-        require(mdb_dbi_open(txn, name, 0, &dbi), name);
+        int result = mdb_dbi_open(txn, name, 0, &dbi);
+        if (result == MDB_NOTFOUND && table >= STORE_TABLES_FIRST)
+                return;
+        require(result, name);
         require(mdb_stat(txn, dbi, &stat), name);
         require(mdb_cursor_open(txn, dbi, &cursor), name);
-        int result;
         while ((result = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
                 struct span payload;
                 if (lmdb_payload(table, (struct span){ key.mv_data, key.mv_size }, &value, &payload) != 0)

@@ -43,11 +43,15 @@ enum store_table {
         STORE_AUDIT,     /* u64 -> audit record */
         STORE_ALERTS,    /* u64 -> alert record */
         STORE_POLICY,    /* names -> signed site policies, vendor key sets */
+        /* a store made before there were these gets them when it is opened */
+        STORE_COMMANDS,    /* 'c' + device + key -> last counter; 'w' + device + number -> command that waits */
+        STORE_CHECKPOINTS, /* u64 audit records -> signed checkpoint */
         STORE_TABLE_COUNT
 };
-#define STORE_KEY_MAX    511                /* bytes; at least 1. Integers in keys are big-endian, so that they sort */
-#define STORE_VALUE_MAX  (128 * 1024)       /* bytes; may be 0 */
-#define STORE_STAGED_MAX (64 * 1024 * 1024) /* bytes staged, and again as much handed over and not yet durable */
+#define STORE_TABLES_FIRST STORE_COMMANDS /* tables before this one every store has */
+#define STORE_KEY_MAX      511            /* bytes; at least 1. Integers in keys are big-endian, so that they sort */
+#define STORE_VALUE_MAX    (128 * 1024)   /* bytes; may be 0 */
+#define STORE_STAGED_MAX   (64 * 1024 * 1024) /* bytes staged, and again as much handed over and not yet durable */
 
 struct store;
 

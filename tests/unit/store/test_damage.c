@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <lmdb.h>
 
 #include "folder.h"
 #include "store/store.h"
@@ -133,6 +134,39 @@ static void test_create_twice(void **state)
         assert_int_equal(unlink(f->marker), 0);
         assert_int_equal(store_create(&f->options), -EEXIST); /* a database without marker is not overwritten */
         assert_int_equal(open_store(f, &store), STORE_MISSING);
+}
+
+/* A store of the version before has no such tables; nothing else may be missing. */
+static void drop_table(struct fixture *f, const char *name)
+{
+        MDB_env *env;
+        MDB_txn *txn;
+        MDB_dbi dbi;
+        assert_int_equal(mdb_env_create(&env), 0);
+        assert_int_equal(mdb_env_set_maxdbs(env, STORE_TABLE_COUNT), 0);
+        assert_int_equal(mdb_env_open(env, f->folder.path, MDB_NOTLS, 0600), 0);
+        assert_int_equal(mdb_txn_begin(env, NULL, 0, &txn), 0);
+        assert_int_equal(mdb_dbi_open(txn, name, 0, &dbi), 0);
+        assert_int_equal(mdb_drop(txn, dbi, 1), 0);
+        assert_int_equal(mdb_txn_commit(txn), 0);
+        mdb_env_close(env);
+}
+
+static void test_older_store(void **state)
+{
+        struct fixture *f = *state;
+        struct store *store;
+        drop_table(f, "commands");
+        drop_table(f, "checkpoints");
+        assert_int_equal(open_store(f, &store), 0);
+        expect_whole(store);
+        assert_int_equal(store_put(store, STORE_COMMANDS, SPAN_LITERAL("key"), SPAN_LITERAL("value")), 0);
+        assert_int_equal(store_put(store, STORE_CHECKPOINTS, SPAN_LITERAL("key"), SPAN_LITERAL("value")), 0);
+        assert_int_equal(store_sync(store), 0);
+        store_free(store);
+        drop_table(f, "policy");
+        assert_int_equal(open_store(f, &store), STORE_DAMAGED);
+        assert_non_null(strstr(detail, "policy"));
 }
 
 static void test_interrupted_creation(void **state)
@@ -384,6 +418,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(test_never_created),
                 TEST(test_create_twice),
+                TEST(test_older_store),
                 TEST(test_interrupted_creation),
                 TEST(test_foreign_marker),
                 TEST(test_database_gone),
