@@ -21,8 +21,7 @@ const struct cli_option fwtool_vendor_keys_create_options[] = {
         { 0 },
 };
 const struct cli_option fwtool_vendor_keys_sign_options[] = {
-        { "key", 0, "FILE", "an organisation or developer key of the set" },
-        { "passphrase-file", 0, "FILE", "the key's passphrase" },
+        CLI_SIGNER_OPTIONS("an organisation or developer key of the set"),
         { "yes", 'y', NULL, "do not ask" },
         { 0 },
 };
@@ -123,18 +122,21 @@ int fwtool_vendor_keys_show(struct cli *cli)
 int fwtool_vendor_keys_sign(struct cli *cli)
 {
         _cleanup_(signed_set_done) struct signed_set set = { 0 };
-        _cleanup_(cli_key_wipe) struct cli_key key = { 0 };
+        _cleanup_(cli_signer_close) struct cli_signer signer = { 0 };
         struct public_key signers[2 * VENDOR_KEYS_MAX];
         struct vendor_keys keys;
-        const char *key_file, *path = cli_argument(cli, 0);
+        const char *path = cli_argument(cli, 0);
+        size_t count;
         int r;
 
-        if ((r = cli_need(cli, "key", &key_file)) != CLI_OK || (r = load_set(cli, path, &set, &keys)) != CLI_OK ||
-            (r = cli_key_load(cli, key_file, &key)) != CLI_OK || (r = show_set(cli, &keys, &set)) != CLI_OK ||
-            (r = prompt_confirm(cli, "Sign this vendor key set?")) != CLI_OK)
+        if ((r = load_set(cli, path, &set, &keys)) != CLI_OK)
                 return r;
+        count = keys.organisation_count + keys.developer_count;
         memcpy(signers, keys.organisation, keys.organisation_count * sizeof(*signers));
         memcpy(signers + keys.organisation_count, keys.developer, keys.developer_count * sizeof(*signers));
-        return signed_set_sign(cli, path, &set, VENDOR_KEYS_AAD, &key, signers,
-                               keys.organisation_count + keys.developer_count, "organisation or developer");
+        if ((r = cli_signer_open(cli, signers, count, "the set's", &signer)) != CLI_OK ||
+            (r = show_set(cli, &keys, &set)) != CLI_OK ||
+            (r = prompt_confirm(cli, "Sign this vendor key set?")) != CLI_OK)
+                return r;
+        return signed_set_sign(cli, path, &set, VENDOR_KEYS_AAD, &signer, signers, count, "organisation or developer");
 }

@@ -79,7 +79,7 @@ static int take_option(struct cli *cli, int argc, char **argv, int *at)
                 value = name + size + (is_long ? 1 : 0);
         if (!o->argument && value)
                 return cli_fail(cli, CLI_USAGE, "--%s takes no value (found '%s')", o->name, value);
-        if (o->argument && !value) {
+        if (o->argument && o->argument[0] != '[' && !value) {
                 if (*at + 1 >= argc)
                         return cli_fail(cli, CLI_USAGE, "--%s needs a value: --%s %s", o->name, o->name, o->argument);
                 value = argv[++*at];

@@ -24,7 +24,7 @@ struct cli;
 struct cli_option {
         const char *name;     /* long name without dashes; NULL ends a table */
         char letter;          /* 0: none */
-        const char *argument; /* "FILE"; NULL: a flag */
+        const char *argument; /* "FILE"; "[=NAME]": may be left out; NULL: a flag */
         const char *help;
 };
 

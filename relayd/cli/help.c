@@ -23,8 +23,8 @@ static void print_options(const struct cli_option *options)
 
                 if (o->letter)
                         snprintf(letter, sizeof(letter), "-%c, ", o->letter);
-                snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name, o->argument ? " " : "",
-                         o->argument ? o->argument : "");
+                snprintf(left, sizeof(left), "%s--%s%s%s", letter, o->name,
+                         o->argument && o->argument[0] != '[' ? " " : "", o->argument ? o->argument : "");
                 printf("  %-34s %s\n", left, o->help);
         }
 }

@@ -14,6 +14,7 @@
 #include "util/files.h"
 
 #define PASSPHRASE_MAX 1024
+#define KEY_FILE_MAX   65536
 
 const struct cli_option cli_keys_create_options[] = {
         { "passphrase-file", 0, "FILE", "protect the key with the first line of FILE" },
@@ -49,8 +50,28 @@ static int passphrase_from_file(const struct cli *cli, const char *path, char **
         return **out ? CLI_OK : cli_fail(cli, CLI_FAILED, "%s: the first line, the passphrase, is empty", path);
 }
 
+static bool is_openssh(const char *path)
+{
+        static const char mark[] = "-----BEGIN OPENSSH PRIVATE KEY-----";
+        _cleanup_free_ uint8_t *text = NULL;
+        size_t size;
+        bool is;
+
+        if (file_read(path, KEY_FILE_MAX, &text, &size) < 0)
+                return false;
+        is = memmem(text, size, mark, strlen(mark)) != NULL;
+        crypto_wipe(text, size);
+        return is;
+}
+
 static int key_load_error(const struct cli *cli, int error, const char *path)
 {
+        if (error == -EBADMSG && is_openssh(path))
+                return cli_fail(
+                        cli, CLI_FAILED,
+                        "%s is a private key of OpenSSH, which only its agent reads: 'ssh-add -c %s', then --agent "
+                        "instead of --key",
+                        path, path);
         if (error == -EBADMSG)
                 return cli_fail(cli, CLI_FAILED, "%s: no Ed25519 private key (PKCS#8 PEM); '%s keys create' makes one",
                                 path, cli->program->name);
@@ -115,8 +136,8 @@ int cli_public_load(const struct cli *cli, const char *path, struct public_key *
 
         if (r == -EBADMSG)
                 return cli_fail(cli, CLI_FAILED,
-                                "%s: no public key or certificate in PEM (Ed25519 or P-256); the public "
-                                "half of a private key KEY is in KEY.pub",
+                                "%s: no public key or certificate in PEM (Ed25519 or P-256), nor a line of OpenSSH "
+                                "(ssh-ed25519 AAAA...); the public half of a private key KEY is in KEY.pub",
                                 path);
         return r < 0 ? cli_errno(cli, r, path) : CLI_OK;
 }

@@ -56,25 +56,25 @@ bool signed_set_has(const struct signed_set *set, const char *aad, const struct 
 }
 
 int signed_set_sign(const struct cli *cli, const char *path, const struct signed_set *set, const char *aad,
-                    struct cli_key *key, const struct public_key *keys, size_t count, const char *what)
+                    struct cli_signer *signer, const struct public_key *keys, size_t count, const char *what)
 {
         uint8_t scratch[SIGNED_SET_MAX + 128], signature[256], out[SIGNED_SET_MAX];
-        struct signer signer = cli_key_signer(key);
+        struct signer use = cli_signer_use(signer);
         struct cose_set more = set->set;
         struct writer w;
         int r;
 
-        if (key_find(keys, count, &key->public_key) < 0)
+        if (key_find(keys, count, &signer->key) < 0)
                 return cli_fail(cli, CLI_FAILED, "this key is no %s key of %s; its signature would not count", what,
                                 path);
-        if (signed_set_has(set, aad, &key->public_key))
+        if (signed_set_has(set, aad, &signer->key))
                 return cli_fail(cli, CLI_FAILED, "%s is already signed by this key; nothing was changed", path);
         if (more.count >= COSE_SET_SIGNATURES_MAX)
                 return cli_fail(cli, CLI_FAILED, "%s holds %d signatures already", path, COSE_SET_SIGNATURES_MAX);
         writer_init(&w, signature, sizeof(signature));
-        r = cose_sign1_write(&w, &signer, span_of_string(aad), more.payload, true, scratch, sizeof(scratch));
+        r = cose_sign1_write(&w, &use, span_of_string(aad), more.payload, true, scratch, sizeof(scratch));
         if (r != RELAY_OK)
-                return cli_fail(cli, CLI_FAILED, "%s: cannot sign: %s", path, relay_result_string(r));
+                return cli_signing_failed(cli, signer, r);
         more.signatures[more.count++] = writer_span(&w);
         writer_init(&w, out, sizeof(out));
         if (cose_set_write(&w, &more) != RELAY_OK)

@@ -4,7 +4,7 @@
  * Signed sets in files, while people sign one after the other: a proposal is the set without signatures yet.
  */
 
-#include "cli/keys.h"
+#include "cli/signing.h"
 
 #define SIGNED_SET_MAX 16384 /* bytes of a file */
 
@@ -18,10 +18,10 @@ void signed_set_done(struct signed_set *set); /* for _cleanup_ */
 /* A new file with this payload and no signature; never overwrites. */
 int signed_set_create(const struct cli *cli, const char *path, struct span payload);
 /*
- * Adds key's signature and replaces the file. keys: who may sign; another key, or one that has signed, is refused
- * (CLI_FAILED). what: "approver".
+ * Adds the signer's signature and replaces the file. keys: who may sign; another key, or one that has signed, is
+ * refused (CLI_FAILED). what: "approver".
  */
 int signed_set_sign(const struct cli *cli, const char *path, const struct signed_set *set, const char *aad,
-                    struct cli_key *key, const struct public_key *keys, size_t count, const char *what);
+                    struct cli_signer *signer, const struct public_key *keys, size_t count, const char *what);
 /* which keys have a valid signature in the set */
 bool signed_set_has(const struct signed_set *set, const char *aad, const struct public_key *key);

@@ -19,8 +19,7 @@
 #include "util/cleanup.h"
 
 #define SIGN_OPTIONS                                                                                                \
-        { "key", 0, "FILE", "your approver key" }, { "passphrase-file", 0, "FILE", "the key's passphrase" },        \
-                TRUST_OPTIONS,                                                                                      \
+        CLI_SIGNER_OPTIONS("your approver key"), TRUST_OPTIONS,                                                     \
                 { "device", 0, "NAME", "approve for this device only (may be repeated; default: the whole site)" }, \
                 { "valid-for", 0, "DURATION", "the approval ends by itself (devices then need trusted time)" },     \
         {                                                                                                           \
@@ -55,14 +54,14 @@ static int take_key(struct cli *cli, struct request *request)
 {
         const struct site_policy *policy = &request->trust.policy;
         char id[2 * KEY_ID_SIZE + 1];
-        const char *file;
-        int r;
+        int r = cli_signer_open(cli, policy->approvers, policy->approver_count, "the site's approvers",
+                                &request->signer);
 
-        if ((r = cli_need(cli, "key", &file)) != CLI_OK || (r = cli_key_load(cli, file, &request->key)) != CLI_OK)
+        if (r != CLI_OK)
                 return r;
-        if (key_find(policy->approvers, policy->approver_count, &request->key.public_key) < 0)
-                return cli_refuse(cli, REASON_NOT_AN_APPROVER, "%s, key id %s, site %s", file,
-                                  cli_key_id_hex(&request->key.public_key, id), policy->site);
+        if (key_find(policy->approvers, policy->approver_count, &request->signer.key) < 0)
+                return cli_refuse(cli, REASON_NOT_AN_APPROVER, "%s, key id %s, site %s", request->signer.what,
+                                  cli_key_id_hex(&request->signer.key, id), policy->site);
         return CLI_OK;
 }
 
@@ -165,10 +164,10 @@ int request_sign(struct cli *cli, struct request *request, struct writer *w)
             (r = make_approval(cli, request)) != CLI_OK || (r = show(cli, request)) != CLI_OK ||
             (r = prompt_confirm(cli, "Approve this manifest digest with your key?")) != CLI_OK)
                 return r;
-        signer = cli_key_signer(&request->key);
+        signer = cli_signer_use(&request->signer);
         r = approval_sign(w, &request->approval, &signer);
         if (r != RELAY_OK)
-                return cli_fail(cli, CLI_FAILED, "cannot sign: %s", relay_result_string(r));
+                return cli_signing_failed(cli, &request->signer, r);
         why = approval_check(writer_span(w), &request->trust.policy, &checked, &approver);
         return why == REASON_NONE ? CLI_OK : cli_refuse(cli, why, "the approval just made");
 }

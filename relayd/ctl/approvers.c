@@ -28,8 +28,7 @@ const struct cli_option ctl_approvers_propose_options[] = {
         { 0 },
 };
 const struct cli_option ctl_approvers_sign_options[] = {
-        { "key", 0, "FILE", "your approver key" },
-        { "passphrase-file", 0, "FILE", "the key's passphrase" },
+        CLI_SIGNER_OPTIONS("your approver key"),
         { "yes", 'y', NULL, "do not ask" },
         { 0 },
 };
@@ -186,16 +185,17 @@ static int report_signatures(struct cli *cli, const char *path)
 int ctl_approvers_sign(struct cli *cli)
 {
         _cleanup_(signed_set_done) struct signed_set set = { 0 };
-        _cleanup_(cli_key_wipe) struct cli_key key = { 0 };
-        const char *key_file, *path = cli_argument(cli, 0);
+        _cleanup_(cli_signer_close) struct cli_signer signer = { 0 };
+        const char *path = cli_argument(cli, 0);
         struct site_policy policy;
         int r;
 
-        if ((r = cli_need(cli, "key", &key_file)) != CLI_OK || (r = load_policy(cli, path, &set, &policy)) != CLI_OK ||
-            (r = cli_key_load(cli, key_file, &key)) != CLI_OK || (r = show_file(cli, &policy, &set)) != CLI_OK ||
+        if ((r = load_policy(cli, path, &set, &policy)) != CLI_OK ||
+            (r = cli_signer_open(cli, policy.approvers, policy.approver_count, "its approvers", &signer)) != CLI_OK ||
+            (r = show_file(cli, &policy, &set)) != CLI_OK ||
             (r = prompt_confirm(cli, "Sign this site policy? Compare the digest with the other approvers.")) !=
                     CLI_OK ||
-            (r = signed_set_sign(cli, path, &set, SITE_POLICY_AAD, &key, policy.approvers, policy.approver_count,
+            (r = signed_set_sign(cli, path, &set, SITE_POLICY_AAD, &signer, policy.approvers, policy.approver_count,
                                  "approver")) != CLI_OK)
                 return r;
         return report_signatures(cli, path);

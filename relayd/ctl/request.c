@@ -15,7 +15,7 @@ void request_done(struct request *request)
         json_decref(request->update);
         for (size_t i = 0; i < sizeof(request->bytes) / sizeof(*request->bytes); i++)
                 free(request->bytes[i]);
-        cli_key_wipe(&request->key);
+        cli_signer_close(&request->signer);
 }
 
 static int fetch(struct cli *cli, sd_bus *bus, const char *path, const char *interface, const char *method,

@@ -12,7 +12,7 @@
 #include <jansson.h>
 #include <systemd/sd-bus.h>
 
-#include "cli/keys.h"
+#include "cli/signing.h"
 #include "ctl/trust.h"
 #include "relay/approval.h"
 
@@ -32,7 +32,7 @@ struct request {
         json_t *update; /* as the relay shows it; NULL: from a file */
         struct trust trust;
         struct manifest_verified manifest;
-        struct cli_key key;
+        struct cli_signer signer;
         struct approval approval;
 };
 void request_done(struct request *request); /* for _cleanup_ */
@@ -41,7 +41,7 @@ void request_done(struct request *request); /* for _cleanup_ */
 int request_fetch(struct cli *cli, sd_bus *bus, const char *id, struct request *out);
 int request_load(struct cli *cli, const char *path, struct request *out);
 /*
- * Establishes trust, verifies both vendor signatures, loads --key (an approver's), shows everything, asks, signs.
- * The approval goes to w.
+ * Establishes trust, verifies both vendor signatures, opens --key or --agent (an approver's), shows everything, asks,
+ * signs. The approval goes to w.
  */
 int request_sign(struct cli *cli, struct request *request, struct writer *w);

@@ -15,6 +15,7 @@
 #include "tls/certificate.h"
 #include "tls/der.h"
 #include "tls/pem.h"
+#include "tls/sshkey.h"
 #include "util/cleanup.h"
 #include "util/files.h"
 
@@ -296,6 +297,9 @@ int keyfile_load_public(const char *path, struct public_key *key)
 
         int r = file_read(path, PEM_FILE_MAX, &text, &text_size);
         if (r < 0)
+                return r;
+        r = ssh_line_read(span_of(text, text_size), key);
+        if (r != -ENOENT)
                 return r;
         r = pem_find(span_of(text, text_size), PEM_PUBLIC_KEY, &der, &size);
         struct span spki = span_of(der, size);

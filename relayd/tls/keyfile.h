@@ -13,5 +13,5 @@ int keyfile_save(const char *path, const uint8_t seed[ED25519_SEED_SIZE], const 
 #define KEYFILE_PASSPHRASE 1
 int keyfile_load(const char *path, const char *passphrase, uint8_t seed[ED25519_SEED_SIZE]);
 int keyfile_save_public(const char *path, const struct public_key *key);
-/* PEM SubjectPublicKeyInfo, or a certificate's key; Ed25519 or P-256 */
+/* PEM SubjectPublicKeyInfo, or a certificate's key (Ed25519 or P-256); or a line of OpenSSH ("ssh-ed25519 AAAA...") */
 int keyfile_load_public(const char *path, struct public_key *key);
