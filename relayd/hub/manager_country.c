@@ -14,10 +14,11 @@
 #include "util/cleanup.h"
 #include "util/time.h"
 
-#define COUNT_TICKS  10 /* seconds between questions for the kernel's counters */
-#define CHECK_TICKS  60 /* seconds between looks at the database's age */
-#define DAY_S        UINT64_C(86400)
-#define SUBJECT_SIZE 160
+#define COUNT_TICKS      10 /* seconds between questions for the kernel's counters */
+#define CHECK_TICKS      60 /* seconds between looks at the database's age */
+#define GUARD_GONE_TICKS 10 /* seconds that a guard may take to come back */
+#define DAY_S            UINT64_C(86400)
+#define SUBJECT_SIZE     160
 
 uint64_t manager_country_boot_ms(void)
 {
@@ -280,6 +281,7 @@ static void on_said(void *context, const struct guard_message *message)
         switch (message->type) {
         case GUARD_READY:
                 m->country.restored_told = 0;
+                m->country.gone_ticks = 0;
                 on_result(m, message->ready.result, message->ready.sentence);
                 log_info("relay-guardd is there%s%s", *m->country.error ? ": " : "", m->country.error);
                 tell_guard(m);
@@ -318,8 +320,24 @@ static void on_gone(void *context, int error)
 
         m->country.state = GUARD_ABSENT;
         m->country.error[0] = 0;
+        m->country.gone_ticks = 1;
         log_warning("relay-guardd is gone: %s; the kernel keeps its rules, the hub enforces, too", errno_string(error));
         manager_changed(m, MANAGER_CHANGE_MANAGER, "");
+}
+
+/* A restart of the guard is no matter; one that stays away leaves nobody to put the kernel's table right. */
+static void check_guard(struct manager *m)
+{
+        struct manager_country *mc = &m->country;
+
+        if (mc->gone_ticks == 0 || mc->gone_ticks++ < GUARD_GONE_TICKS)
+                return;
+        mc->gone_ticks = 0;
+        if (countries_active(&mc->countries))
+                manager_alert(
+                        m, "", REASON_FIREWALL_FAILED,
+                        "relay-guardd has been gone for a while: nobody restores the kernel's table or counts; the "
+                        "relay refuses sessions itself ('systemctl status relay-guardd')");
 }
 
 /* ---- the database */
@@ -468,6 +486,7 @@ void manager_country_tick(struct manager *m)
 
         if (countries_is_over(&mc->countries, manager_country_boot_ms()))
                 manager_country_give_up(m, AUDIT_ACTOR_RELAY);
+        check_guard(m);
         mc->ticks++;
         if (mc->ticks % COUNT_TICKS == 0)
                 send_plain(m, GUARD_COUNT, 0);

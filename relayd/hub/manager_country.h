@@ -35,6 +35,7 @@ struct manager_country {
         struct guard_country_count refused[GUARD_COUNTRIES_MAX];
         size_t counter_count, refused_count;
         sd_event_source *watch; /* of the database's folder */
+        uint32_t gone_ticks;    /* since the guard went away; 0: it is there, was never there, or it was alerted */
         uint64_t told_s;        /* when a database that is old or missing was alerted last; 0: never */
         uint32_t ticks;
 };

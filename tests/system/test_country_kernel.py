@@ -109,6 +109,7 @@ def test_without_the_guard_the_relay_refuses_sessions(edge):
         assert reason == NOT_AUTHORIZED
         client.close()
     wait_until("the refusals", lambda: edge.shown()["CountryRefused"] >= 2)
+    wait_until("the alert", lambda: [a for a in edge.alerts("firewall-failed") if "has been gone" in a["detail"]])
     edge.start_guard("--lockdown", "allowed")
     edge.wait_for_guard()
     assert not reaches(edge, "RU", 4)
