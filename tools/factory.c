@@ -25,13 +25,13 @@ const struct cli_option fwtool_factory_add_options[] = {
         { "certificate", 0, "FILE", "its certificate, or public identity key" },
         { "domain", 0, "NAME", "the vendor's DNS name" },
         { "class", 0, "NAME", "class of the device" },
+        { "relay-checks", 0, NULL, "the device cannot check updates itself; the relay's word is the only one" },
         { 0 },
 };
 static const struct output_column device_columns[] = {
-        { "identity", "DEVICE", OUTPUT_TEXT },
-        { "key_id", "KEY ID", OUTPUT_TEXT },
-        { "fingerprint", "FINGERPRINT", OUTPUT_TEXT },
-        { "class_id", "CLASS", OUTPUT_TEXT },
+        { "identity", "DEVICE", OUTPUT_TEXT },         { "key_id", "KEY ID", OUTPUT_TEXT },
+        { "fingerprint", "FINGERPRINT", OUTPUT_TEXT }, { "class_id", "CLASS", OUTPUT_TEXT },
+        { "checks", "CHECKED BY", OUTPUT_TEXT },
 };
 
 static int load(struct cli *cli, const char *path, uint8_t **bytes, struct factory_list *list)
@@ -50,10 +50,10 @@ static json_t *describe(const struct factory_device *device)
 {
         char fingerprint[2 * SHA256_SIZE + 1];
 
-        return json_pack("{s:s, s:o, s:s, s:o}", "identity", device->identity, "key_id",
-                         describe_public_key(&device->key), "fingerprint",
-                         cli_fingerprint_hex(&device->key, fingerprint), "class_id",
-                         json_hex(device->class_id, CLASS_ID_SIZE));
+        return json_pack(
+                "{s:s, s:o, s:s, s:o, s:s}", "identity", device->identity, "key_id", describe_public_key(&device->key),
+                "fingerprint", cli_fingerprint_hex(&device->key, fingerprint), "class_id",
+                json_hex(device->class_id, CLASS_ID_SIZE), "checks", device->relay_checks ? "relay" : "device");
 }
 
 static int show(struct cli *cli, const char *only)
@@ -101,6 +101,7 @@ static int take_device(struct cli *cli, struct factory_device *device, uint8_t v
                 return cli_fail(cli, CLI_USAGE, "--identity '%s': 1 to %d of a-z, 0-9 and '-' are allowed", identity,
                                 IDENTITY_MAX);
         span_to_string(span_of_string(identity), device->identity, sizeof(device->identity));
+        device->relay_checks = cli_flag(cli, "relay-checks");
         if (manifest_vendor_id(domain, vendor_id) != RELAY_OK ||
             manifest_class_id(vendor_id, class, device->class_id) != RELAY_OK)
                 return cli_fail(cli, CLI_USAGE, "--domain '%s' and --class '%s' give no ids", domain, class);

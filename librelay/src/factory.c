@@ -2,8 +2,8 @@
 #include "relay/factory.h"
 
 enum { LIST_VERSION = 0, LIST_VENDOR = 1, LIST_DEVICES = 2 };
-enum { DEVICE_IDENTITY = 0, DEVICE_KEY = 1, DEVICE_CLASS = 2 };
-#define DEVICE_FIELDS 3
+enum { DEVICE_IDENTITY = 0, DEVICE_KEY = 1, DEVICE_CLASS = 2, DEVICE_CHECKS = 3 };
+#define DEVICE_FIELDS 3 /* and DEVICE_CHECKS, if it is false */
 
 static void get_device(struct reader *r, struct factory_device *out)
 {
@@ -12,8 +12,9 @@ static void get_device(struct reader *r, struct factory_device *out)
         int64_t label;
 
         cbor_map_enter(&m, r);
-        if (m.left != DEVICE_FIELDS)
+        if (m.left != DEVICE_FIELDS && m.left != DEVICE_FIELDS + 1)
                 reader_fail(r, RELAY_E_MALFORMED);
+        out->relay_checks = m.left > DEVICE_FIELDS;
         while (cbor_map_next(&m, &label)) {
                 switch (label) {
                 case DEVICE_IDENTITY:
@@ -27,6 +28,10 @@ static void get_device(struct reader *r, struct factory_device *out)
                         break;
                 case DEVICE_CLASS:
                         cbor_get_bstr_exact(r, out->class_id, sizeof(out->class_id));
+                        break;
+                case DEVICE_CHECKS: /* true is said by leaving it out */
+                        if (cbor_get_bool(r))
+                                reader_fail(r, RELAY_E_MALFORMED);
                         break;
                 default:
                         reader_fail(r, RELAY_E_MALFORMED);
@@ -100,11 +105,15 @@ void factory_put_device(struct writer *w, const struct factory_device *device)
 
         if (!identity_is_device(identity))
                 writer_fail(w, RELAY_E_RANGE);
-        cbor_put_map(w, DEVICE_FIELDS);
+        cbor_put_map(w, device->relay_checks ? DEVICE_FIELDS + 1 : DEVICE_FIELDS);
         cbor_put_uint(w, DEVICE_IDENTITY);
         cbor_put_tstr(w, identity);
         cbor_put_uint(w, DEVICE_KEY);
         key_put_cose(w, &device->key);
         cbor_put_uint(w, DEVICE_CLASS);
         cbor_put_bstr(w, SPAN_OF(device->class_id));
+        if (device->relay_checks) {
+                cbor_put_uint(w, DEVICE_CHECKS);
+                cbor_put_bool(w, false);
+        }
 }

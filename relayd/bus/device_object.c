@@ -69,6 +69,7 @@ static const struct property properties[] = {
         { "Boot", PROPERTY_U64, offsetof(struct device_view, boot) },
         { "Fingerprint", PROPERTY_CHARS, offsetof(struct device_view, fingerprint) },
         { "Trust", PROPERTY_TEXT, offsetof(struct device_view, trust) },
+        { "UpdateChecks", PROPERTY_TEXT, offsetof(struct device_view, update_checks) },
         { "UpdateState", PROPERTY_TEXT, offsetof(struct device_view, update_state) },
         { "UpdateProgress", PROPERTY_U32, offsetof(struct device_view, update_progress) },
         { "UpdateReason", PROPERTY_TEXT, offsetof(struct device_view, update_reason) },
@@ -99,12 +100,13 @@ const sd_bus_vtable device_vtable[] = {
         CHANGING("Boot", "t"),
         CHANGING("Fingerprint", "s"),
         CHANGING("Trust", "s"),
+        CHANGING("UpdateChecks", "s"),
         CHANGING("UpdateState", "s"),
         CHANGING("UpdateProgress", "u"),
         CHANGING("UpdateReason", "s"),
         SD_BUS_VTABLE_END,
 };
 const char *const device_changing[] = {
-        "Registration", "Online", "Since",       "Peer",           "FirmwareVersion", "ImageDigest", "Boot",
-        "Fingerprint",  "Trust",  "UpdateState", "UpdateProgress", "UpdateReason",    NULL,
+        "Registration", "Online", "Since",        "Peer",        "FirmwareVersion", "ImageDigest",  "Boot",
+        "Fingerprint",  "Trust",  "UpdateChecks", "UpdateState", "UpdateProgress",  "UpdateReason", NULL,
 };

@@ -40,10 +40,21 @@ static const struct output_column show_fields[] = {
         { "Boot", "Boot", OUTPUT_TEXT },
         { "Fingerprint", "Fingerprint", OUTPUT_TEXT },
         { "Trust", "Trust", OUTPUT_TEXT },
+        { "Checks", "Updates are checked", OUTPUT_TEXT },
         { "UpdateState", "Update", OUTPUT_WORD },
         { "UpdateProgress", "Progress (%)", OUTPUT_TEXT },
         { "UpdateReason", "Reason", OUTPUT_REASON },
 };
+
+/* in plain words, for people */
+static const char *checks(const json_t *device)
+{
+        const char *who = json_string_value(json_object_get(device, "UpdateChecks"));
+
+        return who && strcmp(who, "device") == 0
+                       ? "by the device itself, and by the relay"
+                       : "by the relay only: this device cannot check, the relay's word is the only one";
+}
 
 static int fetch(struct cli *cli, sd_bus *bus, json_t **rows)
 {
@@ -53,8 +64,12 @@ static int fetch(struct cli *cli, sd_bus *bus, json_t **rows)
 
         if (r != CLI_OK || cli->json)
                 return r;
-        json_array_foreach(*rows, i, row) json_object_set_new(
-                row, "Presence", json_string(json_is_true(json_object_get(row, "Online")) ? "online" : "offline"));
+        json_array_foreach(*rows, i, row)
+        {
+                json_object_set_new(row, "Presence",
+                                    json_string(json_is_true(json_object_get(row, "Online")) ? "online" : "offline"));
+                json_object_set_new(row, "Checks", json_string(checks(row)));
+        }
         return CLI_OK;
 }
 

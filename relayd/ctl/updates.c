@@ -164,6 +164,47 @@ static int show_devices(struct cli *cli, const json_t *update)
         return output_table(cli, rows, device_columns, COUNT(device_columns), "offered to no device");
 }
 
+static bool is_offered(const json_t *update, const char *name)
+{
+        json_t *pair;
+        size_t i;
+
+        json_array_foreach(json_object_get(update, "Devices"), i, pair)
+        {
+                const char *device = json_string_value(json_array_get(pair, 0));
+
+                if (device && strcmp(device, name) == 0)
+                        return true;
+        }
+        return false;
+}
+
+/* Devices that install whatever the relay shows them are named: for them it is the only one that checks. */
+static int show_unchecked(struct cli *cli, sd_bus *bus, const json_t *update)
+{
+        _cleanup_json_ json_t *rows = NULL, *names = json_array();
+        _cleanup_free_ char *text = NULL;
+        json_t *row;
+        size_t i;
+        int r = ctl_objects(cli, bus, BUS_DEVICE, "Identity", &rows);
+
+        if (r != CLI_OK)
+                return r;
+        json_array_foreach(rows, i, row)
+        {
+                const char *name = json_string_value(json_object_get(row, "Identity"));
+                const char *who = json_string_value(json_object_get(row, "UpdateChecks"));
+
+                if (name && is_offered(update, name) && !(who && strcmp(who, "device") == 0))
+                        json_array_append_new(names, json_string(name));
+        }
+        if (json_array_size(names) == 0)
+                return CLI_OK;
+        text = output_text(names, OUTPUT_LIST);
+        printf("\nCannot check updates, the relay's word is the only one: %s\n", text ? text : "?");
+        return CLI_OK;
+}
+
 int ctl_updates_show(struct cli *cli)
 {
         _cleanup_bus_ sd_bus *bus = NULL;
@@ -176,7 +217,8 @@ int ctl_updates_show(struct cli *cli)
         add_missing(cli, bus, update);
         if ((r = output_record(cli, update, show_fields, COUNT(show_fields))) != CLI_OK || cli->json)
                 return r;
-        return show_devices(cli, update);
+        r = show_devices(cli, update);
+        return r == CLI_OK ? show_unchecked(cli, bus, update) : r;
 }
 
 int ctl_updates_deny(struct cli *cli)

@@ -11,8 +11,9 @@
 #include "hub/registry.h"
 #include "util/array.h"
 
-#define RECORD_FORMAT 1
-#define RECORD_MAX    512
+#define RECORD_FORMAT     2
+#define RECORD_FORMAT_OLD 1
+#define RECORD_MAX        512
 
 static bool device_equal(const struct table_entry *entry, const void *key)
 {
@@ -79,6 +80,7 @@ static int write_record(struct registry *registry, const struct device *d)
         writer_bytes(&w, SPAN_OF(d->class_id));
         writer_u8(&w, (uint8_t)strlen(d->why));
         writer_bytes(&w, span_of_string(d->why));
+        writer_u8(&w, d->relay_checks);
         return store_put(registry->store, STORE_DEVICES, span_of_string(d->identity), writer_span(&w));
 }
 
@@ -90,13 +92,21 @@ static void read_exact(struct reader *r, uint8_t *out, size_t size)
                 memcpy(out, bytes.data, size);
 }
 
+static bool has_class(const struct device *d)
+{
+        static const uint8_t unknown[CLASS_ID_SIZE];
+
+        return memcmp(d->class_id, unknown, CLASS_ID_SIZE) != 0;
+}
+
 static int read_record(struct span key, struct span value, struct device *d)
 {
-        uint8_t registration, type;
+        uint8_t format, registration, type, relay_checks;
         struct reader r;
 
         reader_init(&r, value);
-        if (reader_u8(&r) != RECORD_FORMAT || !identity_is_device(key) ||
+        format = reader_u8(&r);
+        if ((format != RECORD_FORMAT && format != RECORD_FORMAT_OLD) || !identity_is_device(key) ||
             !span_to_string(key, d->identity, sizeof(d->identity)))
                 return -EBADMSG;
         registration = reader_u8(&r);
@@ -108,8 +118,10 @@ static int read_record(struct span key, struct span value, struct device *d)
         read_exact(&r, d->class_id, sizeof(d->class_id));
         if (!span_to_string(reader_bytes(&r, reader_u8(&r)), d->why, sizeof(d->why)))
                 return -EBADMSG;
-        if (reader_finish(&r) != RELAY_OK || registration > REGISTRATION_REVOKED || type > KEY_P256)
+        relay_checks = format == RECORD_FORMAT ? reader_u8(&r) : !has_class(d);
+        if (reader_finish(&r) != RELAY_OK || registration > REGISTRATION_REVOKED || type > KEY_P256 || relay_checks > 1)
                 return -EBADMSG;
+        d->relay_checks = relay_checks;
         d->registration = (enum registration)registration;
         d->key.type = (enum key_type)type;
         d->pinned = type != KEY_NONE;
@@ -149,6 +161,7 @@ void registry_view(const struct device *d, struct device_view *out)
                 .version = d->version,
                 .boot = d->boot,
                 .trust = "claimed",
+                .update_checks = d->relay_checks ? "relay" : "device",
                 .update_state = d->update_state,
                 .update_progress = d->update_progress,
                 .update_reason = d->update_reason,
@@ -206,6 +219,7 @@ static int import_one(struct registry *registry, const struct factory_list *list
         d.registration = REGISTRATION_REGISTERED;
         d.time = now;
         d.pinned = true;
+        d.relay_checks = from->relay_checks;
         d.key = from->key;
         memcpy(d.vendor_id, list->vendor_id, sizeof(d.vendor_id));
         memcpy(d.class_id, from->class_id, sizeof(d.class_id));
@@ -245,6 +259,7 @@ int registry_note_pending(struct registry *registry, const char *identity, const
         d.registration = REGISTRATION_PENDING;
         d.time = now;
         d.pinned = true;
+        d.relay_checks = true;
         d.key = *key;
         memcpy(d.fingerprint, fingerprint, SHA256_SIZE);
         return old ? change(registry, old, &d) : put(registry, &d);

@@ -4,8 +4,10 @@
  * The site's devices: registered ones (from a factory list or admitted by hand), pending ones, revoked ones, and what
  * each told last about itself. STORE_DEVICES, identity:
  *
- *     u8 format (1) | u8 registration | u64 time of it | u8 key type | 64 bytes key | 32 bytes fingerprint |
- *     16 bytes vendor id | 16 bytes class id | u8 size + why (of a revocation)
+ *     u8 format (2) | u8 registration | u64 time of it | u8 key type | 64 bytes key | 32 bytes fingerprint |
+ *     16 bytes vendor id | 16 bytes class id | u8 size + why (of a revocation) | u8 relay checks (0 or 1)
+ *
+ * Format 1 has no last byte: a device without a class was admitted by hand there, and nobody vouched that it checks.
  */
 
 #include "hub/table.h"
@@ -26,6 +28,7 @@ struct device {
         uint8_t fingerprint[SHA256_SIZE];
         uint8_t vendor_id[VENDOR_ID_SIZE], class_id[CLASS_ID_SIZE];
         char why[VIEW_TEXT_MAX];
+        bool relay_checks; /* cannot check updates itself, as the factory list says or nobody said */
         /* since start only */
         uint32_t sessions;
         uint64_t since, boot;

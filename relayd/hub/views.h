@@ -36,6 +36,7 @@ struct device_view {
         uint64_t boot;
         char fingerprint[2 * SHA256_SIZE + 1]; /* hexadecimal; "" if the key is not known */
         const char *trust;                     /* "claimed" */
+        const char *update_checks;             /* "device", "relay": who checks updates; relay: nobody but it */
         const char *update_state;              /* last updates/status: "idle", "fetching", ...; "" if never told */
         uint32_t update_progress;              /* 0 to 100 */
         const char *update_reason;             /* reason name, "none" */

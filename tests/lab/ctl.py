@@ -131,7 +131,7 @@ def update_of(manifest, **more):
 def device(identity, **more):
     return {"Identity": identity, "Registration": "registered", "Online": True, "Since": 1763800000,
             "Peer": "127.0.0.1:40112", "FirmwareVersion": "1.0.0", "ImageDigest": "ab" * 32, "Boot": 3,
-            "Fingerprint": "cd" * 32, "Trust": "claimed", "UpdateState": "idle", "UpdateProgress": 0, "UpdateReason": "none",
+            "Fingerprint": "cd" * 32, "Trust": "claimed", "UpdateChecks": "device", "UpdateState": "idle", "UpdateProgress": 0, "UpdateReason": "none",
             **more}
 
 

@@ -351,9 +351,10 @@ def verify_approval(data, policy):
 
 # ---- factory list
 
-def factory_list(vendor, devices):
-    """devices: (identity, key, class id) each"""
-    return encode({0: 1, 1: vendor, 2: [{0: name, 1: key.cose, 2: class_id} for name, key, class_id in devices]})
+def factory_list(vendor, devices, relay_checks=()):
+    """devices: (identity, key, class id) each; relay_checks: names of those that cannot check updates themselves"""
+    return encode({0: 1, 1: vendor, 2: [{0: name, 1: key.cose, 2: class_id, **({3: False} if name in relay_checks else {})}
+                                        for name, key, class_id in devices]})
 
 
 # ---- one site, for tests and for the document's examples

@@ -314,6 +314,17 @@ def test_factory_list_by_the_book(tmp_path):
     assert (tmp_path / "list").read_bytes() == encoded
 
 
+def test_factory_list_says_who_cannot_check(tmp_path):
+    for name, options in (("device-1", ()), ("device-2", ("--relay-checks",))):
+        fwtool("keys", "create", tmp_path / f"{name}.key")
+        fwtool("factory", "add", "--list", tmp_path / "list", "--domain", DOMAIN, "--class", CLASS, "--identity", name,
+               "--certificate", tmp_path / f"{name}.key.pub", *options)
+    shown = json.loads(fwtool("factory", "list", tmp_path / "list", "--json").stdout)
+    assert [(device["identity"], device["checks"]) for device in shown] == [("device-1", "device"), ("device-2", "relay")]
+    devices = cbor2.loads((tmp_path / "list").read_bytes())[2]
+    assert 3 not in devices[0] and devices[1][3] is False
+
+
 def test_broken_factory_lists_are_refused(tmp_path):
     (tmp_path / "list").write_bytes(b"\xa3\x00\x01")
     assert "no factory list" in fwtool("factory", "list", tmp_path / "list", code=1).stderr

@@ -347,6 +347,12 @@ def test_factory_list(tool, sample):
     for at in range(len(sample.factory)):
         assert tool.ask("factory", sample.factory[:at])[0].startswith("error")
     assert tool.ask("factory", ro.factory_list(sample.vendor, []))[0].startswith("error -3")
+    devices = [(name, ro.Key(name), sample.class_id) for name in ("device-1", "device-2")]
+    unchecked = ro.factory_list(sample.vendor, devices, relay_checks=["device-2"])
+    answer, fields = tool.ask("factory", unchecked)
+    assert answer == "ok" and bytes.fromhex(fields["again"]) == unchecked
+    # "true" is said by leaving it out: one encoding for one list
+    assert tool.ask("factory", unchecked.replace(b"\x03\xf4", b"\x03\xf5"))[0].startswith("error")
     foreign = ro.factory_list(sample.vendor, [("relay.s1", ro.Key("d"), sample.class_id)])
     assert tool.ask("factory", foreign)[0].startswith("error -3")
 

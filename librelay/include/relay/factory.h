@@ -3,8 +3,10 @@
 /*
  * Factory list: which devices a vendor made, as a site imports them. Not signed: whoever imports it vouches for it.
  *
- *     factory-list = { 0: 1, 1: vendor id (bstr 16), 2: [+ { 0: identity (tstr), 1: COSE_Key, 2: class id (bstr 16) }]
- * }
+ *     factory-list = { 0: 1, 1: vendor id (bstr 16),
+ *                      2: [+ { 0: identity (tstr), 1: COSE_Key, 2: class id (bstr 16), ? 3: false }] }
+ *
+ * 3: the device does not check updates itself; absent if it does.
  */
 
 #include "relay/key.h"
@@ -15,6 +17,7 @@ struct factory_device {
         char identity[IDENTITY_MAX + 1];
         struct public_key key; /* of the device's identity */
         uint8_t class_id[CLASS_ID_SIZE];
+        bool relay_checks; /* it cannot check updates itself: the relay's word is the only one */
 };
 
 /* an opened list; walks over the input, which must outlive it */

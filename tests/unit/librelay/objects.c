@@ -164,6 +164,7 @@ struct span write_factory(uint8_t *out, size_t size)
         writer_init(&w, out, size);
         factory_put_list(&w, vendor_id, 2);
         factory_put_device(&w, &device);
+        device.relay_checks = true;
         device.identity[7] = '2';
         device.key = key_of(GATE);
         factory_put_device(&w, &device);

@@ -149,8 +149,10 @@ static void test_factory_walk(void **state)
         assert_int_equal(list.count, 2);
         assert_true(factory_list_next(&list, &device));
         assert_string_equal(device.identity, "device-1");
+        assert_false(device.relay_checks);
         assert_true(factory_list_next(&list, &device));
         assert_string_equal(device.identity, "device-2");
+        assert_true(device.relay_checks);
         assert_true(key_equal(&device.key, &(struct public_key[]){ key_of(GATE) }[0]));
         assert_false(factory_list_next(&list, &device));
 }
