@@ -16,11 +16,11 @@
 
 #include "relay/cose.h"
 #include "relay/reason.h"
+#include "relay/scope.h"
 #include "relay/vendor.h"
 
 #define MANIFEST_MAX            4096 /* bytes of an envelope */
-#define CLASS_ID_SIZE           16
-#define MANIFEST_TEXT_MAX       200 /* bytes of version, urgency, description each */
+#define MANIFEST_TEXT_MAX       200  /* bytes of version, urgency, description each */
 #define MANIFEST_SIGNATURES_MAX 4
 
 struct manifest_fields {

@@ -29,8 +29,22 @@
         X(DENIED, "denied", "the site's people denied this update")                                             \
         X(GATE_CLOSED, "gate-closed", "the gate is closed")                                                     \
         X(TICKET_REQUIRED, "ticket-required", "the site policy demands a fresh ticket")                         \
+        X(NO_GATE_ANSWER, "no-gate-answer", "no gate answered")                                                 \
+        X(WRONG_DEVICE, "wrong-device", "made for another device")                                              \
+        X(WRONG_NONCE, "wrong-nonce", "the answer to another question: replayed")                               \
+        X(WRONG_DIGEST, "wrong-digest", "made for another manifest")                                            \
+        X(POLICY_DIFFERS, "policy-differs", "gate and device hold different site policies")                     \
+        X(CLOCK_TURNED_BACK, "clock-turned-back", "the gate's time lies before a signed object")                \
+        X(STALE_TICKET, "stale-ticket", "the gate's answer is too old")                                         \
+        X(RULE_WAITS, "rule-waits", "a rule of the site policy approves it, but not yet")                       \
+        X(OLD_EPOCH, "old-epoch", "the approval epoch is not above the one in force")                           \
         X(APPLICATION_BUSY, "application-busy", "the application asked to wait")                                \
         X(UNKNOWN_UPDATE, "unknown-update", "no update with this digest is known")                              \
+        /* commands */                                                                                          \
+        X(REPLAYED_COMMAND, "replayed-command", "the counter of the command is not above the last one")         \
+        X(EXPIRED_COMMAND, "expired-command", "the command has expired")                                        \
+        X(UNKNOWN_COMMAND, "unknown-command", "the device knows no such command")                               \
+        X(COMMAND_FAILED, "command-failed", "the device could not do it")                                       \
         /* image */                                                                                             \
         X(BLOCK_LIST_DIGEST, "block-list-digest", "the block list does not match the manifest")                 \
         X(BLOCK_DIGEST, "block-digest", "a block does not match the block list")                                \
@@ -65,7 +79,16 @@
         /* callers */                                                                                           \
         X(NOT_AUTHORISED, "not-authorised", "the caller may not do this")                                       \
         X(POLICY_INVALID, "policy-invalid", "the site policy is not valid")                                     \
-        X(VENDOR_KEYS_INVALID, "vendor-keys-invalid", "the vendor key set is not valid")
+        X(VENDOR_KEYS_INVALID, "vendor-keys-invalid", "the vendor key set is not valid")                        \
+        X(OLD_POLICY, "old-policy", "a site policy of this epoch or a later one is in force")                   \
+        X(POLICY_FORK, "policy-fork", "another site policy than the one of this epoch in force")                \
+        X(POLICY_GAP, "policy-gap", "the site policies between the one in force and this one are missing")      \
+        X(OLD_VENDOR_KEYS, "old-vendor-keys", "a vendor key set of this epoch or a later one is in force")      \
+        X(VENDOR_KEYS_FORK, "vendor-keys-fork", "another vendor key set than the one of this epoch in force")   \
+        X(VENDOR_KEYS_GAP, "vendor-keys-gap", "the vendor key sets between are missing")                        \
+        X(UNDER_SIGNED, "under-signed", "fewer than k approvers of the policy in force signed it")              \
+        X(APPROVERS_CHANGED, "approvers-changed", "the approvers of the site changed")                          \
+        X(AUDIT_BROKEN, "audit-broken", "the audit log is not the one that was written")
 
 enum reason {
 #define REASON_ENUM(name, text, explanation) REASON_##name,

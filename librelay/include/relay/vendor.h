@@ -6,7 +6,8 @@
  *     vendor-keys = { 0: 1, 1: vendor id (bstr 16, UUID), 2: epoch (uint), 3: [+ COSE_Key] organisation,
  *                     4: [+ COSE_Key] developer, 5: [* COSE_Key] command, ? 6: predecessor digest (bstr 32) }
  * The first (epoch 1, no predecessor) carries an organisation and a developer signature of its own keys.
- * All keys of all roles are distinct.
+ * A successor (epoch + 1, the predecessor's digest) carries an organisation and a developer signature of the OLD keys
+ * and those of k approvers of the site. All keys of all roles are distinct.
  */
 
 #include "relay/cose.h"
@@ -40,3 +41,16 @@ int vendor_keys_encode(struct writer *w, const struct vendor_keys *keys); /* dig
  */
 enum reason vendor_keys_accept_first(struct span signed_set, struct vendor_keys *out, uint8_t *scratch,
                                      size_t scratch_size);
+
+struct site_policy; /* relay/sitepolicy.h, which includes this header */
+/*
+ * The direct successor of current. REASON_NONE; MALFORMED, TOO_LARGE, VENDOR_KEYS_INVALID, WRONG_VENDOR;
+ * OLD_VENDOR_KEYS, VENDOR_KEYS_FORK, VENDOR_KEYS_GAP (as for site policies); ORGANISATION_SIGNATURE,
+ * DEVELOPER_SIGNATURE (of the old keys), UNDER_SIGNED (fewer than k approvers of the policy).
+ */
+enum reason vendor_keys_accept_next(struct span signed_set, const struct vendor_keys *current,
+                                    const struct site_policy *policy, struct vendor_keys *out, uint8_t *scratch,
+                                    size_t scratch_size);
+/* One that was accepted before and is read back; its keeper vouches for it. REASON_NONE, MALFORMED, TOO_LARGE,
+ * VENDOR_KEYS_INVALID. */
+enum reason vendor_keys_read(struct span signed_set, struct vendor_keys *out);
