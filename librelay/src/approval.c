@@ -33,16 +33,16 @@ static void get_scope(struct reader *r, struct approval *out)
 {
         size_t items = cbor_get_array(r);
 
-        out->scope = (enum approval_scope)cbor_get_uint_max(r, APPROVAL_DEVICES);
-        if (items != (out->scope == APPROVAL_SITE ? 1u : 2u))
+        out->scope = (enum scope_kind)cbor_get_uint_max(r, SCOPE_DEVICES);
+        if (items != (out->scope == SCOPE_SITE ? 1u : 2u))
                 reader_fail(r, RELAY_E_MALFORMED);
         switch (out->scope) {
-        case APPROVAL_SITE:
+        case SCOPE_SITE:
                 break;
-        case APPROVAL_CLASS:
+        case SCOPE_CLASS:
                 cbor_get_bstr_exact(r, out->class_id, sizeof(out->class_id));
                 break;
-        case APPROVAL_DEVICES:
+        case SCOPE_DEVICES:
                 get_devices(r, out);
                 break;
         }
@@ -125,15 +125,15 @@ int approval_decode(struct span payload, struct approval *out)
 
 static void put_scope(struct writer *w, const struct approval *approval)
 {
-        cbor_put_array(w, approval->scope == APPROVAL_SITE ? 1 : 2);
+        cbor_put_array(w, approval->scope == SCOPE_SITE ? 1 : 2);
         cbor_put_uint(w, approval->scope);
         switch (approval->scope) {
-        case APPROVAL_SITE:
+        case SCOPE_SITE:
                 break;
-        case APPROVAL_CLASS:
+        case SCOPE_CLASS:
                 cbor_put_bstr(w, SPAN_OF(approval->class_id));
                 break;
-        case APPROVAL_DEVICES:
+        case SCOPE_DEVICES:
                 cbor_put_array(w, approval->device_count);
                 for (size_t i = 0; i < approval->device_count; i++)
                         cbor_put_tstr(w, span_of_string(approval->devices[i]));
@@ -145,7 +145,7 @@ static bool can_be_written(const struct approval *approval)
 {
         if (!identity_is_device(span_of_string(approval->site)) || window_is_empty(approval))
                 return false;
-        if (approval->scope != APPROVAL_DEVICES)
+        if (approval->scope != SCOPE_DEVICES)
                 return true;
         for (size_t i = 0; i < approval->device_count && i < APPROVAL_DEVICES_MAX; i++)
                 if (!identity_is_device(span_of_string(approval->devices[i])))
@@ -251,11 +251,11 @@ static bool scope_covers(const struct approval *approval, const struct approval_
         if (!facts->device)
                 return true;
         switch (approval->scope) {
-        case APPROVAL_SITE:
+        case SCOPE_SITE:
                 return true;
-        case APPROVAL_CLASS:
+        case SCOPE_CLASS:
                 return span_equal(SPAN_OF(approval->class_id), SPAN_OF(facts->class_id));
-        case APPROVAL_DEVICES:
+        case SCOPE_DEVICES:
                 for (size_t i = 0; i < approval->device_count; i++)
                         if (span_equal_string(span_of_string(approval->devices[i]), facts->device))
                                 return true;

@@ -173,6 +173,11 @@ struct span cbor_get_bstr(struct reader *r)
         return reader_bytes(r, get_count(r, CBOR_BSTR, 1));
 }
 
+uint64_t cbor_get_bstr_head(struct reader *r)
+{
+        return get_head(r, CBOR_BSTR);
+}
+
 void cbor_get_bstr_exact(struct reader *r, uint8_t *out, size_t size)
 {
         struct span bytes = cbor_get_bstr(r);

@@ -10,6 +10,7 @@
 
 #include "relay/image.h"
 #include "suit.h"
+#include "text.h"
 
 #define VERIFY_SCRATCH 256 /* Sig_structure over a SUIT_Digest of 36 bytes, with room for foreign protected headers */
 
@@ -34,26 +35,9 @@ bool suit_word_is_valid(struct span text)
         return true;
 }
 
-/*
- * An approver decides by this text: no control characters (terminal sequences) and none of Unicode's direction
- * overrides, which make a text read other than it is.
- */
 bool suit_text_is_displayable(struct span text)
 {
-        if (text.size > MANIFEST_TEXT_MAX || !span_is_utf8(text))
-                return false;
-        for (size_t i = 0; i < text.size; i++) {
-                uint8_t c = text.data[i], next = i + 1 < text.size ? text.data[i + 1] : 0,
-                        last = i + 2 < text.size ? text.data[i + 2] : 0;
-                bool control = c < 0x20 || c == 0x7f || (c == 0xc2 && next < 0xa0);
-                bool override = (c == 0xd8 && next == 0x9c) ||
-                                (c == 0xe2 && next == 0x80 &&
-                                 (last == 0x8e || last == 0x8f || (last >= 0xa8 && last <= 0xae))) ||
-                                (c == 0xe2 && next == 0x81 && last >= 0xa6 && last <= 0xa9);
-                if (control || override)
-                        return false;
-        }
-        return true;
+        return text.size <= MANIFEST_TEXT_MAX && text_is_displayable(text, "");
 }
 
 /* ---- the template's pieces */

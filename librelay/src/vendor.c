@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "relay/vendor.h"
 
+#include "relay/sitepolicy.h"
+
 enum {
         KEYS_VERSION = 0,
         KEYS_VENDOR = 1,
@@ -132,29 +134,108 @@ int vendor_keys_encode(struct writer *w, const struct vendor_keys *keys)
         return writer_finish(w);
 }
 
-enum reason vendor_keys_accept_first(struct span signed_set, struct vendor_keys *out, uint8_t *scratch,
-                                     size_t scratch_size)
+/* form and own rules; *keys may be written after a refusal */
+static enum reason open_set(struct span signed_set, struct cose_set *set, struct vendor_keys *keys)
 {
-        struct span aad = SPAN_LITERAL(VENDOR_KEYS_AAD);
-        struct vendor_keys keys;
-        struct cose_set set;
         int result;
 
         if (signed_set.size > VENDOR_KEYS_SET_MAX)
                 return REASON_TOO_LARGE;
-        if (cose_set_decode(signed_set, &set) != RELAY_OK)
+        if (cose_set_decode(signed_set, set) != RELAY_OK)
                 return REASON_MALFORMED;
-        if (set.payload.size + aad.size + COSE_SCRATCH_EXTRA > scratch_size)
-                return REASON_TOO_LARGE;
-        result = vendor_keys_decode(set.payload, &keys);
+        result = vendor_keys_decode(set->payload, keys);
         if (result == RELAY_E_TRUNCATED || result == RELAY_E_MALFORMED)
                 return REASON_MALFORMED;
-        if (result != RELAY_OK || keys.epoch != 1)
-                return REASON_VENDOR_KEYS_INVALID;
-        if (cose_set_count_valid(&set, aad, keys.organisation, keys.organisation_count, scratch, scratch_size) == 0)
+        return result == RELAY_OK ? REASON_NONE : REASON_VENDOR_KEYS_INVALID;
+}
+
+static size_t count_valid(const struct cose_set *set, const struct public_key *keys, size_t count, uint8_t *scratch,
+                          size_t scratch_size)
+{
+        return cose_set_count_valid(set, SPAN_LITERAL(VENDOR_KEYS_AAD), keys, count, scratch, scratch_size);
+}
+
+static enum reason check_roles(const struct cose_set *set, const struct vendor_keys *keys, uint8_t *scratch,
+                               size_t scratch_size)
+{
+        if (count_valid(set, keys->organisation, keys->organisation_count, scratch, scratch_size) == 0)
                 return REASON_ORGANISATION_SIGNATURE;
-        if (cose_set_count_valid(&set, aad, keys.developer, keys.developer_count, scratch, scratch_size) == 0)
+        if (count_valid(set, keys->developer, keys->developer_count, scratch, scratch_size) == 0)
                 return REASON_DEVELOPER_SIGNATURE;
+        return REASON_NONE;
+}
+
+static bool scratch_fits(const struct cose_set *set, size_t scratch_size)
+{
+        return set->payload.size + sizeof(VENDOR_KEYS_AAD) - 1 + COSE_SCRATCH_EXTRA <= scratch_size;
+}
+
+enum reason vendor_keys_accept_first(struct span signed_set, struct vendor_keys *out, uint8_t *scratch,
+                                     size_t scratch_size)
+{
+        struct vendor_keys keys;
+        struct cose_set set;
+        enum reason reason = open_set(signed_set, &set, &keys);
+
+        if (reason != REASON_NONE)
+                return reason;
+        if (!scratch_fits(&set, scratch_size))
+                return REASON_TOO_LARGE;
+        if (keys.epoch != 1)
+                return REASON_VENDOR_KEYS_INVALID;
+        reason = check_roles(&set, &keys, scratch, scratch_size);
+        if (reason == REASON_NONE)
+                *out = keys;
+        return reason;
+}
+
+/* where the key set stands to the one in force */
+static enum reason check_place(const struct vendor_keys *keys, const struct vendor_keys *current)
+{
+        if (!span_equal(SPAN_OF(keys->vendor_id), SPAN_OF(current->vendor_id)))
+                return REASON_WRONG_VENDOR;
+        if (keys->epoch == current->epoch && !span_equal(SPAN_OF(keys->digest), SPAN_OF(current->digest)))
+                return REASON_VENDOR_KEYS_FORK;
+        if (keys->epoch <= current->epoch)
+                return REASON_OLD_VENDOR_KEYS;
+        if (keys->epoch - current->epoch > 1)
+                return REASON_VENDOR_KEYS_GAP;
+        return span_equal(SPAN_OF(keys->predecessor), SPAN_OF(current->digest)) ? REASON_NONE : REASON_VENDOR_KEYS_FORK;
+}
+
+enum reason vendor_keys_accept_next(struct span signed_set, const struct vendor_keys *current,
+                                    const struct site_policy *policy, struct vendor_keys *out, uint8_t *scratch,
+                                    size_t scratch_size)
+{
+        struct vendor_keys keys;
+        struct cose_set set;
+        enum reason reason = open_set(signed_set, &set, &keys);
+
+        if (reason == REASON_NONE)
+                reason = check_place(&keys, current);
+        if (reason != REASON_NONE)
+                return reason;
+        if (!scratch_fits(&set, scratch_size))
+                return REASON_TOO_LARGE;
+        if (site_policy_shares_key(policy, &keys))
+                return REASON_VENDOR_KEYS_INVALID;
+        reason = check_roles(&set, current, scratch, scratch_size);
+        if (reason != REASON_NONE)
+                return reason;
+        if (policy->threshold == 0 ||
+            count_valid(&set, policy->approvers, policy->approver_count, scratch, scratch_size) < policy->threshold)
+                return REASON_UNDER_SIGNED;
         *out = keys;
         return REASON_NONE;
+}
+
+enum reason vendor_keys_read(struct span signed_set, struct vendor_keys *out)
+{
+        struct vendor_keys keys;
+        struct cose_set set;
+        enum reason reason = open_set(signed_set, &set, &keys);
+
+        if (reason == REASON_NONE)
+                *out = keys;
+        return reason;
 }

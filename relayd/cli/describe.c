@@ -114,17 +114,18 @@ static json_t *describe_endpoint(const struct site_policy *p, const struct site_
 
 json_t *describe_policy(const struct site_policy *p)
 {
-        json_t *endpoints = json_array();
+        json_t *endpoints = json_array(), *gates = json_array();
         json_t *object;
 
         for (size_t i = 0; i < p->endpoint_count; i++)
                 json_array_append_new(endpoints, describe_endpoint(p, &p->endpoints[i]));
+        for (size_t i = 0; i < p->gate_count; i++)
+                json_array_append_new(gates, describe_public_key(&p->gates[i].key));
         object = json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:s, s:b, s:I, s:o}", "site", p->site, "epoch",
                            (json_int_t)p->epoch, "approvers", describe_keys(p->approvers, p->approver_count),
-                           "threshold", (json_int_t)p->threshold, "gates", describe_keys(p->gates, p->gate_count),
-                           "endpoints", endpoints, "mode", p->mode == SITE_RELAY_ONLY ? "relay-only" : "normal",
-                           "ticket_needed", p->ticket_needed, "patience", (json_int_t)p->patience_s, "digest",
-                           json_hex(p->digest, SHA256_SIZE));
+                           "threshold", (json_int_t)p->threshold, "gates", gates, "endpoints", endpoints, "mode",
+                           p->mode == SITE_RELAY_ONLY ? "relay-only" : "normal", "ticket_needed", p->ticket_needed,
+                           "patience", (json_int_t)p->patience_s, "digest", json_hex(p->digest, SHA256_SIZE));
         if (p->has_predecessor)
                 json_object_set_new(object, "predecessor", json_hex(p->predecessor, SHA256_SIZE));
         return object;

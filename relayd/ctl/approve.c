@@ -68,7 +68,7 @@ static int take_key(struct cli *cli, struct request *request)
 static int take_scope(struct cli *cli, struct approval *approval)
 {
         approval->device_count = cli_value_count(cli, "device");
-        approval->scope = approval->device_count > 0 ? APPROVAL_DEVICES : APPROVAL_SITE;
+        approval->scope = approval->device_count > 0 ? SCOPE_DEVICES : SCOPE_SITE;
         if (approval->device_count > APPROVAL_DEVICES_MAX)
                 return cli_fail(cli, CLI_USAGE, "--device: at most %d; approve for the whole site instead",
                                 APPROVAL_DEVICES_MAX);

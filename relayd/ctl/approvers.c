@@ -103,6 +103,7 @@ static int take_predecessor(struct cli *cli, struct site_policy *policy)
         if ((r = load_policy(cli, path, &set, &before)) != CLI_OK)
                 return r;
         policy->epoch = before.epoch + 1;
+        policy->approval_epoch = before.approval_epoch;
         policy->has_predecessor = true;
         memcpy(policy->predecessor, before.digest, SHA256_SIZE);
         return CLI_OK;
@@ -125,6 +126,16 @@ static int take_relay(struct cli *cli, struct site_policy *policy)
         return policy_add_relay(cli, policy, address, pin);
 }
 
+static int take_gates(struct cli *cli, struct site_policy *policy)
+{
+        struct public_key keys[SITE_GATES_MAX];
+        int r = cli_public_load_all(cli, "gate", 0, SITE_GATES_MAX, keys, &policy->gate_count);
+
+        for (size_t i = 0; r == CLI_OK && i < policy->gate_count; i++)
+                policy->gates[i].key = keys[i];
+        return r;
+}
+
 int ctl_approvers_propose(struct cli *cli)
 {
         _cleanup_json_ json_t *object = NULL;
@@ -134,8 +145,8 @@ int ctl_approvers_propose(struct cli *cli)
 
         if ((r = cli_need(cli, "site", &site)) != CLI_OK || (r = cli_need(cli, "output", &output)) != CLI_OK ||
             (r = policy_take_site(cli, &policy, site)) != CLI_OK || (r = take_predecessor(cli, &policy)) != CLI_OK ||
-            (r = cli_public_load_all(cli, "gate", 0, SITE_GATES_MAX, policy.gates, &policy.gate_count)) != CLI_OK ||
-            (r = take_relay(cli, &policy)) != CLI_OK || (r = policy_add_cloud(cli, &policy)) != CLI_OK ||
+            (r = take_gates(cli, &policy)) != CLI_OK || (r = take_relay(cli, &policy)) != CLI_OK ||
+            (r = policy_add_cloud(cli, &policy)) != CLI_OK ||
             (r = policy_create(cli, &policy, output, &checked)) != CLI_OK)
                 return r;
         object = describe_policy(&checked);

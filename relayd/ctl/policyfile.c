@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/parse.h"
 #include "cli/signedset.h"
@@ -48,6 +49,7 @@ int policy_take_site(struct cli *cli, struct site_policy *policy, const char *si
         policy->patience_s = (uint32_t)seconds;
         policy->mode = cli_flag(cli, "relay-only") ? SITE_RELAY_ONLY : SITE_NORMAL;
         policy->ticket_needed = cli_flag(cli, "ticket");
+        policy->issued = (uint64_t)time(NULL);
         return take_threshold(cli, policy);
 }
 

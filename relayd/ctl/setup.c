@@ -192,7 +192,7 @@ static int make_policy(struct cli *cli, struct setup *setup, struct site_policy 
 
         if ((r = cli_key_create(cli, setup->layout.paths[LAYOUT_GATE_KEY], NULL, &gate)) != CLI_OK)
                 return r;
-        setup->policy.gates[setup->policy.gate_count++] = gate;
+        setup->policy.gates[setup->policy.gate_count++].key = gate;
         if ((r = policy_add_relay(cli, &setup->policy, setup->address, setup->relay_pin)) != CLI_OK ||
             (r = policy_add_cloud(cli, &setup->policy)) != CLI_OK)
                 return r;

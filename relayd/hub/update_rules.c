@@ -34,7 +34,7 @@ static struct decision decide(const struct updates *u, const struct update *upda
 static bool all_for_the_site(const struct update *update)
 {
         for (size_t i = 0; i < update->approval_count; i++)
-                if (update->approvals[i].content.scope != APPROVAL_SITE)
+                if (update->approvals[i].content.scope != SCOPE_SITE)
                         return false;
         return true;
 }

@@ -16,6 +16,7 @@ VENDOR_KEYS_AAD = b"relayd/vendor-keys/1"
 SITE_POLICY_AAD = b"relayd/site-policy/1"
 APPROVAL_AAD = b"relayd/approval/1"
 BLOCK = 4096
+ISSUED = 1763800000
 
 
 class Refused(Exception):
@@ -220,21 +221,32 @@ def endpoint(kind, host, port, pin, backup=None, devices=None):
     return item
 
 
-def site_policy(site, approvers, k, gates, endpoints, mode=0, ticket=True, patience=0, epoch=1, predecessor=None):
-    item = {0: 1, 1: site, 2: epoch, 4: [key.cose for key in approvers], 5: k, 6: [key.cose for key in gates],
-            7: endpoints, 8: mode, 9: ticket, 10: patience}
-    if predecessor is not None:
-        item[3] = predecessor
-    return encode(item)
+def gate(key, host=None, port=None, pin=None, backup=None, scope=None):
+    item = {0: key.cose, 1: host, 2: port, 3: pin, 4: backup, 5: scope}
+    return {label: value for label, value in item.items() if value is not None}
+
+
+def site_policy(site, approvers, k, gates, endpoints, mode=0, ticket=True, patience=0, epoch=1, predecessor=None,
+                approval_epoch=1, issued=ISSUED, **more):
+    """gates: keys, or what gate() made. more: grants, vendor_commands, rules, time_zone."""
+    item = {0: 1, 1: site, 2: epoch, 3: predecessor, 4: [key.cose for key in approvers], 5: k,
+            6: [gate(key) if isinstance(key, Key) else key for key in gates], 7: endpoints, 8: mode, 9: ticket,
+            10: patience, 11: approval_epoch, 12: issued, 13: more.pop("grants", None),
+            14: more.pop("vendor_commands", None), 15: more.pop("rules", None), 16: more.pop("time_zone", None)}
+    assert not more
+    return encode({label: value for label, value in item.items() if value is not None})
 
 
 def accept_site_policy(data):
     payload, signatures = open_set(data)
     policy = decode(payload)
-    demand(set(policy) == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10} and policy[0] == 1 and policy[2] == 1, "form")
+    demand(set(policy) - {13, 14, 15, 16} == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "form")
+    demand(policy[0] == 1 and policy[2] == 1, "form")
     n, k = len(policy[4]), policy[5]
     demand(n / 2 < k <= n, "k")
-    demand(distinct(policy[4] + policy[6]), "one key in two places")
+    demand(distinct(policy[4] + [entry[0] for entry in policy[6]] + [entry[0] for entry in policy.get(13, [])]),
+           "one key in two places")
+    demand(policy[6] or not policy[9] and 15 not in policy, "no gate to ask")
     demand(policy[8] in (0, 1), "mode")
     demand(policy[8] == 0 or all(entry[0] == 0 for entry in policy[7]), "relay-only with a cloud endpoint")
     demand(len(signers(signatures, SITE_POLICY_AAD, payload, policy[4])) >= k, "fewer than k signatures")

@@ -417,13 +417,13 @@ def test_endpoints_refused(tool, sample, name, changes):
 
 
 @pytest.mark.parametrize("changes", [{0: 2}, {1: "Site"}, {1: ""}, {4: []}, {5: 17}, {6: [{1: 1, -1: 6, -2: bytes(31)}]},
-                                     {7: []}, {8: 2}, {9: 1}, {10: 1 << 32}, {11: 0}, {-1: 0}])
+                                     {7: []}, {8: 2}, {9: 1}, {10: 1 << 32}, {11: -1}, {12: -1}, {17: 0}, {-1: 0}])
 def test_policy_fields_refused(tool, sample, changes):
     data = ro.sign_set(ro.SITE_POLICY_AAD, ro.encode({**sample.policy, **changes}), sample.approvers)
     assert tool.ask("policy", data)[0] in ("refused policy-invalid", "refused malformed")
 
 
-@pytest.mark.parametrize("label", [0, 1, 2, 4, 5, 6, 7, 8, 9, 10])
+@pytest.mark.parametrize("label", [0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12])
 def test_policy_fields_missing(tool, sample, label):
     payload = ro.encode({key: value for key, value in sample.policy.items() if key != label})
     data = ro.sign_set(ro.SITE_POLICY_AAD, payload, sample.approvers)

@@ -167,7 +167,11 @@ static int open_member(struct member *m)
         memset(m->memory, 0xff, sizeof(m->memory));
         flash_ram_init(&m->ram, m->memory, FLASH_SECTOR, FLASH_SECTORS);
         m->flash = flash_ram_port(&m->ram);
-        m->boot = (struct port_boot){ member_status, member_stage, member_confirm, member_reset, m };
+        m->boot = (struct port_boot){ .status = member_status,
+                                      .stage = member_stage,
+                                      .confirm = member_confirm,
+                                      .reset = member_reset,
+                                      .context = m };
         m->secret = (struct port_secret){ .sign = member_sign, .context = m };
         net_posix_init(&m->net, f->epoll_fd, m);
         m->net_port = net_posix_port(&m->net);

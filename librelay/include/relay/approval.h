@@ -15,12 +15,10 @@
 #define APPROVAL_MAX         2048 /* bytes of one COSE_Sign1 */
 #define APPROVAL_DEVICES_MAX 32
 
-enum approval_scope { APPROVAL_SITE = 0, APPROVAL_CLASS = 1, APPROVAL_DEVICES = 2 };
-
 struct approval {
         char site[SITE_MAX + 1];
         uint8_t manifest_digest[SHA256_SIZE];
-        enum approval_scope scope;
+        enum scope_kind scope;
         uint8_t class_id[CLASS_ID_SIZE];
         char devices[APPROVAL_DEVICES_MAX][IDENTITY_MAX + 1];
         size_t device_count;

@@ -45,9 +45,10 @@ uint64_t cbor_get_uint_max(struct reader *r, uint64_t max);
 struct span cbor_get_bstr(struct reader *r);
 /* a bstr of exactly size bytes copied to out, else RELAY_E_RANGE and zeros */
 void cbor_get_bstr_exact(struct reader *r, uint8_t *out, size_t size);
-struct span cbor_get_tstr(struct reader *r); /* checks UTF-8 */
-size_t cbor_get_array(struct reader *r);     /* item count, never more than bytes left */
-size_t cbor_get_map(struct reader *r);       /* pair count, never more than bytes left / 2 */
+uint64_t cbor_get_bstr_head(struct reader *r); /* size; the bytes need not be in the reader's input */
+struct span cbor_get_tstr(struct reader *r);   /* checks UTF-8 */
+size_t cbor_get_array(struct reader *r);       /* item count, never more than bytes left */
+size_t cbor_get_map(struct reader *r);         /* pair count, never more than bytes left / 2 */
 uint64_t cbor_get_tag(struct reader *r);
 bool cbor_get_bool(struct reader *r);
 bool cbor_try_null(struct reader *r); /* consumes a null if one is next */

@@ -51,7 +51,7 @@ int cose_sign1_write(struct writer *w, const struct signer *signer, struct span 
  * Several signatures over one payload ("signed set"), as vendor key sets and site policies travel:
  *     [payload: bstr, [+ COSE_Sign1 with detached payload]]
  */
-#define COSE_SET_SIGNATURES_MAX 16
+#define COSE_SET_SIGNATURES_MAX 32 /* k of 16 old approvers and k of 16 new ones */
 struct cose_set {
         struct span payload;
         struct span signatures[COSE_SET_SIGNATURES_MAX]; /* each one encoded COSE_Sign1 */

@@ -17,9 +17,10 @@
  *     endpoint    = { 0: kind (0 relay, 1 cloud), 1: host (tstr), 2: port (uint), 3: pin (bstr 32),
  *                     ? 4: backup pin (bstr 32), ? 5: [+ tstr] devices that use it (absent: all) }
  *     grant       = { 0: COSE_Key, 1: [+ name], ? 2: scope }
- *     name        = a command ("pump.on": [a-z0-9.-]{1,40}), or the beginning of some and an asterisk ("pump.*")
+ *     name        = a command ("pump.on": [a-z0-9.-]{1,40}), or the beginning of some and an asterisk ("pump.*");
+ *                   40 characters at most; an asterisk alone is every command
  *     rule        = { 0: [+ word] urgencies, 1: scope, 2: seconds it must have been on offer (uint), ? 3: [+ window] }
- *     scope       = [0] site / [1, class id (bstr 16)] / [2, [+ device (tstr)]]
+ *     scope       = [0] site / [1, class id (bstr 16)] / [2, [+ device (tstr)]]   gates and grants: absent for the site
  *     window      = [ first minute, minutes ]  of the week, Monday 00:00 is 0 (uint 0..10079, uint 1..10080)
  *
  * Pins: SHA-256 of the server key's SubjectPublicKeyInfo. n/2 < k <= n. All keys are distinct. A host is a DNS name or
@@ -149,7 +150,8 @@ enum reason site_policy_accept_first(struct span signed_set, struct site_policy 
  * lower, k valid signatures of the OLD approvers and k of the NEW ones (who is both signs once and counts for both).
  * REASON_NONE; MALFORMED, TOO_LARGE, POLICY_INVALID, WRONG_SITE; OLD_POLICY (an epoch that was passed, or the one that
  * is held, told again); POLICY_FORK (another digest for the epoch that is held, or another predecessor); POLICY_GAP
- * (those between are missing); UNDER_SIGNED (too few old approvers), BAD_SIGNATURE (too few new ones).
+ * (those between are missing); UNDER_SIGNED (too few old approvers), BAD_SIGNATURE (too few new ones). POLICY_INVALID
+ * also if approval epoch or issued fall. Whether it shares a key with the vendor key set is the caller's to ask.
  */
 enum reason site_policy_accept_next(struct span signed_set, const struct site_policy *current, struct site_policy *out,
                                     uint8_t *scratch, size_t scratch_size);
@@ -158,14 +160,14 @@ enum reason site_policy_accept_next(struct span signed_set, const struct site_po
  * way it came. REASON_NONE, MALFORMED, TOO_LARGE, POLICY_INVALID, BAD_SIGNATURE.
  */
 enum reason site_policy_read(struct span signed_set, struct site_policy *out, uint8_t *scratch, size_t scratch_size);
-/* A successor of a vendor key set, judged by vendor and site; see vendor_keys_accept_next() in relay/vendor.h. */
 
 /* who is asked about: device may be NULL (then only SCOPE_SITE covers), class_id NULL if it is not known */
 bool site_scope_covers(const struct site_policy *policy, const struct site_scope *scope, const char *device,
                        const uint8_t *class_id);
-/* The first gate that answers for this device; NULL: none. */
+/* The gate that answers for this device: of those whose scope covers it the one with the narrowest (devices before
+ * class before site), the first of several. NULL: none. */
 const struct site_gate *site_policy_gate(const struct site_policy *policy, const char *device, const uint8_t *class_id);
-/* Does this key answer as a gate for this device? */
+/* Does this key answer as a gate for this device? A wider gate does not where a narrower one covers the device. */
 bool site_policy_is_gate(const struct site_policy *policy, const struct public_key *key, const char *device,
                          const uint8_t *class_id);
 /* The first rule whose urgencies and scope cover this update for this device, from index first on; -1: none. */
@@ -173,6 +175,8 @@ int site_policy_rule(const struct site_policy *policy, size_t first, struct span
                      const uint8_t *class_id);
 /* minute: of the week in the policy's time zone; no window covers every minute */
 bool site_windows_cover(const struct site_window *windows, size_t count, unsigned minute);
+/* the name of one command: [a-z0-9.-]{1,40} */
+bool command_name_is_valid(struct span name);
 /* May a command of this name be run? names: of a grant, or policy->vendor_commands. */
 bool site_names_cover(const struct site_policy *policy, const struct site_names *names, struct span command);
 /* All roles' keys are distinct: true if an approver, gate or command key of the site is also one of the vendor's. */

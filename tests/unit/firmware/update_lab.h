@@ -55,7 +55,9 @@ static void port_reset(void *context)
         (void)context;
 }
 
-static const struct port_boot boot_port = { port_status, port_stage, port_confirm, port_reset, NULL };
+static const struct port_boot boot_port = {
+        .status = port_status, .stage = port_stage, .confirm = port_confirm, .reset = port_reset
+};
 
 static bool consent(void *context, const char *version)
 {

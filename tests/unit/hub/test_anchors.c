@@ -22,7 +22,7 @@ static struct span policy_with(enum who gate, uint8_t *out, size_t size)
         static const enum who approvers[] = { APPROVER_1, APPROVER_2 };
         struct site_policy policy = sample_policy(3, 2);
 
-        policy.gates[0] = key_of(gate);
+        policy.gates[0].key = key_of(gate);
         return write_policy_set(out, size, &policy, approvers, 2);
 }
 

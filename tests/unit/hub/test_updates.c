@@ -226,7 +226,7 @@ static void a_scope_covers_its_devices_only(void **state)
         host_digest(offer, digest);
         struct approval approval = sample_approval(digest);
         host_approve_as(h, &approval, APPROVER_1);
-        approval.scope = APPROVAL_DEVICES;
+        approval.scope = SCOPE_DEVICES;
         approval.device_count = 1;
         strcpy(approval.devices[0], "device-2");
         assert_int_equal(host_approve_as(h, &approval, APPROVER_2), REASON_NONE);

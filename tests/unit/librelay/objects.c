@@ -39,7 +39,7 @@ struct site_policy sample_policy(size_t n, size_t k)
 
         for (size_t i = 0; i < n; i++)
                 policy.approvers[i] = key_of(APPROVER_1 + (enum who)i);
-        policy.gates[policy.gate_count++] = key_of(GATE);
+        policy.gates[policy.gate_count++].key = key_of(GATE);
         policy.endpoint_count = 2;
         policy.endpoints[0] = (struct site_endpoint){
                 .kind = ENDPOINT_RELAY, .host = "192.0.2.1", .port = 8883, .has_backup_pin = true, .device_count = 2
@@ -72,7 +72,7 @@ struct manifest_fields sample_manifest(void)
 
 struct approval sample_approval(const uint8_t manifest_digest[SHA256_SIZE])
 {
-        struct approval approval = { .site = "site-1", .scope = APPROVAL_SITE, .epoch = 1 };
+        struct approval approval = { .site = "site-1", .scope = SCOPE_SITE, .epoch = 1 };
 
         memcpy(approval.manifest_digest, manifest_digest, SHA256_SIZE);
         return approval;

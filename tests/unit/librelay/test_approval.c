@@ -48,13 +48,13 @@ static struct approval shaped(enum shape shape)
                 break;
         case OUR_CLASS:
         case OTHER_CLASS:
-                a.scope = APPROVAL_CLASS;
+                a.scope = SCOPE_CLASS;
                 memcpy(a.class_id, our_class, sizeof(a.class_id));
                 a.class_id[15] ^= shape == OTHER_CLASS;
                 break;
         case OUR_DEVICE:
         case OTHER_DEVICE:
-                a.scope = APPROVAL_DEVICES;
+                a.scope = SCOPE_DEVICES;
                 a.device_count = 2;
                 strcpy(a.devices[0], "device-8");
                 strcpy(a.devices[1], shape == OUR_DEVICE ? "device-1" : "device-11");
@@ -232,7 +232,7 @@ static void test_writer_refuses_what_the_reader_would(void **state)
 
         (void)state;
         writer_init(&w, bytes, sizeof(bytes));
-        approval.scope = APPROVAL_DEVICES;
+        approval.scope = SCOPE_DEVICES;
         assert_int_equal(approval_encode(&w, &approval), RELAY_E_RANGE);
         approval.device_count = APPROVAL_DEVICES_MAX + 1;
         assert_int_equal(approval_encode(&w, &approval), RELAY_E_RANGE);

@@ -207,10 +207,12 @@ static void test_bad_sets(void **state)
                   "81f6",
                   RELAY_OK },
                 { "8240"
-                  "90f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6",
+                  "9820"
+                  "f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6",
                   RELAY_OK },
                 { "8240"
-                  "91f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6",
+                  "9821"
+                  "f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6f6",
                   RELAY_E_RANGE },
                 { "8240"
                   "80",

@@ -54,7 +54,7 @@ static void repeat_approver(struct site_policy *policy)
 
 static void gate_approves(struct site_policy *policy)
 {
-        policy->gates[0] = policy->approvers[1];
+        policy->gates[0].key = policy->approvers[1];
 }
 
 static void repeat_gate(struct site_policy *policy)
