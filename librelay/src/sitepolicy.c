@@ -86,7 +86,7 @@ static bool get_grant_field(struct reader *r, int64_t label, struct site_policy 
         }
 }
 
-int policy_decode_into(struct span payload, struct site_policy *policy)
+static int decode_into(struct span payload, struct site_policy *policy)
 {
         unsigned seen = 0;
         struct cbor_map m;
@@ -94,7 +94,6 @@ int policy_decode_into(struct span payload, struct site_policy *policy)
         int64_t label;
         int result;
 
-        memset(policy, 0, sizeof(*policy));
         reader_init(&r, payload);
         cbor_map_enter(&m, &r);
         while (cbor_map_next(&m, &label)) {
@@ -112,12 +111,14 @@ int policy_decode_into(struct span payload, struct site_policy *policy)
         return policy_rules_hold(policy) ? crypto_sha256(payload, policy->digest) : RELAY_E_RANGE;
 }
 
+/* A second policy would not fit a microcontroller's stack, so it is read in place and taken away again. */
 int site_policy_decode(struct span payload, struct site_policy *out)
 {
-        struct site_policy policy;
-        int result = policy_decode_into(payload, &policy);
+        int result;
 
-        if (result == RELAY_OK)
-                *out = policy;
+        memset(out, 0, sizeof(*out));
+        result = decode_into(payload, out);
+        if (result != RELAY_OK)
+                memset(out, 0, sizeof(*out));
         return result;
 }

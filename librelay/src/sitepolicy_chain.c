@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <string.h>
+
 #include "sitepolicy_internal.h"
 
-/* form and own rules; *policy may be half written after a refusal */
-static enum reason open_set(struct span signed_set, struct cose_set *set, struct site_policy *policy,
-                            size_t scratch_size)
+static enum reason refuse(struct site_policy *out, enum reason reason)
+{
+        memset(out, 0, sizeof(*out));
+        return reason;
+}
+
+/* form and own rules */
+static enum reason open_set(struct span signed_set, struct cose_set *set, struct site_policy *out, size_t scratch_size)
 {
         int result;
 
         if (signed_set.size > SITE_POLICY_MAX)
-                return REASON_TOO_LARGE;
+                return refuse(out, REASON_TOO_LARGE);
         if (cose_set_decode(signed_set, set) != RELAY_OK)
-                return REASON_MALFORMED;
+                return refuse(out, REASON_MALFORMED);
         if (set->payload.size + sizeof(SITE_POLICY_AAD) - 1 + COSE_SCRATCH_EXTRA > scratch_size)
-                return REASON_TOO_LARGE;
-        result = policy_decode_into(set->payload, policy);
+                return refuse(out, REASON_TOO_LARGE);
+        result = site_policy_decode(set->payload, out);
         if (result == RELAY_E_TRUNCATED || result == RELAY_E_MALFORMED)
                 return REASON_MALFORMED;
         return result == RELAY_OK ? REASON_NONE : REASON_POLICY_INVALID;
@@ -30,33 +37,25 @@ static bool signed_by_k(const struct cose_set *set, const struct site_policy *po
 
 enum reason site_policy_read(struct span signed_set, struct site_policy *out, uint8_t *scratch, size_t scratch_size)
 {
-        struct site_policy policy;
         struct cose_set set;
-        enum reason reason = open_set(signed_set, &set, &policy, scratch_size);
+        enum reason reason = open_set(signed_set, &set, out, scratch_size);
 
-        if (reason != REASON_NONE)
-                return reason;
-        if (!signed_by_k(&set, &policy, scratch, scratch_size))
-                return REASON_BAD_SIGNATURE;
-        *out = policy;
-        return REASON_NONE;
+        if (reason == REASON_NONE && !signed_by_k(&set, out, scratch, scratch_size))
+                return refuse(out, REASON_BAD_SIGNATURE);
+        return reason;
 }
 
 enum reason site_policy_accept_first(struct span signed_set, struct site_policy *out, uint8_t *scratch,
                                      size_t scratch_size)
 {
-        struct site_policy policy;
         struct cose_set set;
-        enum reason reason = open_set(signed_set, &set, &policy, scratch_size);
+        enum reason reason = open_set(signed_set, &set, out, scratch_size);
 
-        if (reason != REASON_NONE)
-                return reason;
-        if (policy.epoch != 1)
-                return REASON_POLICY_INVALID;
-        if (!signed_by_k(&set, &policy, scratch, scratch_size))
-                return REASON_BAD_SIGNATURE;
-        *out = policy;
-        return REASON_NONE;
+        if (reason == REASON_NONE && out->epoch != 1)
+                return refuse(out, REASON_POLICY_INVALID);
+        if (reason == REASON_NONE && !signed_by_k(&set, out, scratch, scratch_size))
+                return refuse(out, REASON_BAD_SIGNATURE);
+        return reason;
 }
 
 /* where the policy stands to the one in force */
@@ -80,18 +79,19 @@ static enum reason check_place(const struct site_policy *policy, const struct si
 enum reason site_policy_accept_next(struct span signed_set, const struct site_policy *current, struct site_policy *out,
                                     uint8_t *scratch, size_t scratch_size)
 {
-        struct site_policy policy;
         struct cose_set set;
-        enum reason reason = open_set(signed_set, &set, &policy, scratch_size);
+        enum reason reason;
 
+        if (out == current) /* reading it would overwrite whom it has to be judged by */
+                return REASON_POLICY_INVALID;
+        reason = open_set(signed_set, &set, out, scratch_size);
         if (reason == REASON_NONE)
-                reason = check_place(&policy, current);
+                reason = check_place(out, current);
         if (reason != REASON_NONE)
-                return reason;
+                return refuse(out, reason);
         if (!signed_by_k(&set, current, scratch, scratch_size))
-                return REASON_UNDER_SIGNED;
-        if (!signed_by_k(&set, &policy, scratch, scratch_size))
-                return REASON_BAD_SIGNATURE;
-        *out = policy;
+                return refuse(out, REASON_UNDER_SIGNED);
+        if (!signed_by_k(&set, out, scratch, scratch_size))
+                return refuse(out, REASON_BAD_SIGNATURE);
         return REASON_NONE;
 }

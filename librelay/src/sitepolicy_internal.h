@@ -52,6 +52,3 @@ bool policy_time_zone_is_valid(struct span zone);
 bool policy_window_is_valid(const struct site_window *window);
 /* everything that is about more than one field */
 bool policy_rules_hold(const struct site_policy *policy);
-
-/* ---- sitepolicy.c: *policy is half written after an error, so callers keep it to themselves */
-int policy_decode_into(struct span payload, struct site_policy *policy);

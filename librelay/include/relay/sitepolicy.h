@@ -133,6 +133,10 @@ struct site_policy {
         uint8_t digest[SHA256_SIZE];         /* SHA-256 of the payload; filled by decoding */
 };
 
+/*
+ * All functions that read a policy read it in place, because a second one would not fit a microcontroller's stack:
+ * after a refusal *out is all zero, a policy of nobody, which no approval satisfies.
+ */
 /* Payload only; checks every rule that needs no other object (k, repeated keys, mode relay-only has no cloud endpoint).
  */
 int site_policy_decode(struct span payload, struct site_policy *out);
@@ -151,7 +155,8 @@ enum reason site_policy_accept_first(struct span signed_set, struct site_policy 
  * REASON_NONE; MALFORMED, TOO_LARGE, POLICY_INVALID, WRONG_SITE; OLD_POLICY (an epoch that was passed, or the one that
  * is held, told again); POLICY_FORK (another digest for the epoch that is held, or another predecessor); POLICY_GAP
  * (those between are missing); UNDER_SIGNED (too few old approvers), BAD_SIGNATURE (too few new ones). POLICY_INVALID
- * also if approval epoch or issued fall. Whether it shares a key with the vendor key set is the caller's to ask.
+ * also if approval epoch or issued fall. out is not current. Whether it shares a key with the vendor key set is the
+ * caller's to ask.
  */
 enum reason site_policy_accept_next(struct span signed_set, const struct site_policy *current, struct site_policy *out,
                                     uint8_t *scratch, size_t scratch_size);
