@@ -29,16 +29,26 @@ static void fuzz_repeat(struct span in)
 
 static void fuzz_gate(struct span in)
 {
-        struct gate gate;
-        uint8_t out[GATE_RECORD_SIZE];
-        if (!gate_decode(in, &gate)) {
-                if (gate.state != GATE_CLOSED)
+        static struct gate_settings settings, again;
+        static uint8_t out[GATE_RECORD_MAX];
+        const struct gate_facts facts = { .device = "a", .time_known = true, .minute_known = true };
+        struct writer w;
+
+        if (!gate_decode(in, &settings)) {
+                if (settings.count > 0)
                         abort();
                 return;
         }
-        gate_encode(&gate, out);
-        if (!span_equal(in, SPAN_OF(out)))
+        writer_init(&w, out, sizeof(out));
+        gate_encode(&w, &settings);
+        if (writer_finish(&w) != RELAY_OK || !gate_decode(writer_span(&w), &again) || again.count != settings.count)
                 abort();
+        if (in.size != 9 && !span_equal(in, writer_span(&w)))
+                abort();
+        for (size_t i = 0; i < settings.count; i++)
+                if (!gate_entry_is_valid(&settings.entries[i]))
+                        abort();
+        (void)gate_decide(&settings, &facts);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

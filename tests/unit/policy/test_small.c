@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Gate, back-off, quota, and what an update waits for. */
+/* Back-off, quota, and what an update waits for. */
 
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,55 +9,9 @@
 
 #include <cmocka.h>
 
-#include "policy/gate.h"
 #include "policy/quota.h"
 #include "policy/retry.h"
 #include "policy/update.h"
-
-static void test_gate(void **state)
-{
-        (void)state;
-        static const struct {
-                struct gate gate;
-                bool time_known;
-                uint64_t now;
-                enum reason reason;
-                uint64_t left;
-        } rows[] = {
-                { { GATE_CLOSED, 0 }, true, 100, REASON_GATE_CLOSED, 0 },
-                { { GATE_CLOSED, 200 }, true, 100, REASON_GATE_CLOSED, 0 },
-                { { GATE_OPEN, 0 }, true, 100, REASON_NONE, UINT64_MAX },
-                { { GATE_OPEN, 0 }, false, 0, REASON_NONE, UINT64_MAX },
-                { { GATE_OPEN, 200 }, true, 100, REASON_NONE, 100 },
-                { { GATE_OPEN, 200 }, true, 199, REASON_NONE, 1 },
-                { { GATE_OPEN, 200 }, true, 200, REASON_GATE_CLOSED, 0 },
-                { { GATE_OPEN, 200 }, true, 5000, REASON_GATE_CLOSED, 0 },
-                { { GATE_OPEN, 200 }, false, 100, REASON_NO_TRUSTED_TIME, 0 },
-        };
-        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-                struct decision d = gate_decide(&rows[i].gate, rows[i].time_known, rows[i].now);
-                assert_int_equal(d.reason, rows[i].reason);
-                assert_int_equal(d.verdict == VERDICT_ALLOW, rows[i].reason == REASON_NONE);
-                assert_int_equal(gate_seconds_left(&rows[i].gate, rows[i].time_known, rows[i].now), rows[i].left);
-        }
-}
-
-static void test_gate_record(void **state)
-{
-        (void)state;
-        struct gate gate = { GATE_OPEN, 1763800000 }, out;
-        uint8_t record[GATE_RECORD_SIZE];
-        gate_encode(&gate, record);
-        assert_true(gate_decode(SPAN_OF(record), &out));
-        assert_int_equal(out.state, GATE_OPEN);
-        assert_int_equal(out.until, 1763800000);
-        record[0] = 2;
-        assert_false(gate_decode(SPAN_OF(record), &out));
-        assert_int_equal(out.state, GATE_CLOSED);
-        record[0] = 1;
-        assert_false(gate_decode(span_of(record, 8), &out));
-        assert_int_equal(out.state, GATE_CLOSED);
-}
 
 static void test_retry(void **state)
 {
@@ -169,9 +123,8 @@ static void test_status_names(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_gate),          cmocka_unit_test(test_gate_record), cmocka_unit_test(test_retry),
-                cmocka_unit_test(test_retry_spreads), cmocka_unit_test(test_quota),       cmocka_unit_test(test_update),
-                cmocka_unit_test(test_status_names),
+                cmocka_unit_test(test_retry),  cmocka_unit_test(test_retry_spreads), cmocka_unit_test(test_quota),
+                cmocka_unit_test(test_update), cmocka_unit_test(test_status_names),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
