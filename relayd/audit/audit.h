@@ -8,7 +8,8 @@
  *                the first), 4: actor (tstr), 5: action (tstr), 6: object (tstr), 7: detail (tstr),
  *                ? 8: digest (bstr 32) }
  * Actors: "uid:1000" (a caller on D-Bus), "uplink" (what the cloud sent), "device:<identity>", "relay" (of itself).
- * Object: an identity, a manifest or image digest in hexadecimal, "gate", or "epoch 1". Detail: free text, or the name
+ * Object: an identity, a manifest or image digest in hexadecimal, "gate", "device:<identity>" or "class:<id>"
+ * (a setting of the gate), or "epoch 1". Detail: free text, or the name
  * of a reason. A record's hash is SHA-256 of its encoding. What the chain cannot show alone is a cut end: that is what
  * checkpoints outside the relay are for.
  */
@@ -34,12 +35,19 @@
         X(UPDATE_DENIED, "update-denied")               \
         X(UPDATE_INSTALLED, "update-installed")         \
         X(UPDATE_DROPPED, "update-dropped")             \
+        X(DEVICE_REFUSED, "device-refused")             \
         X(APPROVAL_REFUSED, "approval-refused")         \
         X(IMAGE_FETCHED, "image-fetched")               \
         X(GATE_OPENED, "gate-opened")                   \
         X(GATE_CLOSED, "gate-closed")                   \
+        X(GATE_WINDOWS, "gate-windows")                 \
+        X(GATE_RESET, "gate-reset")                     \
         X(POLICY_ACCEPTED, "policy-accepted")           \
         X(POLICY_REFUSED, "policy-refused")             \
+        X(APPROVERS_CHANGED, "approvers-changed")       \
+        X(APPROVALS_REVOKED, "approvals-revoked")       \
+        X(REVOCATION_REFUSED, "revocation-refused")     \
+        X(APPROVAL_DROPPED, "approval-dropped")         \
         X(VENDOR_KEYS_ACCEPTED, "vendor-keys-accepted") \
         X(VENDOR_KEYS_REFUSED, "vendor-keys-refused")   \
         X(COUNTRY_CHANGED, "country-changed")           \

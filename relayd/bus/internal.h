@@ -38,6 +38,10 @@ int country_reload(sd_bus_message *message, void *context, sd_bus_error *error);
 /* methods of the manager for sites without a cloud; airgap_object.c */
 int airgap_read_events(sd_bus_message *message, void *context, sd_bus_error *error);
 int airgap_drop_events(sd_bus_message *message, void *context, sd_bus_error *error);
+/* methods of the manager about what the site trusts; trust_object.c */
+int trust_set_gate(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_reset_gate(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_get_gate(sd_bus_message *message, void *context, sd_bus_error *error);
 extern const sd_bus_vtable manager_vtable[], device_vtable[], update_vtable[];
 /* fallback finders: 1 and *found, 0 if there is no such object */
 int device_find(sd_bus *connection, const char *path, const char *interface, void *context, void **found,

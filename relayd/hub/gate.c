@@ -69,3 +69,11 @@ bool gate_minute(const struct gate *gate, uint64_t now, unsigned *minute)
         *minute = zone_minute_of_week(now, offset);
         return true;
 }
+
+struct gate_facts gate_facts(const struct gate *gate, bool time_trusted, uint64_t now)
+{
+        struct gate_facts facts = { .time_known = time_trusted, .now = now };
+
+        facts.minute_known = time_trusted && gate_minute(gate, now, &facts.minute);
+        return facts;
+}

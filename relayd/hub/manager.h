@@ -49,6 +49,12 @@ int manager_deny_update(struct manager *m, const char *caller, const uint8_t dig
                         struct refusal *refusal);
 int manager_open_gate(struct manager *m, const char *caller, uint64_t until, struct refusal *refusal);
 int manager_close_gate(struct manager *m, const char *caller, struct refusal *refusal);
+/* The gate for a scope: the site's as the two above, a class's, a device's; the most specific one decides. */
+int manager_set_gate(struct manager *m, const char *caller, const struct gate_change *change, struct refusal *refusal);
+/* Takes one back, so that the wider one decides; 0 also if there is none. */
+int manager_reset_gate(struct manager *m, const char *caller, const char *scope, struct refusal *refusal);
+/* In the order site, classes, devices. */
+int manager_walk_gate(struct manager *m, int (*fn)(void *context, const struct gate_change *setting), void *context);
 
 /* ---- manager_airgap.c: what goes in and out by files */
 #define MANAGER_DROP_MAX 10000 /* events one manager_drop_events() deletes at most */

@@ -7,6 +7,20 @@
 
 #define WINDOW_CHECK_MS 10000u /* how late the end of an approval's window may be noticed */
 
+/* The device's class; what the manifest was signed for stands in for one the registry does not know. Registered? */
+static bool device_class(const struct updates *u, const struct update *update, const char *device,
+                         uint8_t class_id[CLASS_ID_SIZE])
+{
+        static const uint8_t unknown[CLASS_ID_SIZE];
+        bool online;
+
+        memset(class_id, 0, CLASS_ID_SIZE);
+        bool registered = u->host.device(u->host.context, device, class_id, &online);
+        if (memcmp(class_id, unknown, CLASS_ID_SIZE) == 0)
+                memcpy(class_id, update->manifest.fields.class_id, CLASS_ID_SIZE);
+        return registered;
+}
+
 static struct decision decide(const struct updates *u, const struct update *update, const char *device)
 {
         struct span approvals[SITE_APPROVERS_MAX];
@@ -15,19 +29,13 @@ static struct decision decide(const struct updates *u, const struct update *upda
                 .time_trusted = u->host.time_trusted(u->host.context),
                 .now = u->host.now(u->host.context),
         };
-        bool online;
 
         if (!u->anchors->policy_set)
                 return DECISION_DENY(REASON_NOT_APPROVED);
         for (size_t i = 0; i < update->approval_count; i++)
                 approvals[i] = span_of(update->approvals[i].sign1, update->approvals[i].size);
-        if (device) {
-                /* the class the manifest was signed for stands in for one the registry does not know */
-                static const uint8_t unknown[CLASS_ID_SIZE];
-                (void)u->host.device(u->host.context, device, facts.class_id, &online);
-                if (memcmp(facts.class_id, unknown, CLASS_ID_SIZE) == 0)
-                        memcpy(facts.class_id, update->manifest.fields.class_id, CLASS_ID_SIZE);
-        }
+        if (device)
+                (void)device_class(u, update, device, facts.class_id);
         return approval_decide(approvals, update->approval_count, update->digest, &u->anchors->policy, &facts);
 }
 
@@ -141,20 +149,28 @@ static void manage_image(struct updates *u, const struct update *update)
 
 /* ---- offers on the devices' own topics */
 
+struct decision updates_gate(const struct updates *u, const struct update *update, const char *device)
+{
+        struct gate_facts facts = gate_facts(u->gate, u->host.time_trusted(u->host.context),
+                                             u->host.now(u->host.context));
+        uint8_t class_id[CLASS_ID_SIZE];
+
+        (void)device_class(u, update, device, class_id);
+        facts.device = device;
+        facts.class_id = class_id;
+        return gate_decide(&u->gate->settings, &facts);
+}
+
 static bool may_show(const struct updates *u, const struct update *update, const struct update_device *device)
 {
-        uint8_t class_id[CLASS_ID_SIZE] = { 0 };
-        static const uint8_t unknown[CLASS_ID_SIZE];
-        bool online;
+        uint8_t class_id[CLASS_ID_SIZE];
 
         if (update->state != UPDATE_APPROVED || device->approval.verdict != VERDICT_ALLOW || device->record.installed)
                 return false;
-        if (!u->host.device(u->host.context, device->name, class_id, &online) ||
-            (memcmp(class_id, unknown, CLASS_ID_SIZE) != 0 &&
-             memcmp(class_id, update->manifest.fields.class_id, CLASS_ID_SIZE) != 0))
+        if (!device_class(u, update, device->name, class_id) ||
+            memcmp(class_id, update->manifest.fields.class_id, CLASS_ID_SIZE) != 0)
                 return false;
-        return gate_decide(u->gate, u->host.time_trusted(u->host.context), u->host.now(u->host.context)).verdict ==
-                       VERDICT_ALLOW &&
+        return updates_gate(u, update, device->name).verdict == VERDICT_ALLOW &&
                images_complete(u->images, update->manifest.fields.image_digest);
 }
 

@@ -72,7 +72,7 @@ static const char *waits_for(const struct updates *u, const struct update *updat
         struct update_facts facts = {
                 .approval = device->approval,
                 .denied = update->denied,
-                .gate = gate_decide(u->gate, u->host.time_trusted(u->host.context), u->host.now(u->host.context)),
+                .gate = updates_gate(u, update, device->name),
                 .image_complete = images_complete(u->images, update->manifest.fields.image_digest),
                 .status = device->record.installed ? UPDATE_STATUS_CONFIRMED : device->record.status,
         };

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hub/updater.h"
+#include "hub/updater_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "hub/flat_json.h"
-#include "hub/manager.h"
-#include "hub/refusals.h"
-#include "hub/updates.h"
 
 /* ---- what the parts ask of their host */
 
@@ -178,41 +173,25 @@ struct updater *updater_free(struct updater *u)
                 updates_free(u->updates);
                 images_free(u->images);
                 anchors_clear(&u->anchors);
+                gate_clear(&u->gate);
                 free(u);
         }
         return NULL;
 }
 
-static bool gate_allows(struct updater *u)
-{
-        return gate_decide(&u->gate, time_trusted(u), now_s(u)).verdict == VERDICT_ALLOW;
-}
-
 void updater_start(struct updater *u)
 {
-        u->gate_was_open = gate_allows(u);
+        const struct gate_facts facts = updater_gate_facts(u);
+
+        u->gate_open = gate_open_entries(&u->gate.settings, &facts);
         updates_publish(u->updates);
         /* what cannot be swept now is swept at the next start */
         (void)images_sweep(u->images);
 }
 
-/* Also when the clock jumped: open and closed are compared, not the time. */
-static void check_gate(struct updater *u)
-{
-        bool open = gate_allows(u);
-
-        if (open == u->gate_was_open)
-                return;
-        u->gate_was_open = open;
-        if (!open)
-                u->host.audit(u->host.context, AUDIT_ACTOR_RELAY, AUDIT_GATE_CLOSED, "gate", "its time is over");
-        updates_gate_changed(u->updates);
-        u->host.changed(u->host.context, NULL);
-}
-
 void updater_tick(struct updater *u)
 {
-        check_gate(u);
+        updater_gate_tick(u);
         images_tick(u->images, now_ms(u));
         updates_tick(u->updates);
 }
@@ -220,15 +199,11 @@ void updater_tick(struct updater *u)
 uint64_t updater_deadline(const struct updater *u)
 {
         uint64_t deadline = images_deadline(u->images), windows = updates_deadline(u->updates);
-        uint64_t left = u->gate_was_open ? gate_seconds_left(&u->gate, u->host.time_trusted(u->host.context),
-                                                             u->host.now_s(u->host.context))
-                                         : UINT64_MAX;
+        uint64_t gate = updater_gate_has_times(u) ? u->host.now_ms(u->host.context) + 1000 : UINT64_MAX;
 
         if (windows < deadline)
                 deadline = windows;
-        if (left < UINT32_MAX && u->host.now_ms(u->host.context) + left * 1000 < deadline)
-                deadline = u->host.now_ms(u->host.context) + left * 1000;
-        return deadline;
+        return gate < deadline ? gate : deadline;
 }
 
 void updater_durable(struct updater *u, uint64_t commit)
@@ -247,7 +222,7 @@ void updater_uplink(struct updater *u, bool up)
 
 /* ---- what comes in */
 
-static enum reason import_policy(struct updater *u, struct span set)
+enum reason updater_take_policy(struct updater *u, struct span set)
 {
         enum reason reason = anchors_import_policy(&u->anchors, u->store, u->site, set);
 
@@ -258,7 +233,7 @@ static enum reason import_policy(struct updater *u, struct span set)
         return reason;
 }
 
-static enum reason import_vendor(struct updater *u, struct span set)
+enum reason updater_take_vendor(struct updater *u, struct span set)
 {
         enum reason reason = anchors_import_vendor(&u->anchors, u->store, set);
 
@@ -382,10 +357,11 @@ struct decision updater_verdict(struct updater *u, const char *name, const uint8
 
 void updater_view(const struct updater *u, struct manager_view *out)
 {
-        out->gate.open = u->gate.state == GATE_OPEN &&
-                         gate_decide(&u->gate, u->host.time_trusted(u->host.context), u->host.now_s(u->host.context))
-                                         .verdict == VERDICT_ALLOW;
-        out->gate.until = out->gate.open ? u->gate.until : 0;
+        const struct gate_facts facts = updater_gate_facts(u);
+        const struct gate_entry *entry = gate_find(&u->gate.settings, &facts);
+
+        out->gate.open = gate_decide(&u->gate.settings, &facts).verdict == VERDICT_ALLOW;
+        out->gate.until = out->gate.open ? entry->until : 0;
         out->policy.epoch = u->anchors.policy.epoch;
         memcpy(out->policy.digest, u->anchors.policy.digest, SHA256_SIZE);
         out->policy.threshold = (uint32_t)u->anchors.policy.threshold;

@@ -89,3 +89,10 @@ int updater_deny(struct updater *updater, const char *caller, const uint8_t dige
                  struct refusal *refusal);
 int updater_open_gate(struct updater *updater, const char *caller, uint64_t until, struct refusal *refusal);
 int updater_close_gate(struct updater *updater, const char *caller, struct refusal *refusal);
+int updater_set_gate(struct updater *updater, const char *caller, const struct gate_change *change,
+                     struct refusal *refusal);
+/* Takes the setting of this scope back, so that the wider one decides; 0 also if there is none. */
+int updater_reset_gate(struct updater *updater, const char *caller, const char *scope, struct refusal *refusal);
+/* In the order site, classes, devices. */
+int updater_walk_gate(struct updater *updater, int (*fn)(void *context, const struct gate_change *setting),
+                      void *context);

@@ -1,8 +1,16 @@
-/* ---- actions */
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What people ask for over the bus, with the words that go back to them. */
 
-static int refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-static int refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
+#include "hub/updater_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hub/manager.h"
+
+int updater_refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
 {
         va_list arguments;
 
@@ -23,21 +31,22 @@ int updater_import_site_policy(struct updater *u, const char *caller, struct spa
         char epoch[32];
 
         if (u->anchors.policy_set)
-                return refuse(refusal, REASON_POLICY_INVALID,
-                              "this relay has the site policy of epoch %llu already; a later one needs the signatures "
-                              "of its approvers",
-                              (unsigned long long)u->anchors.policy.epoch);
-        enum reason reason = import_policy(u, signed_set);
+                return updater_refuse(
+                        refusal, REASON_POLICY_INVALID,
+                        "this relay has the site policy of epoch %llu already; a later one needs the signatures "
+                        "of its approvers",
+                        (unsigned long long)u->anchors.policy.epoch);
+        enum reason reason = updater_take_policy(u, signed_set);
         if (store_error(reason) < 0)
                 return store_error(reason);
         if (reason == REASON_WRONG_SITE)
-                return refuse(refusal, reason, "the site policy is for another site than %s; give that of %s", u->site,
-                              u->site);
+                return updater_refuse(refusal, reason, "the site policy is for another site than %s; give that of %s",
+                                      u->site, u->site);
         if (reason != REASON_NONE)
-                return refuse(refusal, reason,
-                              "the site policy is refused: %s; it must be the first one, signed by k "
-                              "of its own approvers",
-                              reason_explanation(reason));
+                return updater_refuse(refusal, reason,
+                                      "the site policy is refused: %s; it must be the first one, signed by k "
+                                      "of its own approvers",
+                                      reason_explanation(reason));
         snprintf(epoch, sizeof(epoch), "epoch %llu", (unsigned long long)u->anchors.policy.epoch);
         u->host.audit(u->host.context, caller, AUDIT_POLICY_ACCEPTED, epoch, "");
         return 0;
@@ -48,18 +57,18 @@ int updater_import_vendor_keys(struct updater *u, const char *caller, struct spa
         char epoch[32];
 
         if (u->anchors.vendor_set)
-                return refuse(refusal, REASON_VENDOR_KEYS_INVALID,
-                              "this relay has the vendor key set of epoch %llu already; a later one needs the "
-                              "signatures of its holders and of the site's approvers",
-                              (unsigned long long)u->anchors.vendor.epoch);
-        enum reason reason = import_vendor(u, signed_set);
+                return updater_refuse(refusal, REASON_VENDOR_KEYS_INVALID,
+                                      "this relay has the vendor key set of epoch %llu already; a later one needs the "
+                                      "signatures of its holders and of the site's approvers",
+                                      (unsigned long long)u->anchors.vendor.epoch);
+        enum reason reason = updater_take_vendor(u, signed_set);
         if (store_error(reason) < 0)
                 return store_error(reason);
         if (reason != REASON_NONE)
-                return refuse(refusal, reason,
-                              "the vendor key set is refused: %s; it must be the first one, signed by "
-                              "one of its organisation and one of its developer keys",
-                              reason_explanation(reason));
+                return updater_refuse(refusal, reason,
+                                      "the vendor key set is refused: %s; it must be the first one, signed by "
+                                      "one of its organisation and one of its developer keys",
+                                      reason_explanation(reason));
         snprintf(epoch, sizeof(epoch), "epoch %llu", (unsigned long long)u->anchors.vendor.epoch);
         u->host.audit(u->host.context, caller, AUDIT_VENDOR_KEYS_ACCEPTED, epoch, "");
         return 0;
@@ -98,8 +107,8 @@ int updater_approve(struct updater *u, const char *caller, struct span approval,
         if (store_error(reason) < 0)
                 return store_error(reason);
         if (reason != REASON_NONE)
-                return refuse(refusal, reason, "the approval is refused: %s%s", reason_explanation(reason),
-                              way_out(reason));
+                return updater_refuse(refusal, reason, "the approval is refused: %s%s", reason_explanation(reason),
+                                      way_out(reason));
         if (approval_check(approval, &u->anchors.policy, &content, &approver) == REASON_NONE)
                 span_to_hex(SPAN_OF(content.manifest_digest), subject, sizeof(subject));
         snprintf(detail, sizeof(detail), "approver %zu, %u of %u", approver + 1, have, of);
@@ -119,44 +128,7 @@ int updater_deny(struct updater *u, const char *caller, const uint8_t digest[SHA
         if (store_error(reason) < 0)
                 return store_error(reason);
         if (reason != REASON_NONE)
-                return refuse(refusal, reason, "no update with the digest %s is known%s", hex, way_out(reason));
+                return updater_refuse(refusal, reason, "no update with the digest %s is known%s", hex, way_out(reason));
         u->host.audit(u->host.context, caller, AUDIT_UPDATE_DENIED, hex, why);
         return 0;
-}
-
-static int set_gate(struct updater *u, const char *caller, enum audit_action action, struct gate next)
-{
-        char detail[64] = "without end";
-        int r = gate_save(&u->gate, u->store, next);
-
-        if (r < 0)
-                return r;
-        time_t until = (time_t)next.until;
-        struct tm utc;
-        if (next.until > 0 && gmtime_r(&until, &utc))
-                strftime(detail, sizeof(detail), "until %Y-%m-%d %H:%M:%S UTC", &utc);
-        u->host.audit(u->host.context, caller, action, "gate", next.state == GATE_OPEN ? detail : "");
-        u->gate_was_open = gate_allows(u);
-        updates_gate_changed(u->updates);
-        u->host.changed(u->host.context, NULL);
-        return 0;
-}
-
-int updater_open_gate(struct updater *u, const char *caller, uint64_t until, struct refusal *refusal)
-{
-        if (until > 0 && !time_trusted(u))
-                return refuse(refusal, REASON_NO_TRUSTED_TIME,
-                              "the relay does not know the time, so it cannot close the gate at %llu; open it without "
-                              "end, or set the clock",
-                              (unsigned long long)until);
-        if (until > 0 && until <= now_s(u))
-                return refuse(refusal, REASON_OUTSIDE_WINDOW, "%llu is over; give a time that is still to come, or 0",
-                              (unsigned long long)until);
-        return set_gate(u, caller, AUDIT_GATE_OPENED, (struct gate){ GATE_OPEN, until });
-}
-
-int updater_close_gate(struct updater *u, const char *caller, struct refusal *refusal)
-{
-        (void)refusal;
-        return set_gate(u, caller, AUDIT_GATE_CLOSED, (struct gate){ GATE_CLOSED, 0 });
 }

@@ -32,6 +32,8 @@ struct updates {
 /* Decides about this update and all it touches anew; publishes, wants images, stages, tells. */
 void updates_evaluate(struct updates *updates, struct update *update);
 void updates_evaluate_all(struct updates *updates);
+/* The gate's answer for this device. */
+struct decision updates_gate(const struct updates *updates, const struct update *update, const char *device);
 /* Shows the right offer to this device, or none. */
 void updates_refresh_device(struct updates *updates, const char *device);
 void updates_publish_approval(struct updates *updates, const struct update *update,

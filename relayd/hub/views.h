@@ -78,6 +78,14 @@ struct gate_view {
         bool open;
         uint64_t until; /* Unix seconds, 0: without end */
 };
+/* One setting of the gate, as it is asked for and shown. */
+struct gate_change {
+        const char *scope;          /* "site", "class:<32 hexadecimal digits>", "device:<identity>" */
+        const char *state;          /* "open", "closed", "windows" */
+        uint64_t until;             /* of "open": Unix seconds, 0: without end */
+        const char *const *windows; /* of "windows": "Sun 02:00-04:00" (util/week.h) */
+        size_t window_count;
+};
 struct policy_view {
         uint64_t epoch; /* 0: no site policy yet */
         uint8_t digest[SHA256_SIZE];

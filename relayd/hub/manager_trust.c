@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the bus asks about what the site trusts, and about its gate; see manager.h. */
+
+#include "hub/manager_internal.h"
+
+int manager_set_gate(struct manager *m, const char *caller, const struct gate_change *change, struct refusal *refusal)
+{
+        manager_refresh(m);
+        return updater_set_gate(m->updater, caller, change, refusal);
+}
+
+int manager_reset_gate(struct manager *m, const char *caller, const char *scope, struct refusal *refusal)
+{
+        manager_refresh(m);
+        return updater_reset_gate(m->updater, caller, scope, refusal);
+}
+
+int manager_walk_gate(struct manager *m, int (*fn)(void *context, const struct gate_change *setting), void *context)
+{
+        return updater_walk_gate(m->updater, fn, context);
+}
