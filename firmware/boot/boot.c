@@ -5,70 +5,32 @@
 
 #include <string.h>
 
-#define JOURNAL_MAGIC UINT32_C(0x626f6f74) /* "boot" */
-#define RECORD_SIZE   (4 + 4 + 8 + 8 + 2 * SHA256_SIZE)
-
-static void encode_record(const struct boot_record *record, uint8_t out[RECORD_SIZE])
-{
-        struct writer w;
-
-        writer_init(&w, out, RECORD_SIZE);
-        writer_u32(&w, record->boot);
-        writer_u8(&w, record->confirmed_slot);
-        writer_u8(&w, (uint8_t)record->trial);
-        writer_u8(&w, record->tries);
-        writer_u8(&w, (uint8_t)record->tried);
-        writer_u64(&w, record->floor);
-        writer_u64(&w, record->epoch_floor);
-        writer_bytes(&w, SPAN_OF(record->tried_manifest));
-        writer_bytes(&w, SPAN_OF(record->confirmed_manifest));
-}
-
-static int decode_record(const uint8_t in[RECORD_SIZE], struct boot_record *out)
-{
-        struct reader r;
-
-        reader_init(&r, span_of(in, RECORD_SIZE));
-        out->boot = reader_u32(&r);
-        out->confirmed_slot = reader_u8(&r);
-        uint8_t trial = reader_u8(&r);
-        out->tries = reader_u8(&r);
-        uint8_t tried = reader_u8(&r);
-        out->floor = reader_u64(&r);
-        out->epoch_floor = reader_u64(&r);
-        memcpy(out->tried_manifest, reader_bytes(&r, SHA256_SIZE).data, SHA256_SIZE);
-        memcpy(out->confirmed_manifest, reader_bytes(&r, SHA256_SIZE).data, SHA256_SIZE);
-        if (out->confirmed_slot > 1 || trial > BOOT_TRIAL_RUNNING || tried > BOOT_TRIED_REFUSED)
-                return RELAY_E_MALFORMED;
-        out->trial = (enum boot_trial)trial;
-        out->tried = (enum boot_tried)tried;
-        return 0;
-}
-
 static int store(struct boot *b, const struct boot_record *record)
 {
-        uint8_t bytes[RECORD_SIZE];
-
-        encode_record(record, bytes);
-        int r = journal_store(&b->journal, bytes);
+        int r = record_store(&b->journal, record);
         if (r == 0)
                 b->record = *record;
         return r;
 }
 
-int boot_provision(const struct port_flash *flash, uint64_t sequence, const uint8_t manifest[SHA256_SIZE])
+int boot_provision(const struct port_flash *flash, struct span vendor_set, uint64_t sequence,
+                   const uint8_t manifest[SHA256_SIZE])
 {
-        struct flash_area area = layout_area(flash, LAYOUT_JOURNAL);
-        struct boot_record record = { .floor = sequence };
-        uint8_t bytes[RECORD_SIZE];
+        struct boot_record record = { .floor = sequence }, before;
+        struct vendor_keys vendor;
         struct journal journal;
 
+        if (vendor_keys_read(vendor_set, &vendor) != REASON_NONE)
+                return RELAY_E_MALFORMED;
         memcpy(record.confirmed_manifest, manifest, SHA256_SIZE);
-        int r = journal_load(&journal, &area, JOURNAL_MAGIC, bytes, RECORD_SIZE);
+        memcpy(record.vendor_digest, vendor.digest, SHA256_SIZE);
+        int r = trust_write(flash, record.trust_area, vendor_set, SPAN_EMPTY);
+        if (r < 0)
+                return r;
+        r = record_load(&journal, flash, &before);
         if (r < 0 && r != RELAY_E_STATE)
                 return r;
-        encode_record(&record, bytes);
-        return journal_store(&journal, bytes);
+        return record_store(&journal, &record);
 }
 
 static unsigned spare(const struct boot *b)
@@ -78,82 +40,106 @@ static unsigned spare(const struct boot *b)
 
 /* ---- verification */
 
-/* signatures, class, size: what every image needs, whatever its history */
-static enum reason verify_manifest(struct boot *b, unsigned slot, struct manifest_verified *out)
+static enum reason read_manifest(struct boot *b, unsigned slot, struct manifest_unverified *out)
 {
         struct flash_area area = layout_manifest(b->board.flash, slot);
-        struct manifest_unverified unverified;
 
-        if (slot_read(&area, &b->manifest) != 0)
+        if (slot_read(&area, &b->room.slot) != 0)
                 return REASON_MALFORMED;
-        enum reason reason = manifest_decode(b->manifest.envelope, &unverified);
-        if (reason == REASON_NONE)
-                reason = manifest_verify(&unverified, &b->vendor, out);
-        if (reason != REASON_NONE)
-                return reason;
-        if (memcmp(out->fields.class_id, b->class_id, CLASS_ID_SIZE) != 0)
+        return manifest_decode(b->room.slot.envelope, out);
+}
+
+static enum reason check_fit(const struct boot *b, const struct manifest_fields *fields)
+{
+        if (memcmp(fields->class_id, b->class_id, CLASS_ID_SIZE) != 0)
                 return REASON_WRONG_CLASS;
-        if (out->fields.image_size == 0 || out->fields.image_size > LAYOUT_IMAGE_SIZE)
+        if (fields->image_size == 0 || fields->image_size > LAYOUT_IMAGE_SIZE)
                 return REASON_TOO_LARGE;
         return REASON_NONE;
 }
 
-static enum reason verify_image(struct boot *b, unsigned slot, const struct manifest_verified *manifest)
+static enum reason verify_image(struct boot *b, unsigned slot, const uint8_t manifest[SHA256_SIZE],
+                                const struct manifest_fields *fields)
 {
         struct flash_area area = layout_image(b->board.flash, slot);
         uint8_t digest[SHA256_SIZE];
 
-        if (b->board.load(b->board.context, &area, manifest->fields.image_size, digest) != 0)
+        if (b->board.load(b->board.context, &area, fields->image_size, digest) != 0)
                 return REASON_IMAGE_DIGEST;
-        if (memcmp(digest, manifest->fields.image_digest, SHA256_SIZE) != 0)
+        if (memcmp(digest, fields->image_digest, SHA256_SIZE) != 0)
                 return REASON_IMAGE_DIGEST;
         b->running = slot;
-        b->image.sequence = manifest->fields.sequence;
-        b->image.size = manifest->fields.image_size;
-        memcpy(b->image.manifest, manifest->digest, SHA256_SIZE);
+        b->image.sequence = fields->sequence;
+        b->image.size = fields->image_size;
+        memcpy(b->image.manifest, manifest, SHA256_SIZE);
         memcpy(b->image.digest, digest, SHA256_SIZE);
         return REASON_NONE;
 }
 
-static enum reason verify_approvals(struct boot *b, const struct manifest_verified *manifest)
-{
-        /* no trusted time here: approvals with a window count as unmet */
-        struct approval_facts facts = { .device = b->identity, .epoch_floor = b->record.epoch_floor };
-
-        memcpy(facts.class_id, b->class_id, CLASS_ID_SIZE);
-        struct decision decision = approval_decide(b->manifest.approvals, b->manifest.approval_count, manifest->digest,
-                                                   &b->policy, &facts);
-        return decision.verdict == VERDICT_ALLOW ? REASON_NONE : decision.reason;
-}
-
 /*
- * The image that was confirmed, or came with the device. Its approvals were checked when it was tried; what else the
- * application, or somebody with a flash programmer, put into this slot was never approved.
+ * The image that was confirmed, or came with the device: the journal names its manifest. Signatures and approvals were
+ * checked when it was tried, under the keys of that time. What else the application, or somebody with a flash
+ * programmer, put into this slot was never approved.
  */
 static enum reason verify_confirmed(struct boot *b, unsigned slot)
 {
-        struct manifest_verified manifest;
+        struct manifest_unverified manifest;
 
-        enum reason reason = verify_manifest(b, slot, &manifest);
+        enum reason reason = read_manifest(b, slot, &manifest);
+        if (reason == REASON_NONE)
+                reason = check_fit(b, &manifest.fields);
         if (reason != REASON_NONE)
                 return reason;
         if (manifest.fields.sequence < b->record.floor)
                 return REASON_OLD_SEQUENCE;
         if (memcmp(manifest.digest, b->record.confirmed_manifest, SHA256_SIZE) != 0)
                 return REASON_NOT_CONFIRMED;
-        return verify_image(b, slot, &manifest);
+        return verify_image(b, slot, manifest.digest, &manifest.fields);
 }
 
-/* A new image: everything, and tries left. at_floor: its sequence may also equal the floor. */
-static enum reason verify_new(struct boot *b, bool at_floor, struct manifest_verified *manifest)
-{
-        enum reason reason = verify_manifest(b, spare(b), manifest);
+/* why a new image is looked at */
+enum attempt {
+        ATTEMPT_STAGED,   /* the application asked, with a ticket if the policy needs one */
+        ATTEMPT_FALLBACK, /* the confirmed image is damaged */
+};
 
+static enum reason verify_approvals(struct boot *b, const struct manifest_verified *manifest, enum attempt attempt)
+{
+        /* the floor of k-signed objects is all that is known of the time here: it shows that a window is over, not that
+         * one began */
+        struct approval_facts facts = { .device = b->identity,
+                                        .epoch_floor = b->record.epoch_floor,
+                                        .time_is_floor = true,
+                                        .now = b->record.time_floor };
+
+        memcpy(facts.class_id, b->class_id, CLASS_ID_SIZE);
+        struct decision decision = approval_decide(b->room.slot.approvals, b->room.slot.approval_count,
+                                                   manifest->digest, &b->policy, &facts);
+        if (decision.verdict == VERDICT_ALLOW)
+                return REASON_NONE;
+        /* what a rule approves needs a ticket, and only an application can have asked for one */
+        if (attempt == ATTEMPT_STAGED &&
+            site_policy_rule(&b->policy, 0, manifest->fields.urgency, b->identity, b->class_id) >= 0)
+                return REASON_NONE;
+        return decision.reason;
+}
+
+/* Everything, and tries left. In a fallback the sequence may also equal the floor. */
+static enum reason verify_new(struct boot *b, enum attempt attempt, struct manifest_verified *manifest)
+{
+        struct manifest_unverified unverified;
+
+        enum reason reason = read_manifest(b, spare(b), &unverified);
+        if (reason == REASON_NONE)
+                reason = manifest_verify(&unverified, &b->vendor, manifest);
+        if (reason == REASON_NONE)
+                reason = check_fit(b, &manifest->fields);
         if (reason != REASON_NONE)
                 return reason;
-        if (manifest->fields.sequence < b->record.floor || (manifest->fields.sequence == b->record.floor && !at_floor))
+        uint64_t sequence = manifest->fields.sequence, floor = b->record.floor;
+        if (sequence < floor || (sequence == floor && attempt != ATTEMPT_FALLBACK))
                 return REASON_OLD_SEQUENCE;
-        reason = verify_approvals(b, manifest);
+        reason = verify_approvals(b, manifest, attempt);
         if (reason != REASON_NONE)
                 return reason;
         if (b->record.tries >= PORT_BOOT_TRIES_MAX &&
@@ -173,28 +159,29 @@ static void note_tried(struct boot_record *record, const uint8_t manifest[SHA256
 
 /* ---- one start */
 
-static int load_state(struct boot *b)
+int boot_open(struct boot *b, const struct boot_board *board, enum reason *trust)
 {
-        struct flash_area area = layout_area(b->board.flash, LAYOUT_JOURNAL);
-        uint8_t bytes[RECORD_SIZE];
-
-        int r = journal_load(&b->journal, &area, JOURNAL_MAGIC, bytes, RECORD_SIZE);
+        memset(b, 0, sizeof(*b));
+        b->board = *board;
+        int r = record_load(&b->journal, board->flash, &b->record);
         if (r == 0)
-                r = decode_record(bytes, &b->record);
+                r = trust_read_name(board->flash, b->identity, b->class_id, b->room.read.set, sizeof(b->room.read.set));
         if (r == 0)
-                r = trust_read_name(b->board.flash, b->identity, b->class_id, b->scratch, sizeof(b->scratch));
+                *trust = trust_read(board->flash, b->record.trust_area, b->record.vendor_digest,
+                                    b->record.claimed ? b->record.policy_digest : NULL, &b->vendor, &b->policy,
+                                    b->room.read.set, b->room.read.scratch);
         return r;
 }
 
 /* Tries the spare slot: the try is in the journal before the image runs. */
-static int try_spare(struct boot *b, struct boot_record *next, bool at_floor, struct boot_outcome *out)
+static int try_spare(struct boot *b, struct boot_record *next, enum attempt attempt, struct boot_outcome *out)
 {
         struct manifest_verified manifest;
         unsigned slot = spare(b);
 
-        enum reason reason = verify_new(b, at_floor, &manifest);
+        enum reason reason = verify_new(b, attempt, &manifest);
         if (reason == REASON_NONE)
-                reason = verify_image(b, slot, &manifest);
+                reason = verify_image(b, slot, manifest.digest, &manifest.fields);
         out->reasons[slot] = reason;
         if (reason != REASON_NONE) {
                 next->trial = BOOT_TRIAL_NONE;
@@ -219,34 +206,41 @@ static int run_confirmed(struct boot *b, struct boot_outcome *out)
         return out->reasons[slot] == REASON_NONE ? BOOT_RUN : BOOT_RECOVERY;
 }
 
-int boot_start(struct boot *b, const struct boot_board *board, struct boot_outcome *out)
+static int decide(struct boot *b, struct boot_record *next, struct boot_outcome *out)
 {
+        bool staged = next->trial == BOOT_TRIAL_STAGED && !b->board.power_on;
         int answer = BOOT_RECOVERY;
 
+        if (next->trial == BOOT_TRIAL_RUNNING)
+                next->tried = BOOT_TRIED_NOT_CONFIRMED;
+        next->trial = BOOT_TRIAL_NONE;
+        if (staged)
+                answer = try_spare(b, next, ATTEMPT_STAGED, out);
+        if (answer != BOOT_RUN)
+                answer = run_confirmed(b, out);
+        if (answer != BOOT_RUN && !staged)
+                answer = try_spare(b, next, ATTEMPT_FALLBACK, out);
+        return answer;
+}
+
+int boot_start(struct boot *b, const struct boot_board *board, struct boot_outcome *out)
+{
+        enum reason trust;
+
         *out = (struct boot_outcome){ 0 };
-        memset(b, 0, sizeof(*b));
-        b->board = *board;
-        int r = load_state(b);
+        int r = boot_open(b, board, &trust);
         if (r < 0)
                 return r;
-        enum reason trust = trust_read_objects(board->flash, &b->vendor, &b->policy, b->scratch, sizeof(b->scratch));
 
         struct boot_record next = b->record;
+        int answer = BOOT_RECOVERY;
         next.boot++;
-        if (trust != REASON_NONE) {
+        if (trust != REASON_NONE)
                 out->reasons[0] = out->reasons[1] = trust;
-        } else {
-                if (next.trial == BOOT_TRIAL_STAGED)
-                        answer = try_spare(b, &next, false, out);
-                else if (next.trial == BOOT_TRIAL_RUNNING)
-                        next.tried = BOOT_TRIED_NOT_CONFIRMED;
-                if (answer != BOOT_RUN) {
-                        next.trial = BOOT_TRIAL_NONE;
-                        answer = run_confirmed(b, out);
-                }
-                if (answer != BOOT_RUN && out->reasons[spare(b)] == REASON_NONE)
-                        answer = try_spare(b, &next, true, out);
-        }
+        else if (!b->record.claimed)
+                answer = BOOT_UNCLAIMED;
+        else
+                answer = decide(b, &next, out);
         r = store(b, &next);
         return r < 0 ? r : answer;
 }
@@ -263,9 +257,9 @@ int boot_stage(struct boot *b, enum reason *refusal)
                 *refusal = REASON_NOT_CONFIRMED;
                 return 0;
         }
-        enum reason reason = verify_new(b, false, &manifest);
+        enum reason reason = verify_new(b, ATTEMPT_STAGED, &manifest);
         if (reason == REASON_NONE)
-                reason = verify_image(b, spare(b), &manifest);
+                reason = verify_image(b, spare(b), manifest.digest, &manifest.fields);
         b->running = slot;
         b->image = running;
         if (reason == REASON_NONE) {
@@ -313,6 +307,10 @@ void boot_status(const struct boot *b, struct port_boot_status *out)
                 .sequence = b->image.sequence,
                 .tries = b->record.tries,
                 .tried_reason = reasons[b->record.tried],
+                .policy_epoch = b->policy.epoch,
+                .vendor_epoch = b->vendor.epoch,
+                .approval_epoch = b->record.epoch_floor,
+                .time_floor = b->record.time_floor,
         };
         memcpy(out->manifest, b->image.manifest, SHA256_SIZE);
         memcpy(out->image, b->image.digest, SHA256_SIZE);

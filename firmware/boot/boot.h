@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The boot stage: decides which image runs. It alone verifies (both vendor signatures, class, sequence, k approvals,
- * digest of the memory that will be executed), tries a staged image, and goes back unless that image confirms in time.
+ * The boot stage: decides which image runs and whom the device believes. It alone verifies (both vendor signatures,
+ * class, sequence, approvals, digest of the memory that will be executed), tries a staged image, and goes back unless
+ * that image confirms in time.
  *
- *  - The confirmed slot runs if it verifies, its sequence is not below the floor, and its manifest is the one that was
- *    confirmed: the slots are the application's to write, so being in that slot proves nothing.
- *  - A staged slot is tried: at most PORT_BOOT_TRIES_MAX times for one manifest, each try needs to be staged anew.
+ *  - The confirmed slot runs if its manifest is the one that was confirmed, its sequence is not below the floor, and its
+ *    image is the manifest's. Who signed and approved it was asked when it was tried: whose keys count may have changed
+ *    since, and a device that stops for that would be bricked by its owner's rotation.
+ *  - A staged slot is tried: at most PORT_BOOT_TRIES_MAX times for one manifest, each try needs to be staged anew, and
+ *    everything is verified at that start against what is in force then. A power cut takes the staging back, as nobody
+ *    knows how long it took.
+ *  - k approvals count, or, for a staged slot, a rule of the site policy. There is no clock here: of an approval's window
+ *    the end is compared with the time floor, the beginning is not looked at. See docs/firmware.md.
  *  - A start that was a try and did not confirm is over at the next start: back to the confirmed slot.
  *  - Confirming raises the floor to the image's sequence, for ever. An older image never runs again, not even when the
- *    newer one is damaged: then the other slot runs only if it is at the floor or above and approved, else recovery.
- *  - Nothing unverified is ever executed. Every state change is one journal record, so power may go at any moment.
+ *    newer one is damaged: then the other slot runs only if it is at the floor or above and has k approvals.
+ *  - Successors of vendor key set and site policy, and revocations, are verified here and hold from one journal record
+ *    on, so they hold wholly or not at all. Approval epoch and time floor never fall while a site owns the device.
+ *  - Nothing unverified is ever executed. Every change of state is one journal record, so power may go at any moment.
  */
 
 #include "boot/layout.h"
+#include "boot/record.h"
 #include "boot/trust.h"
 #include "port/boot.h"
-#include "port/journal.h"
 #include "port/slot.h"
 
 /* what the board does for the boot stage */
@@ -29,22 +37,7 @@ struct boot_board {
          */
         int (*load)(void *context, const struct flash_area *image, uint32_t size, uint8_t digest[SHA256_SIZE]);
         void *context;
-};
-
-enum boot_trial { BOOT_TRIAL_NONE = 0, BOOT_TRIAL_STAGED = 1, BOOT_TRIAL_RUNNING = 2 };
-enum boot_tried { BOOT_TRIED_NOTHING = 0, BOOT_TRIED_NOT_CONFIRMED = 1, BOOT_TRIED_REFUSED = 2 };
-
-/* what the journal keeps */
-struct boot_record {
-        uint32_t boot;
-        uint8_t confirmed_slot;
-        enum boot_trial trial; /* of the other slot */
-        uint8_t tries;         /* starts of tried_manifest */
-        enum boot_tried tried; /* how its last try ended */
-        uint64_t floor;
-        uint64_t epoch_floor; /* approvals of an older epoch are revoked */
-        uint8_t tried_manifest[SHA256_SIZE];
-        uint8_t confirmed_manifest[SHA256_SIZE];
+        bool power_on; /* this start follows a loss of power, not a reset */
 };
 
 struct boot_image {
@@ -54,26 +47,49 @@ struct boot_image {
         uint8_t digest[SHA256_SIZE];
 };
 
+/* what is needed for one thing at a time only */
+union boot_room {
+        struct slot_manifest slot;
+        struct {
+                uint8_t set[TRUST_OBJECT_MAX], scratch[TRUST_OBJECT_MAX];
+        } read;
+        struct {
+                struct site_policy next;
+                uint8_t scratch[TRUST_OBJECT_MAX];
+        } accept;
+};
+
 struct boot {
         struct boot_board board;
         struct journal journal;
         struct boot_record record;
         struct vendor_keys vendor;
-        struct site_policy policy;
+        struct site_policy policy; /* zero while unclaimed */
         char identity[IDENTITY_MAX + 1];
         uint8_t class_id[CLASS_ID_SIZE];
         unsigned running; /* slot */
         struct boot_image image;
-        struct slot_manifest manifest; /* room for reading a slot */
-        uint8_t scratch[2 * LAYOUT_TRUST_BUFFER + 4096];
+        union boot_room room;
 };
 
-/* After manufacture: the first journal record; slot 0 counts as confirmed, with this manifest (digest) and sequence. */
-int boot_provision(const struct port_flash *flash, uint64_t sequence, const uint8_t manifest[SHA256_SIZE]);
+/*
+ * After manufacture: vendor key set (a signed set, which the factory vouches for) and the first journal record; slot 0
+ * counts as confirmed, with this manifest (digest) and sequence. The device is unclaimed. 0, RELAY_E_MALFORMED (not a
+ * vendor key set), flash errors.
+ */
+int boot_provision(const struct port_flash *flash, struct span vendor_set, uint64_t sequence,
+                   const uint8_t manifest[SHA256_SIZE]);
+
+/*
+ * Reads journal, identity and trust without counting a start: for the local port. 0 and *trust (REASON_NONE, or why
+ * what should be in force is not readable); RELAY_E_STATE (never provisioned), RELAY_E_MALFORMED, flash errors.
+ */
+int boot_open(struct boot *b, const struct boot_board *board, enum reason *trust);
 
 enum boot_answer {
         BOOT_RUN = 0,
-        BOOT_RECOVERY = 1, /* nothing may be executed: wait for people */
+        BOOT_RECOVERY = 1,  /* nothing may be executed: wait for people */
+        BOOT_UNCLAIMED = 2, /* no site owns the device: wait for boot_claim() by the local port */
 };
 struct boot_outcome {
         unsigned slot;
@@ -81,12 +97,25 @@ struct boot_outcome {
         enum reason reasons[2]; /* why slot 0, 1 does not run, for the log; REASON_NONE: not looked at, or runs */
 };
 /*
- * One start: counts it, decides, and leaves the chosen image loaded. BOOT_RUN, BOOT_RECOVERY, or a flash error.
+ * One start: counts it, decides, and leaves the chosen image loaded. enum boot_answer, or what boot_open() returns.
  * b is filled from flash. What was decided is in the journal before the function returns.
  */
 int boot_start(struct boot *b, const struct boot_board *board, struct boot_outcome *out);
 
-/* the application's requests; contracts in port/boot.h */
+/* The application's requests; contracts in port/boot.h. signed_set: memory that the application cannot change now. */
 int boot_stage(struct boot *b, enum reason *refusal);
 int boot_confirm(struct boot *b);
+int boot_accept(struct boot *b, enum port_boot_object object, struct span signed_set, enum reason *refusal);
 void boot_status(const struct boot *b, struct port_boot_status *out);
+
+/*
+ * By somebody who stands before the device, never by a request of the application.
+ * boot_claim: a first site policy for an unclaimed device; the person has compared its digest. 0 and *refusal
+ * (OLD_POLICY: there is one; else as site_policy_accept_first(), and POLICY_INVALID if it shares a key with the
+ * vendor), or PORT_E_IO.
+ * boot_unclaim: forgets the site policy, its approval epoch and time floor, and erases both places where it may stand.
+ * Identity, vendor key set, boot counter and sequence floor stay. Again after a power cut, it ends what was begun.
+ * 0 or PORT_E_IO.
+ */
+int boot_claim(struct boot *b, struct span policy_set, enum reason *refusal);
+int boot_unclaim(struct boot *b);

@@ -6,8 +6,8 @@
  *     sector  count  area         owner        content
  *          0      2  journal      boot stage   boot counter, floor, which slot is confirmed, the try mark (ping-pong)
  *          2      4  identity     boot stage   identity, class, certificates, private key (bundle)
- *          6      4  trust        boot stage   vendor key set, site policy (bundle)
- *         10      4  trust spare  boot stage   their successor, when policies change
+ *          6      4  trust        boot stage   vendor key set, site policy (bundle), by turns with the next area;
+ *         10      4  trust spare  boot stage   the journal says which one is in force
  *         14      4  manifest A   application  envelope, approvals (bundle; port/slot.h)
  *         18    128  image A      application
  *        146      4  manifest B   application
@@ -23,10 +23,9 @@
 
 #include "port/flash.h"
 
-#define LAYOUT_SECTOR_SIZE  4096u
-#define LAYOUT_SECTORS      315u
-#define LAYOUT_IMAGE_SIZE   (128u * LAYOUT_SECTOR_SIZE) /* the largest image */
-#define LAYOUT_TRUST_BUFFER (3u * LAYOUT_SECTOR_SIZE)   /* contents of a trust or identity bundle */
+#define LAYOUT_SECTOR_SIZE 4096u
+#define LAYOUT_SECTORS     315u
+#define LAYOUT_IMAGE_SIZE  (128u * LAYOUT_SECTOR_SIZE) /* the largest image */
 
 enum layout_area {
         LAYOUT_JOURNAL,

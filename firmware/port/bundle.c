@@ -6,6 +6,7 @@
 #include "relay/cursor.h"
 
 #define HEADER_SIZE (4 + 4 + 4 * BUNDLE_PARTS_MAX + 4)
+#define PIECE       256u /* bytes that are checked at once */
 
 int bundle_invalidate(const struct flash_area *area)
 {
@@ -49,50 +50,102 @@ int bundle_write(const struct flash_area *area, uint32_t magic, const struct spa
         return r < 0 ? r : flash_area_program(area, 0, writer_span(&w));
 }
 
-static int read_sizes(struct reader *in, struct span *parts, size_t count, size_t *total)
+/* the header alone; total: bytes of the contents, which fit into the area */
+static int read_head(const struct flash_area *area, uint32_t magic, struct bundle_head *head, uint32_t *total,
+                     uint8_t bytes[HEADER_SIZE])
 {
+        uint32_t room = flash_area_size(area) - area->flash->sector_size;
+        struct reader in;
+
+        int r = flash_area_read(area, 0, bytes, HEADER_SIZE);
+        if (r < 0)
+                return r;
+        reader_init(&in, span_of(bytes, HEADER_SIZE));
+        if (reader_u32(&in) != magic)
+                return RELAY_E_STATE;
+        *head = (struct bundle_head){ .count = reader_u32(&in) };
         *total = 0;
         for (size_t i = 0; i < BUNDLE_PARTS_MAX; i++) {
-                uint32_t size = reader_u32(in);
-                parts[i] = SPAN_EMPTY;
-                if (i >= count)
+                uint32_t size = reader_u32(&in);
+                if (i >= head->count)
                         continue;
-                parts[i].size = size;
-                if (size > UINT32_MAX / 2 - *total)
+                if (size > room - *total)
                         return RELAY_E_MALFORMED;
+                head->sizes[i] = size;
                 *total += size;
         }
-        return 0;
+        return head->count > BUNDLE_PARTS_MAX ? RELAY_E_MALFORMED : 0;
+}
+
+static bool crc_fits(const uint8_t header[HEADER_SIZE], uint32_t crc)
+{
+        struct reader in;
+
+        reader_init(&in, span_of(header + HEADER_SIZE - 4, 4));
+        return reader_u32(&in) == crc;
 }
 
 int bundle_read(const struct flash_area *area, uint32_t magic, uint8_t *buffer, size_t size, struct span *parts,
                 size_t *count)
 {
         uint8_t header[HEADER_SIZE];
-        struct reader in;
-        size_t total, at = 0;
+        struct bundle_head head;
+        uint32_t total, at = 0;
 
-        int r = flash_area_read(area, 0, header, sizeof(header));
+        int r = read_head(area, magic, &head, &total, header);
         if (r < 0)
                 return r;
-        reader_init(&in, SPAN_OF(header));
-        if (reader_u32(&in) != magic)
-                return RELAY_E_STATE;
-        size_t found = reader_u32(&in);
-        if (found > BUNDLE_PARTS_MAX || read_sizes(&in, parts, found, &total) < 0)
-                return RELAY_E_MALFORMED;
         if (total > size)
                 return RELAY_E_SPACE;
-        r = flash_area_read(area, area->flash->sector_size, buffer, (uint32_t)total);
+        r = flash_area_read(area, area->flash->sector_size, buffer, total);
         if (r < 0)
-                return r == RELAY_E_RANGE ? RELAY_E_MALFORMED : r;
-        uint32_t crc = flash_crc(flash_crc(0, span_of(header, HEADER_SIZE - 4)), span_of(buffer, total));
-        if (reader_u32(&in) != crc)
+                return r;
+        if (!crc_fits(header, flash_crc(flash_crc(0, span_of(header, HEADER_SIZE - 4)), span_of(buffer, total))))
                 return RELAY_E_MALFORMED;
-        for (size_t i = 0; i < found; i++) {
-                parts[i].data = buffer + at;
-                at += parts[i].size;
+        for (size_t i = 0; i < BUNDLE_PARTS_MAX; i++) {
+                parts[i] = i < head.count ? span_of(buffer + at, head.sizes[i]) : SPAN_EMPTY;
+                at += head.sizes[i];
         }
-        *count = found;
+        *count = head.count;
         return 0;
+}
+
+int bundle_check(const struct flash_area *area, uint32_t magic, struct bundle_head *out)
+{
+        uint8_t header[HEADER_SIZE], part[PIECE];
+        struct bundle_head head;
+        uint32_t total;
+
+        int r = read_head(area, magic, &head, &total, header);
+        if (r < 0)
+                return r;
+        uint32_t crc = flash_crc(0, span_of(header, HEADER_SIZE - 4));
+        for (uint32_t at = 0; at < total; at += PIECE) {
+                uint32_t n = total - at < PIECE ? total - at : PIECE;
+                r = flash_area_read(area, area->flash->sector_size + at, part, n);
+                if (r < 0)
+                        return r;
+                crc = flash_crc(crc, span_of(part, n));
+        }
+        if (!crc_fits(header, crc))
+                return RELAY_E_MALFORMED;
+        *out = head;
+        return 0;
+}
+
+int bundle_read_part(const struct flash_area *area, const struct bundle_head *head, size_t index, uint8_t *buffer,
+                     size_t size, struct span *part)
+{
+        uint32_t at = area->flash->sector_size;
+
+        if (index >= head->count)
+                return RELAY_E_RANGE;
+        if (head->sizes[index] > size)
+                return RELAY_E_SPACE;
+        for (size_t i = 0; i < index; i++)
+                at += head->sizes[i];
+        int r = flash_area_read(area, at, buffer, head->sizes[index]);
+        if (r == 0)
+                *part = span_of(buffer, head->sizes[index]);
+        return r;
 }

@@ -273,9 +273,9 @@ static enum reason approval_holds(const struct approval *approval, const struct 
                 return REASON_OUT_OF_SCOPE;
         if (!approval->has_not_before && !approval->has_not_after)
                 return REASON_NONE;
-        if (!facts->time_trusted)
+        if (!facts->time_trusted && !facts->time_is_floor)
                 return REASON_NO_TRUSTED_TIME;
-        if ((approval->has_not_before && facts->now < approval->not_before) ||
+        if ((approval->has_not_before && facts->time_trusted && facts->now < approval->not_before) ||
             (approval->has_not_after && facts->now > approval->not_after))
                 return REASON_OUTSIDE_WINDOW;
         return REASON_NONE;

@@ -10,7 +10,7 @@
 #include "port/secret.h"
 #include "port/watchdog.h"
 
-#define BOOT_CHANNEL_MAX 8192
+#define BOOT_CHANNEL_MAX 16384 /* both trusted objects at once */
 
 enum boot_request {
         BOOT_REQUEST_STATUS = 'S',
@@ -18,6 +18,8 @@ enum boot_request {
         BOOT_REQUEST_CONFIRM = 'C',
         BOOT_REQUEST_SIGN = 'G',     /* message -> signature */
         BOOT_REQUEST_IDENTITY = 'I', /* -> name, class, public key, certificates */
+        BOOT_REQUEST_ACCEPT = 'A',   /* object (one byte), signed set -> reason */
+        BOOT_REQUEST_TRUSTED = 'U',  /* -> vendor key set, site policy: payloads, each with its size (u16) */
         BOOT_REQUEST_FEED = 'W',     /* no answer */
 };
 

@@ -69,6 +69,10 @@ static int client_status(void *context, struct port_boot_status *out)
         get_digest(&in, status.image);
         get_digest(&in, status.tried_manifest);
         status.tried_reason = get_reason(&in);
+        status.policy_epoch = reader_u64(&in);
+        status.vendor_epoch = reader_u64(&in);
+        status.approval_epoch = reader_u64(&in);
+        status.time_floor = reader_u64(&in);
         if (reader_finish(&in) != RELAY_OK)
                 return PORT_E_IO;
         *out = status;
@@ -94,6 +98,43 @@ static int client_confirm(void *context)
         struct reader in;
 
         return ask(client->fd, BOOT_REQUEST_CONFIRM, SPAN_EMPTY, buffer, &in);
+}
+
+static int client_accept(void *context, enum port_boot_object object, struct span signed_set, enum reason *refusal)
+{
+        const struct boot_client *client = context;
+        uint8_t argument[BOOT_CHANNEL_MAX], buffer[BOOT_CHANNEL_MAX];
+        struct reader in;
+        struct writer w;
+
+        writer_init(&w, argument, sizeof(argument) - 1);
+        writer_u8(&w, (uint8_t)object);
+        writer_bytes(&w, signed_set);
+        if (writer_finish(&w) != RELAY_OK) {
+                *refusal = REASON_TOO_LARGE;
+                return 0;
+        }
+        int r = ask(client->fd, BOOT_REQUEST_ACCEPT, writer_span(&w), buffer, &in);
+        if (r == 0)
+                *refusal = get_reason(&in);
+        return r;
+}
+
+static int client_trusted(void *context, struct site_policy *policy, struct vendor_keys *vendor)
+{
+        const struct boot_client *client = context;
+        uint8_t buffer[BOOT_CHANNEL_MAX];
+        struct reader in;
+
+        int r = ask(client->fd, BOOT_REQUEST_TRUSTED, SPAN_EMPTY, buffer, &in);
+        if (r < 0)
+                return r;
+        struct span vendor_bytes = reader_bytes(&in, reader_u16(&in));
+        struct span policy_bytes = reader_bytes(&in, reader_u16(&in));
+        if (reader_finish(&in) != RELAY_OK || vendor_keys_decode(vendor_bytes, vendor) != RELAY_OK ||
+            site_policy_decode(policy_bytes, policy) != RELAY_OK)
+                return PORT_E_IO;
+        return 0;
 }
 
 /* On this port a reset is the end of the application's process. */
@@ -159,6 +200,8 @@ int boot_client_init(struct boot_client *client, int fd)
         client->boot = (struct port_boot){ .status = client_status,
                                            .stage = client_stage,
                                            .confirm = client_confirm,
+                                           .accept = client_accept,
+                                           .trusted = client_trusted,
                                            .reset = client_reset,
                                            .context = client };
         client->secret = (struct port_secret){ .sign = client_sign, .context = client };

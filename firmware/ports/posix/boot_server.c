@@ -29,6 +29,10 @@ static int answer_status(struct boot_server *server, struct span argument, struc
         writer_bytes(w, SPAN_OF(status.image));
         writer_bytes(w, SPAN_OF(status.tried_manifest));
         put_reason(w, status.tried_reason);
+        writer_u64(w, status.policy_epoch);
+        writer_u64(w, status.vendor_epoch);
+        writer_u64(w, status.approval_epoch);
+        writer_u64(w, status.time_floor);
         return 0;
 }
 
@@ -47,6 +51,42 @@ static int answer_confirm(struct boot_server *server, struct span argument, stru
         (void)argument;
         (void)w;
         return boot_confirm(server->boot);
+}
+
+static int answer_accept(struct boot_server *server, struct span argument, struct writer *w)
+{
+        enum reason refusal = REASON_MALFORMED;
+        struct reader in;
+
+        reader_init(&in, argument);
+        uint8_t object = reader_u8(&in);
+        struct span set = reader_bytes(&in, reader_left(&in));
+        if (reader_finish(&in) != RELAY_OK || object > PORT_BOOT_REVOCATION)
+                return RELAY_E_MALFORMED;
+        int r = boot_accept(server->boot, (enum port_boot_object)object, set, &refusal);
+        put_reason(w, refusal);
+        return r;
+}
+
+/* The encoding is deterministic: what the application decodes has the digests of what was accepted. */
+static int answer_trusted(struct boot_server *server, struct span argument, struct writer *w)
+{
+        static uint8_t vendor[VENDOR_KEYS_SET_MAX], policy[SITE_POLICY_MAX];
+        struct writer vendor_writer, policy_writer;
+
+        (void)argument;
+        writer_init(&vendor_writer, vendor, sizeof(vendor));
+        writer_init(&policy_writer, policy, sizeof(policy));
+        int r = vendor_keys_encode(&vendor_writer, &server->boot->vendor);
+        if (r == RELAY_OK)
+                r = site_policy_encode(&policy_writer, &server->boot->policy);
+        if (r != RELAY_OK)
+                return r;
+        writer_u16(w, (uint16_t)vendor_writer.at);
+        writer_bytes(w, writer_span(&vendor_writer));
+        writer_u16(w, (uint16_t)policy_writer.at);
+        writer_bytes(w, writer_span(&policy_writer));
+        return 0;
 }
 
 static int answer_sign(struct boot_server *server, struct span argument, struct writer *w)
@@ -76,7 +116,8 @@ static const struct {
         int (*answer)(struct boot_server *server, struct span argument, struct writer *w);
 } requests[] = {
         { BOOT_REQUEST_STATUS, answer_status },     { BOOT_REQUEST_STAGE, answer_stage },
-        { BOOT_REQUEST_CONFIRM, answer_confirm },   { BOOT_REQUEST_SIGN, answer_sign },
+        { BOOT_REQUEST_CONFIRM, answer_confirm },   { BOOT_REQUEST_ACCEPT, answer_accept },
+        { BOOT_REQUEST_TRUSTED, answer_trusted },   { BOOT_REQUEST_SIGN, answer_sign },
         { BOOT_REQUEST_IDENTITY, answer_identity },
 };
 

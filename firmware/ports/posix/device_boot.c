@@ -37,6 +37,7 @@ struct machine {
         struct boot_server server;
         int image_fd; /* what load() made last */
         int signals;
+        bool started; /* before in this process: the next start is a reset, not a return of power */
         struct port_clock clock;
 };
 
@@ -234,6 +235,10 @@ static void tell_outcome(const struct machine *m, int answer, const struct boot_
                 say(m, 2, "recovery: no image may be executed; provision this device again", "");
                 return;
         }
+        if (answer == BOOT_UNCLAIMED) {
+                say(m, 4, "unclaimed: no site owns this device; stop it and claim it with device-local", "");
+                return;
+        }
         snprintf(text, sizeof(text), "start %u, slot %c, sequence %llu", (unsigned)m->boot.record.boot,
                  outcome->slot == 0 ? 'A' : 'B', (unsigned long long)m->boot.image.sequence);
         say(m, 6, text, outcome->trying ? ", on trial" : "");
@@ -241,16 +246,17 @@ static void tell_outcome(const struct machine *m, int answer, const struct boot_
 
 static int start_once(struct machine *m, bool *finished)
 {
-        struct boot_board board = { .flash = &m->flash.port, .load = load, .context = m };
+        struct boot_board board = { .flash = &m->flash.port, .load = load, .context = m, .power_on = !m->started };
         struct boot_outcome outcome;
 
+        m->started = true;
         int answer = boot_start(&m->boot, &board, &outcome);
         if (answer < 0) {
                 say(m, 2, "the flash is not that of a provisioned device: ", relay_result_string(answer));
                 return -EIO;
         }
         tell_outcome(m, answer, &outcome);
-        if (answer == BOOT_RECOVERY) {
+        if (answer != BOOT_RUN) {
                 while (!*finished)
                         wait_for_end(m, -1, finished);
                 return 0;
@@ -268,7 +274,8 @@ static int prepare(struct machine *m)
 
         int r = flash_file_open(&m->flash, m->flash_path);
         if (r < 0) {
-                fprintf(stderr, "device-boot: %s: %s (make one with device-provision)\n", m->flash_path, strerror(-r));
+                fprintf(stderr, "device-boot: %s: %s (%s)\n", m->flash_path, strerror(-r),
+                        r == -EBUSY ? "this device runs already" : "make one with device-provision");
                 return r;
         }
         if (m->cut_after > 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device-provision: the factory and the claiming of one device. Writes a flash file with identity, key, certificates,
- * vendor key set, site policy and a first image in slot A, which counts as confirmed.
+ * device-provision: the factory of one device. Writes a flash file with identity, key, certificates, vendor key set and a
+ * first image in slot A, which counts as confirmed; and claims the device for a site, if it gets a site policy.
  */
 
 #include <errno.h>
@@ -32,6 +32,12 @@ static int complain(const char *what, const char *why)
         return -EINVAL;
 }
 
+static int complain_of(const char *what, enum reason object, enum reason reason)
+{
+        fprintf(stderr, "device-provision: %s: %s (%s)\n", what, reason_explanation(object), reason_explanation(reason));
+        return -EINVAL;
+}
+
 static int load(const char *path, size_t max, struct blob *out)
 {
         int r = posix_read_file(path, max, &out->data, &out->size);
@@ -57,26 +63,43 @@ static int read_identity(const struct provision *p, struct device_identity *iden
         return 0;
 }
 
-/* The objects are verified as the boot stage will, so that a device that cannot start is not made. */
-static int write_trust(const struct provision *p, const struct port_flash *flash, struct vendor_keys *vendor)
+/* The first set proves itself; for one of a later epoch the factory vouches: the sites whose people signed it are not
+ * this device's. */
+static int read_vendor(const struct provision *p, struct blob *set, struct vendor_keys *vendor)
 {
-        static uint8_t scratch[2 * LAYOUT_TRUST_BUFFER + 4096];
-        static struct site_policy policy;
-        struct blob set, site;
+        static uint8_t scratch[VENDOR_KEYS_SET_MAX];
 
-        int r = load(p->vendor, 4096, &set);
+        int r = load(p->vendor, VENDOR_KEYS_SET_MAX, set);
         if (r < 0)
                 return r;
-        r = load(p->policy, SITE_POLICY_MAX, &site);
-        if (r == 0 && trust_write_objects(flash, span_of(set.data, set.size), span_of(site.data, site.size)) < 0)
-                r = complain(p->policy, "vendor key set and site policy do not fit");
-        free(set.data);
+        enum reason reason = vendor_keys_read(span_of(set->data, set->size), vendor);
+        if (reason == REASON_NONE && vendor->epoch <= 1)
+                reason = vendor_keys_accept_first(span_of(set->data, set->size), vendor, scratch, sizeof(scratch));
+        return reason == REASON_NONE ? 0 : complain_of(p->vendor, REASON_VENDOR_KEYS_INVALID, reason);
+}
+
+/* By the boot stage's own hands, so that a device that cannot start is not made. */
+static int claim(const struct provision *p, const struct port_flash *flash)
+{
+        static struct boot boot;
+        struct boot_board board = { .flash = flash };
+        char digest[POSIX_DIGEST_SIZE];
+        enum reason reason;
+        struct blob site;
+
+        int r = load(p->policy, SITE_POLICY_MAX, &site);
         if (r < 0)
                 return r;
+        r = boot_open(&boot, &board, &reason);
+        if (r == 0 && reason == REASON_NONE)
+                r = boot_claim(&boot, span_of(site.data, site.size), &reason);
         free(site.data);
-        enum reason reason = trust_read_objects(flash, vendor, &policy, scratch, sizeof(scratch));
+        if (r < 0)
+                return complain(p->flash, relay_result_string(r));
         if (reason != REASON_NONE)
-                return complain(reason == REASON_POLICY_INVALID ? p->policy : p->vendor, reason_explanation(reason));
+                return complain_of(p->policy, REASON_POLICY_INVALID, reason);
+        printf("%s belongs to %s; compare the digest of its site policy:\n%s\n", p->identity, boot.policy.site,
+               posix_format_digest(boot.policy.digest, digest));
         return 0;
 }
 
@@ -133,30 +156,40 @@ static int write_slot(const struct provision *p, const struct port_flash *flash,
         return r;
 }
 
-static int write_all(const struct provision *p, const struct port_flash *flash)
+static int write_device(const struct provision *p, const struct port_flash *flash, struct span vendor_set,
+                        const struct vendor_keys *vendor)
 {
         static struct device_identity identity;
         struct manifest_verified manifest;
-        struct vendor_keys vendor;
         struct blob envelope;
 
         int r = read_identity(p, &identity);
         if (r == 0)
-                r = write_trust(p, flash, &vendor);
-        if (r == 0)
                 r = load(p->manifest, MANIFEST_MAX, &envelope);
         if (r < 0)
                 return r;
-        r = write_slot(p, flash, &vendor, &envelope, &manifest);
+        r = write_slot(p, flash, vendor, &envelope, &manifest);
         if (r == 0) {
                 memcpy(identity.class_id, manifest.fields.class_id, CLASS_ID_SIZE);
                 r = trust_write_identity(flash, &identity);
         }
         if (r == 0)
-                r = boot_provision(flash, manifest.fields.sequence, manifest.digest);
+                r = boot_provision(flash, vendor_set, manifest.fields.sequence, manifest.digest);
         free(envelope.data);
         crypto_wipe(&identity, sizeof(identity));
         return r;
+}
+
+static int write_all(const struct provision *p, const struct port_flash *flash)
+{
+        struct vendor_keys vendor;
+        struct blob set = { 0 };
+
+        int r = read_vendor(p, &set, &vendor);
+        if (r == 0)
+                r = write_device(p, flash, span_of(set.data, set.size), &vendor);
+        free(set.data);
+        return r == 0 && p->policy ? claim(p, flash) : r;
 }
 
 static int parse(struct provision *p, int argc, char **argv)
@@ -182,8 +215,7 @@ static int parse(struct provision *p, int argc, char **argv)
                 else
                         return -EINVAL;
         }
-        bool complete = p->flash && p->identity && p->key && p->certificate && p->vendor && p->policy && p->manifest &&
-                        p->image;
+        bool complete = p->flash && p->identity && p->key && p->certificate && p->vendor && p->manifest && p->image;
         return complete && optind == argc ? 0 : -EINVAL;
 }
 
@@ -195,7 +227,7 @@ int main(int argc, char **argv)
         if (parse(&p, argc, argv) < 0) {
                 fprintf(stderr,
                         "usage: device-provision --flash FILE --identity NAME --key KEY.pem --certificate CHAIN.pem "
-                        "--vendor-keys FILE --site-policy FILE --manifest ENVELOPE --image FILE [--approval "
+                        "--vendor-keys FILE --manifest ENVELOPE --image FILE [--site-policy FILE] [--approval "
                         "FILE]...\n");
                 return 2;
         }

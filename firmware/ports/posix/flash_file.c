@@ -6,14 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "boot/layout.h"
 #include "ports/posix/posix.h"
 
 #define FLASH_SIZE ((size_t)LAYOUT_SECTORS * LAYOUT_SECTOR_SIZE)
+#define LOCK_TRIES 200 /* ten seconds */
 
 int flash_file_create(const char *path)
 {
@@ -64,12 +67,29 @@ int flash_file_adopt(struct flash_file *file, int fd, int counter_fd, uint64_t c
         return 0;
 }
 
+/* A device that was killed keeps its flash until its application is gone, too. */
+static int lock(int fd)
+{
+        const struct timespec pause = { .tv_nsec = 50 * 1000 * 1000 };
+
+        for (unsigned tries = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+                if (errno != EWOULDBLOCK)
+                        return -errno;
+                if (tries == LOCK_TRIES)
+                        return -EBUSY;
+                (void)nanosleep(&pause, NULL);
+        }
+        return 0;
+}
+
 int flash_file_open(struct flash_file *file, const char *path)
 {
         int fd = open(path, O_RDWR | O_CLOEXEC);
         if (fd < 0)
                 return -errno;
-        int r = flash_file_adopt(file, fd, -1, 0);
+        int r = lock(fd);
+        if (r == 0)
+                r = flash_file_adopt(file, fd, -1, 0);
         if (r < 0)
                 close(fd);
         return r;

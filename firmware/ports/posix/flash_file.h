@@ -13,7 +13,8 @@ struct flash_file {
 
 /* Creates the file, all erased. 0, -EEXIST, -errno. */
 int flash_file_create(const char *path);
-/* 0, -EINVAL (not the size of a flash), -errno. */
+/* For one process (and those that inherit the file) at a time; waits some seconds for the one before to end.
+ * 0, -EBUSY (another process has it), -EINVAL (not the size of a flash), -errno. */
 int flash_file_open(struct flash_file *file, const char *path);
 /* fd: of the flash file, inherited. counter_fd: from the boot stage, or -1. cut_after: 0 for never. */
 int flash_file_adopt(struct flash_file *file, int fd, int counter_fd, uint64_t cut_after);

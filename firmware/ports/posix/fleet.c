@@ -110,6 +110,24 @@ static int member_confirm(void *context)
         return 0;
 }
 
+static int member_accept(void *context, enum port_boot_object object, struct span signed_set, enum reason *refusal)
+{
+        (void)context;
+        (void)object;
+        (void)signed_set;
+        *refusal = REASON_NOT_AUTHORISED;
+        return 0;
+}
+
+static int member_trusted(void *context, struct site_policy *policy, struct vendor_keys *vendor)
+{
+        const struct member *m = context;
+
+        *policy = m->fleet->policy;
+        *vendor = (struct vendor_keys){ .epoch = 1 };
+        return 0;
+}
+
 static void member_reset(void *context)
 {
         (void)context;
@@ -170,6 +188,8 @@ static int open_member(struct member *m)
         m->boot = (struct port_boot){ .status = member_status,
                                       .stage = member_stage,
                                       .confirm = member_confirm,
+                                      .accept = member_accept,
+                                      .trusted = member_trusted,
                                       .reset = member_reset,
                                       .context = m };
         m->secret = (struct port_secret){ .sign = member_sign, .context = m };

@@ -49,7 +49,6 @@ struct application {
         struct plant plant;
         uint64_t next_report_ms, next_feed_ms;
         bool confirmed;
-        uint8_t scratch[2 * LAYOUT_TRUST_BUFFER + 4096];
 };
 
 /* Not while the pump runs: a restart would leave it as it is. */
@@ -218,9 +217,8 @@ int main(int argc, char **argv)
                 return 2;
         }
         int r = open_hardware(&a);
-        if (r == 0 &&
-            trust_read_objects(&a.flash.port, &a.vendor, &a.policy, a.scratch, sizeof(a.scratch)) != REASON_NONE)
-                r = -EINVAL;
+        if (r == 0)
+                r = a.boot.boot.trusted(a.boot.boot.context, &a.policy, &a.vendor);
         if (r == 0)
                 r = open_device(&a);
         if (r < 0) {

@@ -117,3 +117,12 @@ struct port_log posix_log(const char *name)
 {
         return (struct port_log){ .line = line, .context = (void *)name };
 }
+
+char *posix_format_digest(const uint8_t digest[SHA256_SIZE], char out[POSIX_DIGEST_SIZE])
+{
+        char *at = out;
+
+        for (size_t i = 0; i < SHA256_SIZE; i += 2)
+                at += sprintf(at, "%s%02x%02x", i > 0 ? " " : "", digest[i], digest[i + 1]);
+        return out;
+}

@@ -19,3 +19,7 @@ struct port_clock posix_clock(void);     /* CLOCK_MONOTONIC */
 struct port_entropy posix_entropy(void); /* getrandom() */
 /* lines to stderr: "<6>NAME: text" with journald's level prefixes; name must stay */
 struct port_log posix_log(const char *name);
+
+#define POSIX_DIGEST_SIZE 80 /* 16 groups of four digits, and what is between them */
+/* The digest as people read it out to each other: groups of four hexadecimal digits. Returns out. */
+char *posix_format_digest(const uint8_t digest[SHA256_SIZE], char out[POSIX_DIGEST_SIZE]);

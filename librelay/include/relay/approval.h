@@ -46,7 +46,8 @@ struct approval_facts {
         uint8_t class_id[CLASS_ID_SIZE];
         uint64_t epoch_floor; /* approvals of an older epoch are revoked */
         bool time_trusted;
-        uint64_t now; /* Unix seconds, if trusted */
+        bool time_is_floor; /* now is only the earliest it can be: a window may be over, and counts as having begun */
+        uint64_t now;       /* Unix seconds, if trusted or a floor */
 };
 
 /*

@@ -19,11 +19,14 @@ void made_sign(struct made_image *image, const enum who *signers, size_t count)
         image->envelope = span_of(image->envelope_bytes, w.at);
         assert_int_equal(manifest_decode(image->envelope, &decoded), REASON_NONE);
         memcpy(image->manifest, decoded.digest, SHA256_SIZE);
-        for (size_t i = 0; i < 2; i++) {
-                struct approval approval = sample_approval(image->manifest);
-                image->approvals[i] = write_approval(image->approval_bytes[i], APPROVAL_MAX, &approval,
-                                                     APPROVER_1 + (enum who)i);
-        }
+        made_approve(image, sample_approval(image->manifest), (const enum who[]){ APPROVER_1, APPROVER_2 });
+}
+
+void made_approve(struct made_image *image, struct approval approval, const enum who approvers[2])
+{
+        memcpy(approval.manifest_digest, image->manifest, SHA256_SIZE);
+        for (size_t i = 0; i < 2; i++)
+                image->approvals[i] = write_approval(image->approval_bytes[i], APPROVAL_MAX, &approval, approvers[i]);
 }
 
 void made_image(struct made_image *image, uint8_t tag, uint64_t sequence)
@@ -65,7 +68,7 @@ void made_power(struct made_device *d, uint64_t cut_after)
         flash_ram_init(&d->ram, d->memory, LAYOUT_SECTOR_SIZE, LAYOUT_SECTORS);
         d->ram.cut_after = cut_after;
         d->flash = flash_ram_port(&d->ram);
-        d->board = (struct boot_board){ &d->flash, load, d };
+        d->board = (struct boot_board){ .flash = &d->flash, .load = load, .context = d };
 }
 
 int made_write(struct made_device *d, unsigned slot, const struct made_image *image, size_t approvals)
@@ -87,27 +90,88 @@ struct site_policy made_policy(void)
         return sample_policy(3, 2);
 }
 
-void made_device(struct made_device *d, const struct made_image *image)
+struct site_policy made_next_policy(const struct site_policy *current)
 {
-        static const enum who approvers[] = { APPROVER_1, APPROVER_2 };
-        static uint8_t vendor[4096], site[SITE_POLICY_MAX];
+        struct site_policy next = *current;
+
+        next.epoch++;
+        next.has_predecessor = true;
+        memcpy(next.predecessor, current->digest, SHA256_SIZE);
+        return next;
+}
+
+struct vendor_keys made_next_vendor(const struct vendor_keys *current)
+{
+        struct vendor_keys next = *current;
+
+        next.epoch++;
+        next.has_predecessor = true;
+        memcpy(next.predecessor, current->digest, SHA256_SIZE);
+        return next;
+}
+
+struct span made_policy_set(const struct site_policy *policy, const enum who *signers, size_t count)
+{
+        static uint8_t bytes[SITE_POLICY_MAX];
+        return write_policy_set(bytes, sizeof(bytes), policy, signers, count);
+}
+
+struct span made_vendor_set(const struct vendor_keys *keys, const enum who *signers, size_t count)
+{
+        static uint8_t bytes[VENDOR_KEYS_SET_MAX];
+        uint8_t payload[VENDOR_KEYS_SET_MAX];
+        struct writer w;
+
+        writer_init(&w, payload, sizeof(payload));
+        assert_int_equal(vendor_keys_encode(&w, keys), RELAY_OK);
+        return sign_set(bytes, sizeof(bytes), SPAN_LITERAL(VENDOR_KEYS_AAD), writer_span(&w), signers, count);
+}
+
+struct span made_revocation(const char *site, uint64_t epoch, uint64_t issued, const enum who *signers, size_t count)
+{
+        static uint8_t bytes[REVOCATION_MAX];
+        struct revocation revocation = { .epoch = epoch, .issued = issued };
+        uint8_t payload[128];
+        struct writer w;
+
+        assert_true(span_to_string(span_of_string(site), revocation.site, sizeof(revocation.site)));
+        writer_init(&w, payload, sizeof(payload));
+        assert_int_equal(revocation_encode(&w, &revocation), RELAY_OK);
+        return sign_set(bytes, sizeof(bytes), SPAN_LITERAL(REVOCATION_AAD), writer_span(&w), signers, count);
+}
+
+void made_unclaimed_device(struct made_device *d, const struct made_image *image)
+{
+        static uint8_t vendor[VENDOR_KEYS_SET_MAX];
         static struct device_identity identity;
-        struct site_policy policy = made_policy();
 
         memset(d->memory, 0xff, sizeof(d->memory));
+        d->power_on = false;
         made_power(d, 0);
         memset(&identity, 0, sizeof(identity));
         strcpy(identity.name, "device-1");
         memset(identity.class_id, 0xc1, CLASS_ID_SIZE);
         assert_int_equal(trust_write_identity(&d->flash, &identity), 0);
         struct span vendor_set = write_vendor_set(vendor, sizeof(vendor));
-        struct span policy_set = write_policy_set(site, sizeof(site), &policy, approvers, 2);
-        assert_int_equal(trust_write_objects(&d->flash, vendor_set, policy_set), 0);
         assert_int_equal(made_write(d, 0, image, 0), 0);
-        assert_int_equal(boot_provision(&d->flash, image->fields.sequence, image->manifest), 0);
+        assert_int_equal(boot_provision(&d->flash, vendor_set, image->fields.sequence, image->manifest), 0);
+}
+
+void made_device(struct made_device *d, const struct made_image *image)
+{
+        static const enum who approvers[] = { APPROVER_1, APPROVER_2 };
+        struct site_policy policy = made_policy();
+        enum reason reason = REASON_COUNT;
+
+        made_unclaimed_device(d, image);
+        assert_int_equal(boot_open(&d->boot, &d->board, &reason), 0);
+        assert_int_equal(reason, REASON_NONE);
+        assert_int_equal(boot_claim(&d->boot, made_policy_set(&policy, approvers, 2), &reason), 0);
+        assert_int_equal(reason, REASON_NONE);
 }
 
 int made_start(struct made_device *d, struct boot_outcome *outcome)
 {
+        d->board.power_on = d->power_on;
         return boot_start(&d->boot, &d->board, outcome);
 }

@@ -7,6 +7,7 @@
 #include "boot/boot.h"
 #include "ports/common/flash_ram.h"
 #include "relay/image.h"
+#include "relay/revocation.h"
 
 #define MADE_IMAGE_SIZE 9000 /* three blocks, the last one shorter */
 
@@ -27,17 +28,30 @@ void made_image(struct made_image *image, uint8_t tag, uint64_t sequence);
 /* signs fields again, by these; digest, envelope and approvals are made anew */
 void made_sign(struct made_image *image, const enum who *signers, size_t count);
 
+/* approvals like this one (of the image's manifest) by two approvers, instead of those that are there */
+void made_approve(struct made_image *image, struct approval approval, const enum who approvers[2]);
+
 struct made_device {
         uint8_t memory[LAYOUT_SECTORS * LAYOUT_SECTOR_SIZE];
         struct flash_ram ram;
         struct port_flash flash;
         struct boot boot;
         struct boot_board board;
+        bool power_on;                 /* the next starts follow a loss of power */
         uint8_t executed[SHA256_SIZE]; /* digest of the image in memory */
 };
 
 struct site_policy made_policy(void); /* site-1, 2 of 3 approvers */
-/* a device "device-1" of class c1.. with this image in slot A */
+/* their direct successors: epoch and predecessor; the caller changes what else it likes and signs */
+struct site_policy made_next_policy(const struct site_policy *current);
+struct vendor_keys made_next_vendor(const struct vendor_keys *current);
+/* signed sets of them, each in a buffer of its own that the next call reuses */
+struct span made_policy_set(const struct site_policy *policy, const enum who *signers, size_t count);
+struct span made_vendor_set(const struct vendor_keys *keys, const enum who *signers, size_t count);
+struct span made_revocation(const char *site, uint64_t epoch, uint64_t issued, const enum who *signers, size_t count);
+/* a device "device-1" of class c1.. with this image in slot A, that no site owns yet */
+void made_unclaimed_device(struct made_device *d, const struct made_image *image);
+/* the same, owned by site-1 */
 void made_device(struct made_device *d, const struct made_image *image);
 /* power comes back; what is in flash stays. cut_after counts from now. */
 void made_power(struct made_device *d, uint64_t cut_after);

@@ -50,14 +50,31 @@ static int port_confirm(void *context)
         return boot_confirm(&device.boot);
 }
 
+static int port_accept(void *context, enum port_boot_object object, struct span signed_set, enum reason *refusal)
+{
+        (void)context;
+        return boot_accept(&device.boot, object, signed_set, refusal);
+}
+
+static int port_trusted(void *context, struct site_policy *out_policy, struct vendor_keys *out_vendor)
+{
+        (void)context;
+        *out_policy = device.boot.policy;
+        *out_vendor = device.boot.vendor;
+        return 0;
+}
+
 static void port_reset(void *context)
 {
         (void)context;
 }
 
-static const struct port_boot boot_port = {
-        .status = port_status, .stage = port_stage, .confirm = port_confirm, .reset = port_reset
-};
+static const struct port_boot boot_port = { .status = port_status,
+                                            .stage = port_stage,
+                                            .confirm = port_confirm,
+                                            .accept = port_accept,
+                                            .trusted = port_trusted,
+                                            .reset = port_reset };
 
 static bool consent(void *context, const char *version)
 {

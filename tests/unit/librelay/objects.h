@@ -15,6 +15,8 @@ enum who {
         APPROVER_4,
         GATE,
         STRANGER,
+        ORGANISATION_2,
+        DEVELOPER_2,
         WHO_END
 };
 

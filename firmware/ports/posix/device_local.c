@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * device-local: the local port of a device, for somebody who stands before it: shows whom it believes, claims it for a
+ * site, takes successors and revocations by file, and unclaims it. The device must not run meanwhile.
+ */
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "boot/boot.h"
+#include "ports/posix/flash_file.h"
+#include "ports/posix/posix.h"
+
+struct port {
+        struct flash_file flash;
+        struct boot boot;
+        int argc;
+        char **argv; /* behind the word */
+};
+
+static int complain(const char *what, const char *why)
+{
+        fprintf(stderr, "device-local: %s: %s\n", what, why);
+        return 1;
+}
+
+static int load(const char *path, uint8_t **data, size_t *size)
+{
+        int r = posix_read_file(path, SITE_POLICY_MAX, data, size);
+        return r < 0 ? complain(path, strerror(-r)) : 0;
+}
+
+static void show_policy(const struct site_policy *policy)
+{
+        char digest[POSIX_DIGEST_SIZE];
+
+        printf("site            %s\n", policy->site);
+        printf("site policy     epoch %llu, %zu of %zu approvers\n", (unsigned long long)policy->epoch, policy->threshold,
+               policy->approver_count);
+        printf("its digest      %s\n", posix_format_digest(policy->digest, digest));
+}
+
+static int show(struct port *p)
+{
+        const struct boot *b = &p->boot;
+        char digest[POSIX_DIGEST_SIZE];
+
+        if (p->argc != 0)
+                return 2;
+        printf("device          %s\n", b->identity);
+        printf("vendor keys     epoch %llu\n", (unsigned long long)b->vendor.epoch);
+        printf("their digest    %s\n", posix_format_digest(b->vendor.digest, digest));
+        printf("sequence floor  %llu\n", (unsigned long long)b->record.floor);
+        if (!b->record.claimed) {
+                printf("unclaimed: no site owns this device\n");
+                return 0;
+        }
+        show_policy(&b->policy);
+        printf("approval epoch  %llu\n", (unsigned long long)b->record.epoch_floor);
+        printf("not before      %llu (Unix seconds)\n", (unsigned long long)b->record.time_floor);
+        return 0;
+}
+
+/* A person compares: either what was typed or scanned here, or with his own eyes. */
+static bool is_compared(const struct site_policy *policy, const char *expected)
+{
+        uint8_t digest[SHA256_SIZE];
+        char answer[16] = "";
+
+        if (expected)
+                return span_from_hex(span_of_string(expected), digest, sizeof(digest)) &&
+                       memcmp(digest, policy->digest, SHA256_SIZE) == 0;
+        printf("Is this the digest that the approvers of the site read out? Type yes if it is: ");
+        fflush(stdout);
+        return fgets(answer, sizeof(answer), stdin) && strcmp(answer, "yes\n") == 0;
+}
+
+static int claim_with(struct port *p, struct span set, const char *path, const char *expected)
+{
+        static uint8_t scratch[SITE_POLICY_MAX];
+        static struct site_policy policy;
+
+        if (p->boot.record.claimed)
+                return complain(p->boot.identity, "a site owns it already; unclaim it first");
+        enum reason reason = site_policy_accept_first(set, &policy, scratch, sizeof(scratch));
+        if (reason != REASON_NONE)
+                return complain(path, reason_explanation(reason));
+        show_policy(&policy);
+        if (!is_compared(&policy, expected))
+                return complain(path, "another digest than the approvers' one; nothing was changed");
+        int r = boot_claim(&p->boot, set, &reason);
+        if (r < 0 || reason != REASON_NONE)
+                return complain(path, r < 0 ? "the flash failed" : reason_explanation(reason));
+        printf("%s belongs to %s now\n", p->boot.identity, p->boot.policy.site);
+        return 0;
+}
+
+static int claim(struct port *p)
+{
+        const char *expected = p->argc == 3 && strcmp(p->argv[1], "--digest") == 0 ? p->argv[2] : NULL;
+        uint8_t *data;
+        size_t size;
+
+        if (p->argc != 1 && !expected)
+                return 2;
+        if (load(p->argv[0], &data, &size) != 0)
+                return 1;
+        int status = claim_with(p, span_of(data, size), p->argv[0], expected);
+        free(data);
+        return status;
+}
+
+static const struct {
+        const char *word;
+        enum port_boot_object object;
+} objects[] = {
+        { "policy", PORT_BOOT_POLICY },
+        { "vendor-keys", PORT_BOOT_VENDOR },
+        { "revocation", PORT_BOOT_REVOCATION },
+};
+
+static int accept_file(struct port *p, enum port_boot_object object, const char *path)
+{
+        enum reason reason;
+        uint8_t *data;
+        size_t size;
+
+        if (load(path, &data, &size) != 0)
+                return 1;
+        int r = boot_accept(&p->boot, object, span_of(data, size), &reason);
+        free(data);
+        if (r < 0 || reason != REASON_NONE)
+                return complain(path, r < 0 ? "the flash failed" : reason_explanation(reason));
+        printf("%s: in force\n", path);
+        return 0;
+}
+
+static int accept(struct port *p)
+{
+        int status = 2;
+
+        for (size_t i = 0; p->argc > 1 && i < sizeof(objects) / sizeof(objects[0]); i++)
+                if (strcmp(p->argv[0], objects[i].word) == 0) {
+                        status = 0;
+                        for (int file = 1; file < p->argc && status == 0; file++)
+                                status = accept_file(p, objects[i].object, p->argv[file]);
+                }
+        return status;
+}
+
+/* What still waits to be told was meant for the site that is forgotten here. */
+static int erase_outbox(const struct port_flash *flash)
+{
+        struct flash_area area = layout_area(flash, LAYOUT_OUTBOX);
+        int r = 0;
+
+        for (uint32_t sector = 0; sector < area.count && r == 0; sector++)
+                r = flash_area_erase(&area, sector);
+        return r;
+}
+
+static int unclaim(struct port *p)
+{
+        if (p->argc != 1)
+                return 2;
+        if (strcmp(p->argv[0], p->boot.identity) != 0)
+                return complain(p->argv[0], "this is another device; say the name of the one to unclaim");
+        if (boot_unclaim(&p->boot) < 0 || erase_outbox(&p->flash.port) < 0)
+                return complain(p->boot.identity, "the flash failed");
+        printf("%s is unclaimed; it waits for a site policy\n", p->boot.identity);
+        return 0;
+}
+
+static const struct {
+        const char *word;
+        int (*run)(struct port *p); /* exit status; 2: wrong use */
+} words[] = {
+        { "show", show },
+        { "claim", claim },
+        { "accept", accept },
+        { "unclaim", unclaim },
+};
+
+static int open_device(struct port *p, const char *path)
+{
+        enum reason trust = REASON_NONE;
+
+        int r = flash_file_open(&p->flash, path);
+        if (r < 0)
+                return complain(path, r == -EBUSY ? "this device runs; stop it first" : strerror(-r));
+        struct boot_board board = { .flash = &p->flash.port };
+        r = boot_open(&p->boot, &board, &trust);
+        if (r < 0)
+                return complain(path, "not the flash of a provisioned device");
+        return trust == REASON_NONE ? 0 : complain(path, "whom it believes is not readable; provision it again");
+}
+
+int main(int argc, char **argv)
+{
+        static struct port p;
+        int status = 2;
+
+        for (size_t i = 0; argc > 3 && strcmp(argv[1], "--flash") == 0 && i < sizeof(words) / sizeof(words[0]); i++)
+                if (strcmp(argv[3], words[i].word) == 0) {
+                        p.argc = argc - 4;
+                        p.argv = argv + 4;
+                        status = open_device(&p, argv[2]);
+                        if (status == 0)
+                                status = words[i].run(&p);
+                }
+        if (status == 2)
+                fprintf(stderr, "usage: device-local --flash FILE show | claim POLICY [--digest HEX] | "
+                                "accept policy|vendor-keys|revocation FILE... | unclaim NAME\n");
+        return status;
+}
