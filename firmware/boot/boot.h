@@ -5,14 +5,14 @@
  * class, sequence, approvals, digest of the memory that will be executed), tries a staged image, and goes back unless
  * that image confirms in time.
  *
- *  - The confirmed slot runs if its manifest is the one that was confirmed, its sequence is not below the floor, and its
- *    image is the manifest's. Who signed and approved it was asked when it was tried: whose keys count may have changed
- *    since, and a device that stops for that would be bricked by its owner's rotation.
+ *  - The confirmed slot runs if its manifest is the one that was confirmed, its sequence is not below the floor, and
+ * its image is the manifest's. Who signed and approved it was asked when it was tried: whose keys count may have
+ * changed since, and a device that stops for that would be bricked by its owner's rotation.
  *  - A staged slot is tried: at most PORT_BOOT_TRIES_MAX times for one manifest, each try needs to be staged anew, and
  *    everything is verified at that start against what is in force then. A power cut takes the staging back, as nobody
  *    knows how long it took.
- *  - k approvals count, or, for a staged slot, a rule of the site policy. There is no clock here: of an approval's window
- *    the end is compared with the time floor, the beginning is not looked at. See docs/firmware.md.
+ *  - k approvals count, or, for a staged slot, a rule of the site policy. There is no clock here: of an approval's
+ * window the end is compared with the time floor, the beginning is not looked at. See docs/firmware.md.
  *  - A start that was a try and did not confirm is over at the next start: back to the confirmed slot.
  *  - Confirming raises the floor to the image's sequence, for ever. An older image never runs again, not even when the
  *    newer one is damaged: then the other slot runs only if it is at the floor or above and has k approvals.

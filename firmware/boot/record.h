@@ -25,7 +25,8 @@ struct boot_record {
         uint8_t policy_digest[SHA256_SIZE]; /* zero: unclaimed */
 };
 
-/* 0 and the newest record; RELAY_E_STATE: none; RELAY_E_MALFORMED; flash errors. *journal is usable after STATE, too. */
+/* 0 and the newest record; RELAY_E_STATE: none; RELAY_E_MALFORMED; flash errors. *journal is usable after STATE, too.
+ */
 int record_load(struct journal *journal, const struct port_flash *flash, struct boot_record *out);
 /* 0: it is in flash, and holds from now on. */
 int record_store(struct journal *journal, const struct boot_record *record);

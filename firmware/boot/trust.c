@@ -96,8 +96,8 @@ int trust_erase(const struct port_flash *flash, unsigned area)
         return r;
 }
 
-int trust_read_set(const struct port_flash *flash, unsigned area, enum trust_object object, uint8_t *buffer, size_t size,
-                   struct span *set)
+int trust_read_set(const struct port_flash *flash, unsigned area, enum trust_object object, uint8_t *buffer,
+                   size_t size, struct span *set)
 {
         struct flash_area where = trust_area(flash, area);
         struct bundle_head head;

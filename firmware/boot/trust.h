@@ -41,11 +41,11 @@ int trust_erase(const struct port_flash *flash, unsigned area);
 
 enum trust_object { TRUST_VENDOR = 0, TRUST_POLICY = 1 };
 /*
- * One signed set of an area into buffer; TRUST_OBJECT_MAX bytes are always enough. 0 and *set, which points into buffer;
- * RELAY_E_STATE, RELAY_E_MALFORMED, flash errors.
+ * One signed set of an area into buffer; TRUST_OBJECT_MAX bytes are always enough. 0 and *set, which points into
+ * buffer; RELAY_E_STATE, RELAY_E_MALFORMED, flash errors.
  */
-int trust_read_set(const struct port_flash *flash, unsigned area, enum trust_object object, uint8_t *buffer, size_t size,
-                   struct span *set);
+int trust_read_set(const struct port_flash *flash, unsigned area, enum trust_object object, uint8_t *buffer,
+                   size_t size, struct span *set);
 /*
  * Reads what the journal says is in force; both digests are compared. policy_digest NULL: unclaimed, *policy stays.
  * REASON_NONE, VENDOR_KEYS_INVALID, POLICY_INVALID, MALFORMED (not readable).

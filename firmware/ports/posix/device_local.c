@@ -37,8 +37,8 @@ static void show_policy(const struct site_policy *policy)
         char digest[POSIX_DIGEST_SIZE];
 
         printf("site            %s\n", policy->site);
-        printf("site policy     epoch %llu, %zu of %zu approvers\n", (unsigned long long)policy->epoch, policy->threshold,
-               policy->approver_count);
+        printf("site policy     epoch %llu, %zu of %zu approvers\n", (unsigned long long)policy->epoch,
+               policy->threshold, policy->approver_count);
         printf("its digest      %s\n", posix_format_digest(policy->digest, digest));
 }
 

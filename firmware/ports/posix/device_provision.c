@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device-provision: the factory of one device. Writes a flash file with identity, key, certificates, vendor key set and a
- * first image in slot A, which counts as confirmed; and claims the device for a site, if it gets a site policy.
+ * device-provision: the factory of one device. Writes a flash file with identity, key, certificates, vendor key set and
+ * a first image in slot A, which counts as confirmed; and claims the device for a site, if it gets a site policy.
  */
 
 #include <errno.h>
@@ -34,7 +34,8 @@ static int complain(const char *what, const char *why)
 
 static int complain_of(const char *what, enum reason object, enum reason reason)
 {
-        fprintf(stderr, "device-provision: %s: %s (%s)\n", what, reason_explanation(object), reason_explanation(reason));
+        fprintf(stderr, "device-provision: %s: %s (%s)\n", what, reason_explanation(object),
+                reason_explanation(reason));
         return -EINVAL;
 }
 
