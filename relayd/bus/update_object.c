@@ -7,6 +7,7 @@
 #include "bus/internal.h"
 #include "bus/nodes.h"
 #include "relay/key.h"
+#include "util/cleanup.h"
 
 bool update_path(char *out, const char *digest_hex)
 {
@@ -137,6 +138,24 @@ static int get_manifest(sd_bus_message *message, void *context, sd_bus_error *er
         return r;
 }
 
+static int get_notes(sd_bus *connection, const char *path, const char *interface, const char *property,
+                     sd_bus_message *reply, void *context, sd_bus_error *error)
+{
+        _cleanup_free_ char *notes = NULL;
+        struct manager_update view;
+
+        (void)connection;
+        (void)interface;
+        (void)property;
+        (void)error;
+        if (!find_view(context, path, &view))
+                return -ENOENT;
+        if (view.notes.size == 0)
+                return sd_bus_message_append(reply, "s", "");
+        notes = strndup((const char *)view.notes.data, view.notes.size);
+        return notes ? sd_bus_message_append(reply, "s", notes) : -ENOMEM;
+}
+
 #define CONSTANT(name, type)         SD_BUS_PROPERTY(name, type, get, 0, SD_BUS_VTABLE_PROPERTY_CONST)
 #define CHANGING(name, type, getter) SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
 const sd_bus_vtable update_vtable[] = {
@@ -155,8 +174,11 @@ const sd_bus_vtable update_vtable[] = {
         CHANGING("BlocksCached", "u", get),
         CONSTANT("Blocks", "u"),
         CHANGING("Devices", "a(ss)", get_devices),
+        CHANGING("ReleaseNotes", "s", get_notes),
         SD_BUS_METHOD_WITH_ARGS("GetManifest", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", envelope), get_manifest,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
-const char *const update_changing[] = { "State", "Approvals", "Needed", "BlocksCached", "Devices", NULL };
+const char *const update_changing[] = {
+        "State", "Approvals", "Needed", "BlocksCached", "Devices", "ReleaseNotes", NULL
+};

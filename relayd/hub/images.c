@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "hub/images.h"
+#include "hub/images_internal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -15,40 +15,6 @@
 #define PAUSE_HOSTILE_MAX 3600000u
 #define ALERT_INTERVAL_MS 3600000u /* one alert for each image in this time */
 #define NEVER             UINT64_MAX
-
-struct image {
-        uint8_t digest[SHA256_SIZE], list_digest[SHA256_SIZE];
-        uint32_t size, blocks, lists;
-        uint8_t *list;      /* blocks * SHA256_SIZE */
-        uint8_t *have_list; /* one byte for each piece, before the list is verified */
-        uint8_t *have;      /* one byte for each block */
-        uint32_t list_count, count;
-        bool list_ok;
-        uint32_t from;   /* no piece before this one is missing */
-        bool whole;      /* every block is staged */
-        uint64_t commit; /* that makes it durable */
-        bool complete;
-        uint64_t pause_until_ms;
-        uint32_t pause_ms;
-        uint64_t alerted_ms;
-};
-
-struct slot {
-        struct image *image; /* NULL: free */
-        bool list;
-        uint32_t index;
-        uint64_t deadline_ms;
-};
-
-struct images {
-        struct store *store;
-        struct images_host host;
-        struct image *images[IMAGES_MAX];
-        size_t count;
-        struct slot slots[IMAGES_WINDOW];
-        bool up;
-        uint64_t fetched, served;
-};
 
 int images_new(struct images **ret, struct store *store, const struct images_host *host)
 {
@@ -83,7 +49,7 @@ struct images *images_free(struct images *images)
         return NULL;
 }
 
-static struct image *find(const struct images *images, const uint8_t digest[SHA256_SIZE])
+struct image *images_find(const struct images *images, const uint8_t digest[SHA256_SIZE])
 {
         for (size_t i = 0; i < images->count; i++)
                 if (memcmp(images->images[i]->digest, digest, SHA256_SIZE) == 0)
@@ -112,7 +78,7 @@ static void slot_release(struct images *images, struct slot *slot)
         *slot = (struct slot){ 0 };
 }
 
-static void release_image(struct images *images, const struct image *image)
+void images_release(struct images *images, const struct image *image)
 {
         for (size_t i = 0; i < IMAGES_WINDOW; i++)
                 if (images->slots[i].image && (!image || images->slots[i].image == image))
@@ -144,7 +110,7 @@ static bool next_missing(struct images *images, struct image *image, uint32_t *i
         return false;
 }
 
-static void fill_window(struct images *images, uint64_t now_ms)
+void images_fill_window(struct images *images, uint64_t now_ms)
 {
         size_t at = 0;
 
@@ -157,7 +123,8 @@ static void fill_window(struct images *images, uint64_t now_ms)
                 if (slot->image)
                         continue;
                 for (; at < images->count && !image; at += image ? 0 : 1)
-                        if (!images->images[at]->whole && images->images[at]->pause_until_ms <= now_ms &&
+                        if (images->images[at]->fetch && !images->images[at]->whole &&
+                            images->images[at]->pause_until_ms <= now_ms &&
                             next_missing(images, images->images[at], &index))
                                 image = images->images[at];
                 if (!image)
@@ -174,7 +141,7 @@ static void fill_window(struct images *images, uint64_t now_ms)
 
 static void pause_image(struct images *images, struct image *image, uint32_t least, uint32_t most, uint64_t now_ms)
 {
-        release_image(images, image);
+        images_release(images, image);
         image->pause_ms = image->pause_ms < least ? least : image->pause_ms >= most / 2 ? most : image->pause_ms * 2;
         image->pause_until_ms = now_ms + image->pause_ms;
 }
@@ -191,7 +158,7 @@ static void complain(struct images *images, struct image *image, enum reason rea
 
 /* ---- what the store has already */
 
-static void forget_list(struct image *image)
+void image_forget_list(struct image *image)
 {
         memset(image->have_list, 0, image->lists);
         image->list_count = 0;
@@ -222,7 +189,7 @@ static int load_block(void *context, uint32_t index, struct span value)
         return 0;
 }
 
-static bool list_is_right(const struct image *image)
+bool image_list_is_right(const struct image *image)
 {
         uint8_t digest[SHA256_SIZE];
 
@@ -238,9 +205,9 @@ static int load(struct images *images, struct image *image)
 
         if (r < 0 && r != -EBADMSG)
                 return r;
-        image->list_ok = list_is_right(image);
+        image->list_ok = image_list_is_right(image);
         if (!image->list_ok) {
-                forget_list(image);
+                image_forget_list(image);
                 return 0;
         }
         r = image_store_walk(images->store, image->digest, IMAGE_PIECE_BLOCK, load_block, image);
@@ -267,10 +234,10 @@ static struct image *image_new(const uint8_t digest[SHA256_SIZE], uint32_t size,
         return image->list && image->have_list && image->have ? image : image_free(image);
 }
 
-int images_want(struct images *images, const uint8_t image[SHA256_SIZE], uint32_t size,
-                const uint8_t list_digest[SHA256_SIZE], uint64_t now_ms)
+int images_keep(struct images *images, const uint8_t image[SHA256_SIZE], uint32_t size,
+                const uint8_t list_digest[SHA256_SIZE])
 {
-        if (find(images, image))
+        if (images_find(images, image))
                 return 0;
         if (images->count == IMAGES_MAX || size > IMAGE_SIZE_MAX)
                 return -E2BIG;
@@ -283,7 +250,18 @@ int images_want(struct images *images, const uint8_t image[SHA256_SIZE], uint32_
                 return r;
         }
         images->images[images->count++] = next;
-        fill_window(images, now_ms);
+        return 0;
+}
+
+int images_want(struct images *images, const uint8_t image[SHA256_SIZE], uint32_t size,
+                const uint8_t list_digest[SHA256_SIZE], uint64_t now_ms)
+{
+        int r = images_keep(images, image, size, list_digest);
+
+        if (r < 0)
+                return r;
+        images_find(images, image)->fetch = true;
+        images_fill_window(images, now_ms);
         return 0;
 }
 
@@ -294,7 +272,7 @@ void images_drop(struct images *images, const uint8_t digest[SHA256_SIZE])
 
                 if (memcmp(image->digest, digest, SHA256_SIZE) != 0)
                         continue;
-                release_image(images, image);
+                images_release(images, image);
                 image_store_delete(images->store, digest, image->lists, image->blocks);
                 image_free(image);
                 images->images[i] = images->images[--images->count];
@@ -304,7 +282,7 @@ void images_drop(struct images *images, const uint8_t digest[SHA256_SIZE])
 
 static bool is_wanted(void *context, const uint8_t digest[SHA256_SIZE])
 {
-        return find(context, digest) != NULL;
+        return images_find(context, digest) != NULL;
 }
 
 int images_sweep(struct images *images)
@@ -318,11 +296,11 @@ void images_uplink(struct images *images, bool up, uint64_t now_ms)
 {
         if (!up) {
                 images->up = false; /* the watches ended with the connection */
-                release_image(images, NULL);
+                images_release(images, NULL);
                 return;
         }
         images->up = true;
-        fill_window(images, now_ms);
+        images_fill_window(images, now_ms);
 }
 
 static void store_failed(struct images *images, struct image *image, int r, uint64_t now_ms)
@@ -339,8 +317,8 @@ static void take_list_piece(struct images *images, struct image *image, uint32_t
         image->list_count++;
         if (image->list_count < image->lists)
                 return;
-        if (!list_is_right(image)) {
-                forget_list(image);
+        if (!image_list_is_right(image)) {
+                image_forget_list(image);
                 complain(images, image, REASON_BLOCK_LIST_DIGEST,
                          "the cloud serves a block list that is not the one "
                          "of the manifest; tried again later",
@@ -352,7 +330,7 @@ static void take_list_piece(struct images *images, struct image *image, uint32_t
                                             image_list_size(image->size, i));
                 int r = image_store_put(images->store, image->digest, IMAGE_PIECE_LIST, i, piece);
                 if (r < 0) {
-                        forget_list(image);
+                        image_forget_list(image);
                         store_failed(images, image, r, now_ms);
                         return;
                 }
@@ -382,7 +360,7 @@ static void take_block(struct images *images, struct image *image, uint32_t inde
         image->pause_ms = 0;
 }
 
-static void finish_if_whole(struct images *images, struct image *image)
+void images_finish(struct images *images, struct image *image)
 {
         if (!image->list_ok || image->whole || image->count < image->blocks)
                 return;
@@ -411,7 +389,7 @@ static void take_piece(struct images *images, struct image *image, const struct 
 
 void images_message(struct images *images, const struct topic_parts *topic, struct span payload, uint64_t now_ms)
 {
-        struct image *image = find(images, topic->digest);
+        struct image *image = images_find(images, topic->digest);
 
         /* an empty payload clears a retained message: the piece may come yet */
         if (!image || payload.size == 0)
@@ -421,9 +399,9 @@ void images_message(struct images *images, const struct topic_parts *topic, stru
                 return;
         slot_release(images, slot);
         take_piece(images, image, topic, payload, now_ms);
-        finish_if_whole(images, image);
+        images_finish(images, image);
         images->host.progress(images->host.context, image->digest);
-        fill_window(images, now_ms);
+        images_fill_window(images, now_ms);
 }
 
 void images_durable(struct images *images, uint64_t commit)
@@ -448,7 +426,7 @@ void images_tick(struct images *images, uint64_t now_ms)
         for (size_t i = 0; i < images->count; i++)
                 if (images->images[i]->pause_until_ms <= now_ms)
                         images->images[i]->pause_until_ms = 0;
-        fill_window(images, now_ms);
+        images_fill_window(images, now_ms);
 }
 
 uint64_t images_deadline(const struct images *images)
@@ -469,14 +447,14 @@ uint64_t images_deadline(const struct images *images)
 
 bool images_complete(const struct images *images, const uint8_t digest[SHA256_SIZE])
 {
-        const struct image *image = find(images, digest);
+        const struct image *image = images_find(images, digest);
 
         return image && image->complete;
 }
 
 bool images_progress(const struct images *images, const uint8_t digest[SHA256_SIZE], uint32_t *have, uint32_t *of)
 {
-        const struct image *image = find(images, digest);
+        const struct image *image = images_find(images, digest);
 
         if (!image)
                 return false;

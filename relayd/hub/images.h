@@ -40,6 +40,20 @@ struct images *images_free(struct images *images);
  */
 int images_want(struct images *images, const uint8_t image[SHA256_SIZE], uint32_t size,
                 const uint8_t list_digest[SHA256_SIZE], uint64_t now_ms);
+/* The same without asking the cloud for anything: what is there stays, the rest may be imported. */
+int images_keep(struct images *images, const uint8_t image[SHA256_SIZE], uint32_t size,
+                const uint8_t list_digest[SHA256_SIZE]);
+#define IMAGES_WRONG 1 /* does not fit its digest: not kept */
+/* The block list of a kept image, whole: 0, IMAGES_WRONG, -ENOENT, or the store's error. */
+int images_import_list(struct images *images, const uint8_t image[SHA256_SIZE], struct span list, uint64_t now_ms);
+/*
+ * Consecutive blocks from *index on; those that are there already are checked, too. *index: the one after the last that
+ * was right. 0, IMAGES_WRONG (what stood before it is kept), -ENOENT: not kept or without a list, or the store's error.
+ */
+int images_import(struct images *images, const uint8_t image[SHA256_SIZE], uint32_t *index, struct span bytes,
+                  uint64_t now_ms);
+/* the first block that is missing; the number of blocks if there is none */
+uint32_t images_next(const struct images *images, const uint8_t image[SHA256_SIZE]);
 /* No known update needs it: stops fetching, deletes its records. */
 void images_drop(struct images *images, const uint8_t image[SHA256_SIZE]);
 /* Deletes the records of every image that is not wanted; call once after the wanted ones are named at start. */

@@ -8,6 +8,7 @@
  * caller: who asks, for the audit log ("uid:1000"); never NULL.
  */
 
+#include "hub/update_import.h"
 #include "hub/views.h"
 
 struct manager;
@@ -67,6 +68,15 @@ int manager_walk_events(struct manager *m, uint64_t from, int (*fn)(void *contex
 /* Deletes what was exported, up to this number. Refused on a relay with an uplink, which takes them itself. */
 int manager_drop_events(struct manager *m, const char *caller, uint64_t through, uint32_t *dropped,
                         struct refusal *refusal);
+
+/*
+ * An update from a file: envelope, block list of its image, release notes; for these devices, or (count 0) for every
+ * registered one of its class. digest: of its manifest. *next: the first block that is missing, of *blocks.
+ */
+int manager_import_update(struct manager *m, const char *caller, struct update_import *import,
+                          uint8_t digest[SHA256_SIZE], uint32_t *next, uint32_t *blocks, struct refusal *refusal);
+int manager_import_image(struct manager *m, const uint8_t digest[SHA256_SIZE], uint32_t first, struct span bytes,
+                         uint32_t *next, uint32_t *blocks, struct refusal *refusal);
 
 /*
  * Changes the country policy: for good, or with confirm_s for so many seconds unless manager_confirm_country() comes.

@@ -4,8 +4,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "hub/manager_internal.h"
+#include "relay/manifest.h"
+#include "util/cleanup.h"
 
 /* ---- events */
 static bool starts_with(struct span text, struct span prefix)
@@ -100,4 +104,52 @@ int manager_drop_events(struct manager *m, const char *caller, uint64_t through,
                 manager_audit(m, caller, AUDIT_EVENTS_DROPPED, "", detail);
         }
         return 0;
+}
+
+/* ---- updates */
+/* Those that the update is for, if nobody names any: found by what the manifest says; verified is it later. */
+static int devices_of_class(const struct manager *m, struct update_import *import, const char ***names)
+{
+        struct manifest_unverified manifest;
+
+        if (manifest_decode(import->envelope, &manifest) != REASON_NONE)
+                return 0;
+        *names = calloc(m->registry.count + 1, sizeof(**names));
+        if (!*names)
+                return -ENOMEM;
+        for (size_t i = 0; i < m->registry.count; i++) {
+                const struct device *d = m->registry.sorted[i];
+                if (d->registration == REGISTRATION_REGISTERED &&
+                    memcmp(d->class_id, manifest.fields.class_id, CLASS_ID_SIZE) == 0)
+                        (*names)[import->device_count++] = d->identity;
+        }
+        import->devices = *names;
+        return 0;
+}
+
+int manager_import_update(struct manager *m, const char *caller, struct update_import *import,
+                          uint8_t digest[SHA256_SIZE], uint32_t *next, uint32_t *blocks, struct refusal *refusal)
+{
+        _cleanup_free_ const char **names = NULL;
+        int result;
+
+        manager_refresh(m);
+        result = import->device_count == 0 ? devices_of_class(m, import, &names) : 0;
+        if (result == 0)
+                result = updates_import(updater_updates(m->updater), caller, import, digest, refusal);
+        if (result == 0)
+                (void)updates_import_progress(updater_updates(m->updater), digest, next, blocks);
+        return result;
+}
+
+int manager_import_image(struct manager *m, const uint8_t digest[SHA256_SIZE], uint32_t first, struct span bytes,
+                         uint32_t *next, uint32_t *blocks, struct refusal *refusal)
+{
+        int result;
+
+        manager_refresh(m);
+        result = updates_import_image(updater_updates(m->updater), digest, first, bytes, refusal);
+        if (result == 0)
+                (void)updates_import_progress(updater_updates(m->updater), digest, next, blocks);
+        return result;
 }

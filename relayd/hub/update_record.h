@@ -3,7 +3,7 @@
 /*
  * Records of STORE_UPDATES. Under a manifest digest: {0: 1, 1: envelope (bstr), 2: received (uint), 3: denied (bool),
  * 4: why (tstr)}. Under manifest digest + device: {0: 1, 1: status (tstr), 2: progress (uint), 3: reason (tstr),
- * 4: installed (bool), 5: shown (bool)}.
+ * 4: installed (bool), 5: shown (bool)}. Under manifest digest + ".import", if it came in a file: its release notes.
  */
 
 #include "policy/update.h"

@@ -111,7 +111,7 @@ static bool decide_all(struct updates *u, struct update *update)
 
 static bool needs_image(const struct update *update)
 {
-        return update->state == UPDATE_APPROVED;
+        return update->state == UPDATE_APPROVED || (update->state == UPDATE_PENDING && update->imported);
 }
 
 void updates_release_image(struct updates *u, const struct update *update)
@@ -142,7 +142,14 @@ static void manage_image(struct updates *u, const struct update *update)
         case UPDATE_SUPERSEDED:
                 updates_release_image(u, update);
                 break;
-        case UPDATE_PENDING: /* its approvals may be outside their window only: what is fetched stays */
+        case UPDATE_PENDING:
+                /* what came in a file waits here for its approvals */
+                if (update->imported &&
+                    images_keep(u->images, fields->image_digest, fields->image_size, fields->block_list_digest) < 0)
+                        u->host.alert(u->host.context, "", REASON_STORE_FULL,
+                                      "the image of an imported update cannot be kept: the image cache is full; deny "
+                                      "updates that are not wanted any more, and import it again");
+                /* its approvals may be outside their window only: what is fetched stays */
                 break;
         }
 }

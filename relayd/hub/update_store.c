@@ -28,6 +28,14 @@ static struct span approval_key(uint8_t out[APPROVAL_KEY], const uint8_t digest[
         return span_of(out, APPROVAL_KEY);
 }
 
+/* no device's name has a dot */
+#define IMPORT_SUFFIX SPAN_LITERAL(".import")
+
+static struct span import_key(uint8_t out[DEVICE_KEY_MAX], const struct update *update)
+{
+        return device_key(out, update, ".import");
+}
+
 int update_store(struct store *store, const struct update *update)
 {
         const struct update_record record = { update->manifest.envelope, update->received, update->denied,
@@ -55,6 +63,13 @@ int update_store_device(struct store *store, const struct update *update, struct
         return r;
 }
 
+int update_store_import(struct store *store, const struct update *update)
+{
+        uint8_t key[DEVICE_KEY_MAX];
+
+        return store_put(store, STORE_UPDATES, import_key(key, update), span_of(update->notes, update->notes_size));
+}
+
 int update_store_approval(struct store *store, const uint8_t digest[SHA256_SIZE], const uint8_t key_id[KEY_ID_SIZE],
                           struct span sign1)
 {
@@ -69,6 +84,8 @@ void update_store_delete(struct store *store, const struct update *update)
 
         /* deletes are always taken, or the store has failed for good, which its owner hears of elsewhere */
         (void)store_delete(store, STORE_UPDATES, SPAN_OF(update->digest));
+        if (update->imported)
+                (void)store_delete(store, STORE_UPDATES, import_key(key, update));
         for (size_t i = 0; i < update->device_count; i++)
                 (void)store_delete(store, STORE_UPDATES, device_key(key, update, update->devices[i].name));
         for (size_t i = 0; i < update->approval_count; i++)
@@ -123,12 +140,25 @@ static int load_device(struct load *load, struct span key, struct span value)
         return 0;
 }
 
+static int load_import(struct load *load, struct span key, struct span value)
+{
+        struct update *update = update_table_find(load->table, key.data);
+
+        if (!update || !span_is_utf8(value))
+                return -EBADMSG;
+        return update_set_imported(update, value);
+}
+
 /* An update's own record comes before those of its devices, as its key is their prefix. */
 static int load_record(void *context, struct span key, struct span value)
 {
         if (key.size < SHA256_SIZE)
                 return -EBADMSG;
-        return key.size == SHA256_SIZE ? load_update(context, value) : load_device(context, key, value);
+        if (key.size == SHA256_SIZE)
+                return load_update(context, value);
+        if (span_equal(span_slice(key, SHA256_SIZE, key.size), IMPORT_SUFFIX))
+                return load_import(context, key, value);
+        return load_device(context, key, value);
 }
 
 static int load_approval(void *context, struct span key, struct span value)

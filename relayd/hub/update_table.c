@@ -35,10 +35,26 @@ struct update *update_free(struct update *update)
                 for (size_t i = 0; i < update->approval_count; i++)
                         free(update->approvals[i].sign1);
                 free(update->devices);
+                free(update->notes);
                 free(update->bytes);
                 free(update);
         }
         return NULL;
+}
+
+int update_set_imported(struct update *update, struct span notes)
+{
+        char *copy = malloc(notes.size + 1);
+
+        if (!copy)
+                return -ENOMEM;
+        if (notes.size > 0)
+                memcpy(copy, notes.data, notes.size);
+        free(update->notes);
+        update->notes = copy;
+        update->notes_size = notes.size;
+        update->imported = true;
+        return 0;
 }
 
 /* the device's place, or where it belongs */

@@ -30,6 +30,9 @@ struct update {
         uint64_t received;
         bool denied;
         char why[UPDATE_WHY_SIZE];
+        bool imported; /* from a file: its image is kept although nobody approved it yet */
+        char *notes;   /* release notes of the file, or NULL */
+        size_t notes_size;
         struct update_approval approvals[SITE_APPROVERS_MAX];
         size_t approval_count;
         struct update_device *devices; /* ascending by name */
@@ -46,6 +49,8 @@ struct update_table {
 struct update *update_new(const struct manifest_verified *manifest, uint64_t received);
 struct update *update_free(struct update *update);
 struct update_device *update_find_device(const struct update *update, const char *device);
+/* It came in a file, with these notes (copied). 0, -ENOMEM */
+int update_set_imported(struct update *update, struct span notes);
 /* Finds or adds; NULL: no memory, or UPDATES' limit max is reached */
 struct update_device *update_add_device(struct update *update, const char *device, size_t max);
 /* Copies sign1; replaces what this approver gave before. 0, -ENOMEM, -ENOSPC */
@@ -64,6 +69,7 @@ int update_store(struct store *store, const struct update *update);
 int update_store_device(struct store *store, const struct update *update, struct update_device *device);
 int update_store_approval(struct store *store, const uint8_t digest[SHA256_SIZE], const uint8_t key_id[KEY_ID_SIZE],
                           struct span sign1);
+int update_store_import(struct store *store, const struct update *update);  /* that it was imported, and its notes */
 void update_store_delete(struct store *store, const struct update *update); /* with devices and approvals */
 /*
  * Reads everything; vendor: every manifest is verified again; policy: every approval. Approvals of keys that are no

@@ -29,6 +29,7 @@ static void fill(const struct updates *u, const struct update *update, struct ma
                 .blocks = image_block_count(fields->image_size),
                 .envelope = update->manifest.envelope,
                 .device_count = (uint32_t)update->device_count,
+                .notes = span_of(update->notes, update->notes_size),
         };
         memcpy(out->digest, update->digest, SHA256_SIZE);
         memcpy(out->image_digest, fields->image_digest, SHA256_SIZE);

@@ -353,6 +353,11 @@ struct decision updater_verdict(struct updater *u, const char *name, const uint8
         return DECISION_DENY(REASON_GATE_CLOSED);
 }
 
+struct updates *updater_updates(struct updater *u)
+{
+        return u->updates;
+}
+
 /* ---- what is shown */
 
 void updater_view(const struct updater *u, struct manager_view *out)

@@ -70,6 +70,9 @@ uint64_t updater_approval_epoch(const struct updater *updater);
 /* The gate's word on this update for this device now: allowed is "open". */
 struct decision updater_verdict(struct updater *updater, const char *device, const uint8_t digest[SHA256_SIZE]);
 
+struct updates;
+struct updates *updater_updates(struct updater *updater); /* for hub/update_import.h */
+
 /* Fills gate, policy, image_bytes_fetched, image_bytes_served. */
 void updater_view(const struct updater *updater, struct manager_view *out);
 int updater_walk(struct updater *updater, int (*fn)(void *context, const struct manager_update *update), void *context);

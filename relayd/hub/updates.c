@@ -130,7 +130,8 @@ static const char *version_of(const struct manifest_verified *manifest, char out
         return span_to_string(manifest->fields.version, out, MANIFEST_TEXT_MAX + 1) ? out : "?";
 }
 
-static enum reason add_update(struct updates *u, const struct manifest_verified *manifest, struct update **ret)
+static enum reason add_update(struct updates *u, const struct manifest_verified *manifest, const char *importer,
+                              struct update **ret)
 {
         char hex[2 * SHA256_SIZE + 1], version[MANIFEST_TEXT_MAX + 1];
 
@@ -144,14 +145,15 @@ static enum reason add_update(struct updates *u, const struct manifest_verified 
                 update_free(update);
                 return reason != REASON_NONE ? reason : REASON_QUOTA;
         }
-        u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK, AUDIT_UPDATE_OFFERED,
+        u->host.audit(u->host.context, importer ? importer : AUDIT_ACTOR_UPLINK,
+                      importer ? AUDIT_UPDATE_IMPORTED : AUDIT_UPDATE_OFFERED,
                       span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)), version_of(manifest, version));
         *ret = update;
         return REASON_NONE;
 }
 
 /* Whom it is for: known here, and of the class the manifest names. */
-static enum reason check_device(struct updates *u, const char *device, const struct manifest_verified *manifest)
+enum reason updates_check_device(struct updates *u, const char *device, const struct manifest_verified *manifest)
 {
         static const uint8_t unknown[CLASS_ID_SIZE];
         uint8_t class_id[CLASS_ID_SIZE] = { 0 };
@@ -165,9 +167,10 @@ static enum reason check_device(struct updates *u, const char *device, const str
         return REASON_NONE;
 }
 
-static enum reason take_offer(struct updates *u, const char *device, const struct manifest_verified *manifest)
+enum reason updates_take(struct updates *u, const char *device, const struct manifest_verified *manifest,
+                         const char *importer)
 {
-        enum reason reason = check_device(u, device, manifest);
+        enum reason reason = updates_check_device(u, device, manifest);
         struct update *update = update_table_find(&u->table, manifest->digest);
         bool is_new = !update;
 
@@ -176,7 +179,7 @@ static enum reason take_offer(struct updates *u, const char *device, const struc
         if (update && update_find_device(update, device))
                 return REASON_NONE;
         if (!update) {
-                reason = add_update(u, manifest, &update);
+                reason = add_update(u, manifest, importer, &update);
                 if (reason != REASON_NONE)
                         return reason;
         }
@@ -208,7 +211,7 @@ enum reason updates_offer(struct updates *u, const char *device, struct span env
         }
         reason = manifest_verify(&manifest, &u->anchors->vendor, &verified);
         if (reason == REASON_NONE)
-                reason = take_offer(u, device, &verified);
+                reason = updates_take(u, device, &verified, NULL);
         return reason == REASON_NONE ? REASON_NONE : refuse_offer(u, device, manifest.digest, reason);
 }
 

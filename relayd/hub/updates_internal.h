@@ -38,5 +38,10 @@ struct decision updates_gate(const struct updates *updates, const struct update 
 void updates_refresh_device(struct updates *updates, const char *device);
 void updates_publish_approval(struct updates *updates, const struct update *update,
                               const struct update_approval *approval, bool to_cloud);
+/* Is the device known here, and of the class the manifest names? */
+enum reason updates_check_device(struct updates *updates, const char *device, const struct manifest_verified *manifest);
+/* A verified manifest for this device. importer: who brought it in a file, or NULL: the cloud offers it. */
+enum reason updates_take(struct updates *updates, const char *device, const struct manifest_verified *manifest,
+                         const char *importer);
 /* Drops images no update needs, once this one is gone or superseded. */
 void updates_release_image(struct updates *updates, const struct update *update);

@@ -61,6 +61,7 @@ struct manager_update {
         uint32_t blocks_cached, blocks;
         struct span envelope;
         uint32_t device_count; /* see manager_update_device_at() */
+        struct span notes;     /* release notes of the file it came in; nobody signed them */
 };
 
 struct alert_view {
