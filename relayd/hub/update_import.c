@@ -34,12 +34,14 @@ static int answer(struct refusal *refusal, enum reason reason)
                                      : refuse(refusal, reason, "the update is refused: %s", reason_explanation(reason));
 }
 
-static bool is_text(struct span notes)
+/* What could not stand in an update file is not taken either: sizes, and what the notes could do to a terminal. */
+static bool fits_file(const struct update_import *in)
 {
-        for (size_t i = 0; i < notes.size; i++)
-                if ((notes.data[i] < ' ' && notes.data[i] != '\n' && notes.data[i] != '\t') || notes.data[i] == 0x7f)
-                        return false;
-        return span_is_utf8(notes);
+        uint8_t head[UPDATE_FILE_HEAD_MAX];
+        struct writer w;
+
+        writer_init(&w, head, sizeof(head));
+        return update_file_encode_head(&w, in->envelope, in->notes, 1) == RELAY_OK;
 }
 
 static int check_manifest(struct updates *u, const struct update_import *in, struct manifest_verified *out,
@@ -51,8 +53,8 @@ static int check_manifest(struct updates *u, const struct update_import *in, str
 
         if (in->envelope.size > MANIFEST_MAX || in->notes.size > UPDATE_FILE_NOTES_MAX)
                 return answer(refusal, REASON_TOO_LARGE);
-        if (!is_text(in->notes))
-                return refuse(refusal, REASON_MALFORMED, "the release notes are no text");
+        if (!fits_file(in))
+                return refuse(refusal, REASON_MALFORMED, "the release notes are no text that can be shown");
         if (!u->anchors->vendor_set)
                 return refuse(refusal, REASON_VENDOR_KEYS_INVALID,
                               "this relay has no vendor key set to check the update with; import it first "
