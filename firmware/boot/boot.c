@@ -186,6 +186,7 @@ static int try_spare(struct boot *b, struct boot_record *next, enum attempt atte
         if (reason != REASON_NONE) {
                 next->trial = BOOT_TRIAL_NONE;
                 next->tried = BOOT_TRIED_REFUSED;
+                b->refused = reason;
                 return BOOT_RECOVERY;
         }
         note_tried(next, manifest.digest);
@@ -291,14 +292,22 @@ int boot_confirm(struct boot *b)
         return store(b, &next);
 }
 
+static enum reason tried_reason(const struct boot *b)
+{
+        switch (b->record.tried) {
+        case BOOT_TRIED_NOTHING:
+                return REASON_NONE;
+        case BOOT_TRIED_NOT_CONFIRMED:
+                return REASON_NOT_CONFIRMED;
+        case BOOT_TRIED_REFUSED:
+                /* reasons have no numbers that could be kept: at a later start the likeliest one stands for all */
+                return b->refused != REASON_NONE ? b->refused : REASON_IMAGE_DIGEST;
+        }
+        return REASON_NONE;
+}
+
 void boot_status(const struct boot *b, struct port_boot_status *out)
 {
-        static const enum reason reasons[] = {
-                [BOOT_TRIED_NOTHING] = REASON_NONE,
-                [BOOT_TRIED_NOT_CONFIRMED] = REASON_NOT_CONFIRMED,
-                [BOOT_TRIED_REFUSED] = REASON_IMAGE_DIGEST,
-        };
-
         *out = (struct port_boot_status){
                 .boot = b->record.boot,
                 .slot = (uint8_t)b->running,
@@ -306,7 +315,7 @@ void boot_status(const struct boot *b, struct port_boot_status *out)
                 .floor = b->record.floor,
                 .sequence = b->image.sequence,
                 .tries = b->record.tries,
-                .tried_reason = reasons[b->record.tried],
+                .tried_reason = tried_reason(b),
                 .policy_epoch = b->policy.epoch,
                 .vendor_epoch = b->vendor.epoch,
                 .approval_epoch = b->record.epoch_floor,

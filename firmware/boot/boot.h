@@ -69,6 +69,8 @@ struct boot {
         uint8_t class_id[CLASS_ID_SIZE];
         unsigned running; /* slot */
         struct boot_image image;
+        enum reason
+                refused; /* why this start did not try the staged image; REASON_NONE: nothing was staged, or tried */
         union boot_room room;
 };
 

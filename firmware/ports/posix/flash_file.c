@@ -16,7 +16,7 @@
 #include "ports/posix/posix.h"
 
 #define FLASH_SIZE ((size_t)LAYOUT_SECTORS * LAYOUT_SECTOR_SIZE)
-#define LOCK_TRIES 200 /* ten seconds */
+#define LOCK_TRIES 100 /* five seconds */
 
 int flash_file_create(const char *path)
 {

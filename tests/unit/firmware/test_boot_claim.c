@@ -26,9 +26,9 @@ static void test_unclaimed_device_waits(void **state)
         open_unclaimed();
         for (unsigned i = 0; i < 2; i++) {
                 assert_int_equal(made_start(&device, &outcome), BOOT_UNCLAIMED);
-                assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&policy, old_pair, 2)),
+                assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&policy, old_pair, 2)),
                                  REASON_NOT_AUTHORISED);
-                assert_int_equal(accept(PORT_BOOT_REVOCATION, made_revocation("site-1", 3, 0, old_pair, 2)),
+                assert_int_equal(hand_over(PORT_BOOT_REVOCATION, made_revocation("site-1", 3, 0, old_pair, 2)),
                                  REASON_NOT_AUTHORISED);
         }
         assert_int_equal(claim(&policy, 2), REASON_NONE);
@@ -77,9 +77,9 @@ static void test_unclaimed_again(void **state)
         assert_int_equal(write_and_stage(&second), REASON_NONE);
         assert_runs(&second);
         assert_int_equal(boot_confirm(&device.boot), 0);
-        revoke(7, 1800000000);
+        revoke_to(7, 1800000000);
         struct vendor_keys keys = rotated_vendor();
-        assert_int_equal(accept(PORT_BOOT_VENDOR, vendor_successor(&keys)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_VENDOR, vendor_successor(&keys)), REASON_NONE);
         assert_true(holds_text("cloud.example"));
         assert_int_equal(boot_unclaim(&device.boot), 0);
         assert_false(holds_text("cloud.example"));

@@ -7,7 +7,7 @@ static void test_revoked_epoch_starts_no_new_try(void **state)
         struct approval renewed = sample_approval(second.manifest);
 
         (void)state;
-        revoke(2, 1700000000);
+        revoke_to(2, 1700000000);
         assert_int_equal(write_and_stage(&second), REASON_REVOKED_EPOCH);
         assert_runs(&first);
         assert_int_equal(status.approval_epoch, 2);
@@ -16,9 +16,10 @@ static void test_revoked_epoch_starts_no_new_try(void **state)
         made_approve(&second, renewed, old_pair);
         assert_int_equal(write_and_stage(&second), REASON_NONE);
         /* revoked between the staging and the start */
-        revoke(3, 1700000000);
+        revoke_to(3, 1700000000);
         assert_runs(&first);
         assert_int_equal(outcome.reasons[1], REASON_REVOKED_EPOCH);
+        assert_int_equal(status.tried_reason, REASON_REVOKED_EPOCH);
 }
 
 static void test_confirmed_image_survives_a_revocation(void **state)
@@ -26,10 +27,10 @@ static void test_confirmed_image_survives_a_revocation(void **state)
         (void)state;
         assert_int_equal(write_and_stage(&second), REASON_NONE);
         assert_runs(&second);
-        revoke(2, 1700000000); /* while it is on trial */
+        revoke_to(2, 1700000000); /* while it is on trial */
         assert_int_equal(boot_confirm(&device.boot), 0);
         assert_runs(&second);
-        revoke(9, 1700000001);
+        revoke_to(9, 1700000001);
         assert_runs(&second);
         assert_true(status.confirmed);
 }
@@ -39,7 +40,7 @@ static void test_unconfirmed_image_is_not_tried_again_after_a_revocation(void **
         (void)state;
         assert_int_equal(write_and_stage(&second), REASON_NONE);
         assert_runs(&second);
-        revoke(2, 1700000000);
+        revoke_to(2, 1700000000);
         assert_runs(&first); /* it did not confirm */
         assert_int_equal(stage(), REASON_REVOKED_EPOCH);
 }
@@ -49,19 +50,19 @@ static void test_epoch_and_time_never_fall(void **state)
         struct site_policy next = made_next_policy(&device.boot.policy);
 
         (void)state;
-        revoke(5, 1800000000);
-        assert_int_equal(accept(PORT_BOOT_REVOCATION, made_revocation("site-1", 5, 1900000000, old_pair, 2)),
+        revoke_to(5, 1800000000);
+        assert_int_equal(hand_over(PORT_BOOT_REVOCATION, made_revocation("site-1", 5, 1900000000, old_pair, 2)),
                          REASON_OLD_EPOCH);
-        assert_int_equal(accept(PORT_BOOT_REVOCATION, made_revocation("site-1", 4, 1900000000, old_pair, 2)),
+        assert_int_equal(hand_over(PORT_BOOT_REVOCATION, made_revocation("site-1", 4, 1900000000, old_pair, 2)),
                          REASON_OLD_EPOCH);
-        assert_int_equal(accept(PORT_BOOT_REVOCATION, made_revocation("site-1", 6, 1900000000, old_pair, 1)),
+        assert_int_equal(hand_over(PORT_BOOT_REVOCATION, made_revocation("site-1", 6, 1900000000, old_pair, 1)),
                          REASON_UNDER_SIGNED);
-        assert_int_equal(accept(PORT_BOOT_REVOCATION, made_revocation("site-2", 6, 1900000000, old_pair, 2)),
+        assert_int_equal(hand_over(PORT_BOOT_REVOCATION, made_revocation("site-2", 6, 1900000000, old_pair, 2)),
                          REASON_WRONG_SITE);
         next.approval_epoch = 3;
         next.issued = 1700000000;
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
-        revoke(6, 1750000000);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
+        revoke_to(6, 1750000000);
         assert_runs(&first);
         assert_int_equal(status.approval_epoch, 6);
         assert_int_equal(status.time_floor, 1800000000);
@@ -79,9 +80,9 @@ static void test_windows_against_the_time_floor(void **state)
         window.not_after = 1700000200;
         made_approve(&second, window, old_pair);
         assert_int_equal(write_and_stage(&second), REASON_NONE);
-        revoke(2, 1700000200);
+        revoke_to(2, 1700000200);
         assert_int_equal(stage(), REASON_NONE);
-        revoke(3, 1700000201);
+        revoke_to(3, 1700000201);
         assert_int_equal(stage(), REASON_OUTSIDE_WINDOW);
         assert_runs(&first);
         assert_int_equal(outcome.reasons[1], REASON_OUTSIDE_WINDOW);
@@ -99,7 +100,7 @@ static void test_confirmed_image_survives_the_end_of_its_window(void **state)
         assert_int_equal(write_and_stage(&second), REASON_NONE);
         assert_runs(&second);
         assert_int_equal(boot_confirm(&device.boot), 0);
-        revoke(2, 1800000000);
+        revoke_to(2, 1800000000);
         assert_runs(&second);
 }
 
@@ -117,13 +118,13 @@ static void test_rule_approves(void **state)
 
         (void)state;
         add_rule(&next, "routine");
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
         assert_int_equal(made_write(&device, 1, &second, 0), 0);
         assert_int_equal(stage(), REASON_NOT_APPROVED); /* it is marked "security" */
 
         next = made_next_policy(&device.boot.policy);
         add_rule(&next, "security");
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
         assert_int_equal(stage(), REASON_NONE);
         assert_runs(&second);
         assert_int_equal(boot_confirm(&device.boot), 0);
@@ -131,7 +132,7 @@ static void test_rule_approves(void **state)
         /* the rule goes, and the image stays */
         next = made_next_policy(&device.boot.policy);
         next.rule_count = 0;
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
         assert_runs(&second);
         assert_int_equal(made_write(&device, 0, &third, 0), 0);
         assert_int_equal(stage(), REASON_NOT_APPROVED);
@@ -144,7 +145,7 @@ static void test_rule_is_no_way_back_from_damage(void **state)
 
         (void)state;
         add_rule(&next, "security");
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
         assert_int_equal(made_write(&device, 1, &second, 0), 0);
         device.memory[18 * LAYOUT_SECTOR_SIZE + 100] ^= 1;
         assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);

@@ -12,7 +12,7 @@ static void test_policy_successor_is_in_force_and_stays(void **state)
         (void)state;
         next.approval_epoch = 1;
         next.issued = 1700000000;
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
         for (unsigned i = 0; i < 2; i++) {
                 boot_status(&device.boot, &status);
                 assert_int_equal(status.policy_epoch, 2);
@@ -25,7 +25,7 @@ static void test_policy_successor_is_in_force_and_stays(void **state)
         }
         /* and the next one, into the area where the first policy was */
         next = made_next_policy(&device.boot.policy);
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, all_four + 1, 2)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four + 1, 2)), REASON_NONE);
         assert_runs(&first);
         assert_int_equal(status.policy_epoch, 3);
 }
@@ -97,7 +97,7 @@ static void test_policies_that_change_nothing(void **state)
                 if (rows[i].change)
                         rows[i].change(&next);
                 memcpy(before, device.memory, sizeof(before));
-                refusal = accept(PORT_BOOT_POLICY, made_policy_set(&next, all_four + rows[i].first, rows[i].count));
+                refusal = hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four + rows[i].first, rows[i].count));
                 if (refusal != rows[i].expected)
                         fail_msg("%s: %s", rows[i].name, reason_name(refusal));
                 if (refusal != REASON_NONE)
@@ -105,9 +105,9 @@ static void test_policies_that_change_nothing(void **state)
         }
         /* told again */
         struct site_policy same = device.boot.policy;
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&same, all_four, 4)), REASON_OLD_POLICY);
-        assert_int_equal(accept(PORT_BOOT_POLICY, SPAN_LITERAL("rubbish")), REASON_MALFORMED);
-        assert_int_equal(accept(PORT_BOOT_POLICY, SPAN_EMPTY), REASON_MALFORMED);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&same, all_four, 4)), REASON_OLD_POLICY);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, SPAN_LITERAL("rubbish")), REASON_MALFORMED);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, SPAN_EMPTY), REASON_MALFORMED);
         assert_runs(&first);
         assert_int_equal(status.policy_epoch, 2);
 }
@@ -117,7 +117,7 @@ static void test_rotated_approver_no_longer_counts(void **state)
         struct site_policy next = rotated();
 
         (void)state;
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
         assert_int_equal(write_and_stage(&second), REASON_NOT_APPROVED);
         made_approve(&second, sample_approval(second.manifest), all_four + 2);
         assert_int_equal(write_and_stage(&second), REASON_NONE);
@@ -133,7 +133,7 @@ static void test_confirmed_image_survives_rotation_of_its_approvers(void **state
         assert_runs(&second);
         assert_int_equal(boot_confirm(&device.boot), 0);
         for (size_t i = 0; i < 3; i++) {
-                assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
+                assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
                 assert_runs(&second);
                 assert_true(status.confirmed);
                 next = made_next_policy(&device.boot.policy);
@@ -146,7 +146,7 @@ static void test_staged_image_needs_the_new_approvers(void **state)
 
         (void)state;
         assert_int_equal(write_and_stage(&second), REASON_NONE);
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
         assert_runs(&first);
         assert_int_equal(outcome.reasons[1], REASON_NOT_APPROVED);
 }
@@ -159,7 +159,7 @@ static void test_vendor_successor_is_in_force_and_stays(void **state)
         struct vendor_keys next = rotated_vendor();
 
         (void)state;
-        assert_int_equal(accept(PORT_BOOT_VENDOR, vendor_successor(&next)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_VENDOR, vendor_successor(&next)), REASON_NONE);
         assert_runs(&first); /* signed by the old keys: it was tried and confirmed under them */
         assert_int_equal(status.vendor_epoch, 2);
         assert_int_equal(status.policy_epoch, 1);
@@ -175,7 +175,7 @@ static void test_staged_image_needs_the_new_vendor_keys(void **state)
 
         (void)state;
         assert_int_equal(write_and_stage(&second), REASON_NONE);
-        assert_int_equal(accept(PORT_BOOT_VENDOR, vendor_successor(&next)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_VENDOR, vendor_successor(&next)), REASON_NONE);
         assert_runs(&first);
         assert_int_equal(outcome.reasons[1], REASON_ORGANISATION_SIGNATURE);
 }
@@ -228,7 +228,8 @@ static void test_vendor_sets_that_change_nothing(void **state)
                 next.epoch = rows[i].epoch;
                 next.command[0] = key_of(rows[i].command);
                 memcpy(before, device.memory, sizeof(before));
-                enum reason refusal = accept(PORT_BOOT_VENDOR, made_vendor_set(&next, rows[i].signers, rows[i].count));
+                enum reason refusal = hand_over(PORT_BOOT_VENDOR,
+                                                made_vendor_set(&next, rows[i].signers, rows[i].count));
                 if (refusal != rows[i].expected)
                         fail_msg("%s: %s", rows[i].name, reason_name(refusal));
                 assert_memory_equal(before, device.memory, sizeof(before));
@@ -242,7 +243,7 @@ static void test_old_trust_is_no_way_back(void **state)
         struct site_policy next = rotated();
 
         (void)state;
-        assert_int_equal(accept(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
         struct flash_area area = layout_area(&device.flash,
                                              device.boot.record.trust_area == 0 ? LAYOUT_TRUST : LAYOUT_TRUST_SPARE);
         device.memory[(area.first + 1) * LAYOUT_SECTOR_SIZE + 20] ^= 1;

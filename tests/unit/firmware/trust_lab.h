@@ -43,16 +43,16 @@ static inline enum reason write_and_stage(const struct made_image *image)
         return stage();
 }
 
-static inline enum reason accept(enum port_boot_object object, struct span set)
+static inline enum reason hand_over(enum port_boot_object object, struct span set)
 {
         enum reason refusal = REASON_COUNT;
         assert_int_equal(boot_accept(&device.boot, object, set, &refusal), 0);
         return refusal;
 }
 
-static inline void revoke(uint64_t epoch, uint64_t issued)
+static inline void revoke_to(uint64_t epoch, uint64_t issued)
 {
-        assert_int_equal(accept(PORT_BOOT_REVOCATION, made_revocation("site-1", epoch, issued, old_pair, 2)),
+        assert_int_equal(hand_over(PORT_BOOT_REVOCATION, made_revocation("site-1", epoch, issued, old_pair, 2)),
                          REASON_NONE);
 }
 

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The local port of a device: claiming, successors by file, lost keys. Needs no relay and no cloud, that is the point."""
+
+import hashlib
+import pathlib
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from relayobjects import (SITE_POLICY_AAD, VENDOR_KEYS_AAD, Key, Sample, decode, encode, open_set, sign_set,
+                          site_policy)
+
+from conftest import BUILD
+from lab.process import Process
+
+PORT = pathlib.Path(BUILD) / "firmware" / "ports" / "posix"
+REVOCATION_AAD = b"relayd/revocation/1"
+
+
+def grouped(digest):
+    text = digest.hex()
+    return " ".join(text[at:at + 4] for at in range(0, 64, 4))
+
+
+class Box:
+    """A device fresh from the factory, and what its site's people have."""
+
+    def __init__(self, folder):
+        self.folder, self.sample = folder, Sample()
+        self.flash = folder / "flash"
+        key = Key("device 1").private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                                    serialization.NoEncryption())
+        for name, content in (("key", key), ("certificate", b"factory\n"), ("vendor", self.sample.vendor_set),
+                              ("manifest", self.sample.envelope), ("image", self.sample.image),
+                              ("policy", self.sample.policy_set)):
+            (folder / name).write_bytes(content)
+        done = subprocess.run([PORT / "device-provision", "--flash", self.flash, "--identity", "device-1", "--key",
+                               folder / "key", "--certificate", folder / "certificate", "--vendor-keys", folder / "vendor",
+                               "--manifest", folder / "manifest", "--image", folder / "image"],
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    def file(self, name, content):
+        (self.folder / name).write_bytes(content)
+        return self.folder / name
+
+    def local(self, *words, stdin=""):
+        return subprocess.run([PORT / "device-local", "--flash", self.flash, *words], input=stdin, text=True,
+                              capture_output=True, timeout=60)
+
+    def show(self):
+        done = self.local("show")
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def claim(self):
+        done = self.local("claim", self.folder / "policy", "--digest", self.digest().hex())
+        assert done.returncode == 0, done.stderr
+
+    def digest(self):
+        return hashlib.sha256(self.sample.policy_payload).digest()
+
+    def next_policy(self, people=None, signers=None, **changes):
+        """A successor of the policy that Sample has; people: its approvers."""
+        sample = self.sample
+        options = {"ticket": False, "epoch": 2, "predecessor": self.digest(), **changes}
+        payload = site_policy("site-1", people or sample.approvers, 2, [sample.gate], sample.endpoints, **options)
+        return sign_set(SITE_POLICY_AAD, payload, signers or sample.approvers[:2])
+
+
+@pytest.fixture
+def box(tmp_path):
+    return Box(tmp_path)
+
+
+def test_unclaimed_device_waits(box):
+    device = Process("device-1", [PORT / "device-boot", "--flash", box.flash], box.folder / "log")
+    device.wait_for("unclaimed: no site owns this device")
+    assert "this device runs; stop it first" in box.local("show").stderr
+    assert device.stop() == 0
+    assert "unclaimed" in box.show()
+
+
+def test_a_person_compares_the_digest(box):
+    policy = box.folder / "policy"
+    for refused in (box.local("claim", policy, stdin="no\n"), box.local("claim", policy),
+                    box.local("claim", policy, "--digest", "00" * 32), box.local("claim", policy, "--digest", "12")):
+        assert refused.returncode == 1
+        assert "nothing was changed" in refused.stderr
+        assert grouped(box.digest()) in refused.stdout
+        assert "unclaimed" in box.show()
+    done = box.local("claim", policy, stdin="yes\n")
+    assert done.returncode == 0, done.stderr
+    assert "device-1 belongs to site-1 now" in done.stdout
+    shown = box.show()
+    assert grouped(box.digest()) in shown and "epoch 1, 2 of 3 approvers" in shown
+
+
+def test_only_a_first_policy_claims(box):
+    under_signed = sign_set(SITE_POLICY_AAD, box.sample.policy_payload, box.sample.approvers[:1])
+    vendors = site_policy("site-1", [box.sample.organisation, *box.sample.approvers[:2]], 2, [box.sample.gate],
+                          box.sample.endpoints, ticket=False)
+    vendors_set = sign_set(SITE_POLICY_AAD, vendors, box.sample.approvers[:2])
+    for content, why in ((under_signed, "does not verify"), (box.next_policy(), "not valid"), (b"rubbish", "format"),
+                         (vendors_set, "not valid")):
+        done = box.local("claim", box.file("other", content), stdin="yes\n")
+        assert done.returncode == 1 and why in done.stderr, done.stderr
+        assert "unclaimed" in box.show()
+    box.claim()
+    done = box.local("claim", box.folder / "policy", stdin="yes\n")
+    assert done.returncode == 1 and "unclaim it first" in done.stderr
+
+
+def test_successors_by_file(box):
+    sample, newcomer = box.sample, Key("approver 4")
+    box.claim()
+    people = [*sample.approvers[1:], newcomer]
+    fork = box.next_policy(people, signers=[*sample.approvers, newcomer], predecessor=bytes(32))
+    gap = box.next_policy(people, signers=[*sample.approvers, newcomer], epoch=3)
+    lone = box.next_policy(people, signers=[sample.approvers[2], newcomer])
+    good = box.next_policy(people, signers=[*sample.approvers, newcomer], approval_epoch=3)
+    for content, why in ((fork, "another site policy"), (gap, "are missing"), (lone, "fewer than k")):
+        before = box.show()
+        done = box.local("accept", "policy", box.file("next", content))
+        assert done.returncode == 1 and why in done.stderr, done.stderr
+        assert box.show() == before
+    assert box.local("accept", "policy", box.file("next", good)).returncode == 0
+    shown = box.show()
+    assert "site policy     epoch 2" in shown and "approval epoch  3" in shown
+    assert "in force" in box.local("accept", "policy", box.folder / "next").stderr
+
+    keys = decode(open_set(sample.vendor_set)[0])
+    keys |= {2: 2, 5: [], 6: hashlib.sha256(open_set(sample.vendor_set)[0]).digest()}
+    signers = [sample.organisation, sample.developer, sample.approvers[1], newcomer]
+    alone = sign_set(VENDOR_KEYS_AAD, encode(keys), signers[:2])
+    assert "fewer than k" in box.local("accept", "vendor-keys", box.file("keys", alone)).stderr
+    together = sign_set(VENDOR_KEYS_AAD, encode(keys), signers)
+    assert box.local("accept", "vendor-keys", box.file("keys", together)).returncode == 0
+    assert "vendor keys     epoch 2" in box.show()
+
+    revocation = encode({0: 1, 1: "site-1", 2: 4, 3: 1900000000})
+    former = sign_set(REVOCATION_AAD, revocation, sample.approvers[:2])
+    assert "fewer than k" in box.local("accept", "revocation", box.file("revoke", former)).stderr
+    current = sign_set(REVOCATION_AAD, revocation, people[:2])
+    assert box.local("accept", "revocation", box.file("revoke", current)).returncode == 0
+    shown = box.show()
+    assert "approval epoch  4" in shown and "not before      1900000000" in shown
+    assert "not above" in box.local("accept", "revocation", box.folder / "revoke").stderr
+
+
+def test_lost_keys_ceremony(box):
+    """docs/firmware.md: nobody has k keys any more. Somebody goes to the device; nothing else helps."""
+    box.claim()
+    people = [Key(f"new approver {number}") for number in range(3)]
+    successor = box.next_policy(people, signers=people)
+    assert box.local("accept", "policy", box.file("next", successor)).returncode == 1
+    payload = site_policy("site-1", people, 2, [Key("new gate")], box.sample.endpoints[:1], ticket=False, approval_epoch=8)
+    fresh = box.file("fresh", sign_set(SITE_POLICY_AAD, payload, people[:2]))
+    assert "unclaim it first" in box.local("claim", fresh, stdin="yes\n").stderr
+
+    assert "another device" in box.local("unclaim", "device-2").stderr
+    assert b"cloud.acme.example" in box.flash.read_bytes()
+    assert box.local("unclaim", "device-1").returncode == 0
+    assert b"cloud.acme.example" not in box.flash.read_bytes()
+    shown = box.show()
+    assert "unclaimed" in shown and "sequence floor  7" in shown and "vendor keys     epoch 1" in shown
+
+    assert box.local("claim", fresh, "--digest", hashlib.sha256(payload).hexdigest()).returncode == 0
+    shown = box.show()
+    assert "approval epoch  8" in shown and "sequence floor  7" in shown
+    assert grouped(hashlib.sha256(payload).digest()) in shown
+
+
+@pytest.mark.parametrize("words", [[], ["show", "more"], ["claim"], ["accept", "policy"], ["accept", "image", "x"],
+                                   ["unclaim"], ["erase"]])
+def test_wrong_use(box, words):
+    before = box.flash.read_bytes()
+    done = box.local(*words)
+    assert done.returncode == 2 and "usage: device-local" in done.stderr
+    assert box.flash.read_bytes() == before
