@@ -8,12 +8,13 @@ export CC
 # progress on a terminal, only what is wrong in a log
 QUIET := $(shell [ -t 2 ] || echo --quiet)
 
-.PHONY: help demo check check-quick bench deb build build-asan deps-demo deps-check deps-deb style clean
+.PHONY: help demo check check-quick check-breach bench deb build build-asan deps-demo deps-check deps-deb style clean
 
 help:
 	@echo "make demo         installs what it needs, builds, and plays the main job against a real broker"
 	@echo "make check        installs what it needs, builds, and runs every test"
 	@echo "make check-quick  unit, pair and fuzz tests only"
+	@echo "make check-breach the attacks of the table in docs/threat-model.md only"
 	@echo "make bench        measures against peers, writes build/bench/report.json"
 	@echo "make deb          builds the Debian package into build/deb"
 	@echo "make style        reformats the sources"
@@ -44,6 +45,9 @@ check: deps-check build build-asan
 
 check-quick: build
 	@$(PYTHON) tests/check.py --build $(BUILD) --quick
+
+check-breach: deps-check build
+	@$(PYTHON) tests/check.py --build $(BUILD) --breach
 
 bench: build
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)

@@ -130,6 +130,10 @@ def add_junit(tally, layer, path):
 
 def layers(options):
     """(name, function, arguments) in the order they run: the fast ones first."""
+    breach = "breach", run_pytest, options.build, "tests/breach"
+    if options.breach:
+        yield breach
+        return
     yield "unit, pair, fuzz", run_meson, options.build
     if options.quick:
         return
@@ -141,6 +145,7 @@ def layers(options):
     if options.asan:
         yield "unit, pair, fuzz under sanitizers", run_meson, options.asan
         yield "demo under sanitizers", run_demo, options.build, options.asan
+    yield breach
     yield "system", run_pytest, options.build, "tests/system"
 
 
@@ -149,6 +154,7 @@ def main():
     options.add_argument("--build", default="build")
     options.add_argument("--asan", help="build folder with sanitizers")
     options.add_argument("--quick", action="store_true", help="unit, pair and fuzz tests only")
+    options.add_argument("--breach", action="store_true", help="the table of docs/threat-model.md only")
     options = options.parse_args()
 
     started, tally = time.monotonic(), Tally()

@@ -186,9 +186,9 @@ def last_alert(world):
 
 
 class Impostor(Cloud):
-    """A broker with the relay's own TLS key where the relay was: what root on the gateway can be."""
+    """A broker with the relay's own TLS key where the relay was (or at another port): what root on the gateway can be."""
 
-    def __init__(self, world):
+    def __init__(self, world, port=None):
         folder = world.folder / "impostor"
         folder.mkdir(exist_ok=True)
         files, gateway = folder / "certificates", world.folder / "gateway" / "etc" / "relayd"
@@ -199,4 +199,4 @@ class Impostor(Cloud):
         (files / "cloud.crt").write_bytes((gateway / "relay.crt").read_bytes())
         (files / "cloud.key").write_bytes((gateway / "keys" / "relay.key").read_bytes())
         (files / "ca.crt").write_text((world.cloud.certificates / "ca.crt").read_text() + (gateway / "relay.crt").read_text())
-        super().__init__(folder / "broker", files, SITE, port=world.port)
+        super().__init__(folder / "broker", files, SITE, port=port or world.port)

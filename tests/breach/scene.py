@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A site that is about to be attacked, and the honest people of it.
+
+    AT_RELAY   has its session at the site's relay
+    AT_ROGUE   trusts the same relay at another port, where whoever stole the gateway's files can sit
+    DIRECT     knows only the cloud
+    ON_DESK    is switched off, its flash in somebody's hands
+"""
+
+import contextlib
+import os
+import pathlib
+import time
+
+import relayobjects as objects
+from lab.flash import Flash
+from lab.process import LabError, free_port, wait_until
+from lab.site import PEOPLE, SITE, THRESHOLD, World
+from lab.updates import Desk, FileKey, Impostor, alerts, last_alert
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+BUILD = os.environ.get("RELAYD_BUILD", str(ROOT / "build"))
+
+AT_RELAY, AT_ROGUE, DIRECT, ON_DESK = "device-1", "device-2", "device-3", "device-4"
+OPTIONS = ("--retry-ms", "500", "--dwell-ms", "500", "--settle-ms", "250", "--keep-alive", "5", "--period-ms", "500")
+
+
+class Scene(World):
+    def __init__(self, **options):
+        super().__init__(BUILD, devices=4, keep="RELAYD_KEEP" in os.environ, **options)
+        self.rogue_port = free_port()
+        self.desk = self.rogue = self.rogue_desk = None
+
+    def __enter__(self):
+        try:
+            self.make()
+            for identity in ("app.panel",):
+                self.add_application(identity, ["#"], ["sites/s1/devices/+/commands"])
+            self.start_all()
+            self.relayctl("gate", "open")
+            self.desk = Desk(self)
+            for name in (AT_RELAY, DIRECT):
+                self.start_device(name, *OPTIONS)
+            self.wait_device(AT_RELAY, "connects", lambda device: device["Online"])
+            wait_until("all states at the cloud", lambda: set(self.desk.images()) >= {AT_RELAY, DIRECT})
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def close(self):
+        for desk in (self.desk, self.rogue_desk):
+            if desk:
+                desk.close()
+        if self.rogue:
+            self.rogue.kill()
+        super().close()
+
+    # ---- the site's policy, from the documents alone
+
+    def person(self, name):
+        return FileKey(self.folder / "people" / name / "approver.key")
+
+    def gateway_key(self, name):
+        return FileKey(self.folder / "gateway" / "etc" / "relayd" / "keys" / f"{name}.key")
+
+    def policy_fields(self):
+        relay = bytes.fromhex(self.pin(self.folder / "gateway" / "etc" / "relayd" / "relay.crt"))
+        cloud = bytes.fromhex(self.pin(self.cloud.certificates / "cloud.crt"))
+        return {"site": SITE, "approvers": [self.person(name) for name in PEOPLE], "k": THRESHOLD,
+                "gates": [self.gateway_key("gate")], "ticket": False,
+                "endpoints": [objects.endpoint(0, "127.0.0.1", self.port, relay, devices=[AT_RELAY]),
+                              objects.endpoint(0, "127.0.0.1", self.rogue_port, relay, devices=[AT_ROGUE]),
+                              objects.endpoint(1, "127.0.0.1", self.cloud.port, cloud)]}
+
+    def make_relay(self):
+        super().make_relay()
+        self.policy_payload = objects.site_policy(**self.policy_fields())
+        signers = [self.person(name) for name in PEOPLE[:THRESHOLD]]
+        self.policy.write_bytes(objects.sign_set(objects.SITE_POLICY_AAD, self.policy_payload, signers))
+
+    # ---- the rooted relay
+
+    def root_the_relay(self):
+        """A broker with the gateway's TLS key where device-2 looks for its relay."""
+        if self.rogue:
+            return
+        self.rogue = Impostor(self, self.rogue_port).start()
+        self.rogue_desk = Desk(self, self.rogue)
+        self.start_device(AT_ROGUE, *OPTIONS)
+        wait_until("device-2 at the rogue", lambda: AT_ROGUE in self.rogue_desk.images(), 40)
+
+    def desk_of(self, device):
+        return self.rogue_desk if self.rogue and device == AT_ROGUE else self.desk
+
+    # ---- what honest people do
+
+    def make_update(self, **options):
+        """The vendor's next update: signed by both, approved by nobody. Both desks count on."""
+        update = self.desk.make(**options)
+        if self.rogue_desk:
+            self.rogue_desk.sequence = self.desk.sequence
+        return update
+
+    def signed(self, update):
+        """The same manifest, signed by the vendor after all: what a control adds to an attack."""
+        manifest = objects.decode(update.envelope).value[3]
+        return objects.envelope(manifest, [self.desk.keys["organisation"], self.desk.keys["developer"]])
+
+    def install(self, update, *devices, envelope=None, people=("anna", "bertil")):
+        """The control: made by the vendor, approved by the site's people, it runs."""
+        since = {device: self.desk_of(device).mark() for device in devices}
+        for desk in {id(desk): desk for desk in map(self.desk_of, devices)}.values():
+            desk.serve(update)
+            for person in people:
+                desk.approve(person, update)
+            desk.offer(envelope or self.signed(update), *[device for device in devices if self.desk_of(device) is desk])
+        for device in devices:
+            self.desk_of(device).wait_running(update, device)
+            self.desk_of(device).wait_status(device, since[device], "confirmed", update=update)
+
+    # ---- what is seen
+
+    def running(self, device):
+        return self.desk_of(device).images().get(device)
+
+    @contextlib.contextmanager
+    def nobody_moves(self):
+        """No device starts anew or runs another image meanwhile."""
+        names = [name for name in (AT_RELAY, AT_ROGUE, DIRECT) if name in self.processes]
+        before = {name: self.running(name) for name in names}
+        yield
+        after = {name: self.running(name) for name in names}
+        assert after == before, f"{before} became {after}"
+
+    @contextlib.contextmanager
+    def alerted(self, *reasons):
+        """The relay says each of these meanwhile."""
+        since = last_alert(self)
+        yield
+        for reason in reasons:
+            try:
+                wait_until(f"the alert {reason}", lambda: alerts(self, reason, since))
+            except LabError as error:
+                raise LabError(f"{error}; there are {self.relayctl_json('alerts')[-5:]}") from None
+
+    @contextlib.contextmanager
+    def refused(self, device, reason, update=None, state="refused"):
+        """The device says this reason meanwhile, of this update, and goes on as before."""
+        desk = self.desk_of(device)
+        since = desk.mark()
+        yield
+        desk.wait_status(device, since, state, reason, update)
+
+    def never_saw(self, device, update):
+        return not [s for s in self.desk_of(device).statuses(device) if s["manifest"] == update.manifest.hex()]
+
+    # ---- a device whose flash lies on a desk
+
+    def flash(self, device=ON_DESK):
+        return Flash(self.folder / "devices" / device / "flash")
+
+    @contextlib.contextmanager
+    def switched_on(self, device=ON_DESK, *options):
+        process = self.start_device(device, *OPTIONS, *options)
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def recorded(seconds):
+    """Unix time so many seconds from now; what signed objects carry."""
+    return int(time.time()) + seconds
