@@ -10,6 +10,7 @@
 import contextlib
 import os
 import pathlib
+import signal
 import time
 
 import relayobjects as objects
@@ -159,6 +160,24 @@ class Scene(World):
 
     def flash(self, device=ON_DESK):
         return Flash(self.folder / "devices" / device / "flash")
+
+    def reset(self, process):
+        """The running application of a device ends; its boot stage starts again."""
+        children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        os.kill(int(wait_until("an application", lambda: children.read_text().split())[0]), signal.SIGKILL)
+
+    @contextlib.contextmanager
+    def hijacked(self, update, envelope, approvals, device=ON_DESK):
+        """The application is in the attacker's hands: it writes what it likes where it may write, marks it for trial in the
+        boot stage's own journal as a flash programmer can, and resets the device. Gives the process and the slot's name."""
+        with self.switched_on(device) as process:
+            process.wait_for("session with the cloud")
+            flash = self.flash(device)
+            spare = flash.spare_slot()
+            flash.put_slot(spare, envelope, approvals, update.image)
+            flash.stage()
+            self.reset(process)
+            yield process, spare
 
     @contextlib.contextmanager
     def switched_on(self, device=ON_DESK, *options):

@@ -210,28 +210,22 @@ def test_firmware_approver(site):
 # ---- one device
 
 def test_firmware_device_opened(site):
-    """A device's flash is read out and written again: it runs only what was approved, until its trust is replaced, too;
-    others see nothing of it."""
+    """A device's application and flash in his hands: even there the boot stage runs only what was approved; others get nothing
+    from him. (Who replaces the boot stage itself has that device, and that device only.)"""
     thief = Attacker(site, "cloud", "organisation", "developer", ON_DESK)
-    flash, update = thief.flash(ON_DESK), thief.update()
-    spare = flash.spare_slot()
+    update = thief.update()
     with site.nobody_moves():
         forged = [thief.approval(who, update) for who in ("anna", "bertil")]
-        flash.put_slot(spare, update.envelope, forged, update.image)
-        flash.stage()
-        with site.switched_on() as device:
-            device.wait_for(f"slot {spare}: not-approved")
-            device.wait_for("session with the cloud")
+        with site.hijacked(update, update.envelope, forged) as (device, slot):
+            device.wait_for(f"slot {slot}: not-approved\n.*slot {'BA'['AB'.index(slot)]}, sequence")
         for topic, payload in ((f"sites/{SITE}/devices/{DIRECT}/updates/offer", update.envelope),
                                (f"sites/{SITE}/approvals/{update.manifest.hex()}/{bytes(8).hex()}", forged[0]),
                                (f"images/{update.digest}/0", update.blocks()[0])):
             for port in (site.port, site.cloud.port):
                 assert answer_to(site, ON_DESK, port, topic, payload) == NOT_AUTHORISED, topic
     good = [objects.approval(site.person(who), SITE, update.manifest) for who in ("anna", "bertil")]
-    flash.put_slot(spare, update.envelope, good, update.image)
-    flash.stage()
-    with site.switched_on() as device:
-        device.wait_for(f"slot {spare}, sequence .*, on trial")
+    with site.hijacked(update, update.envelope, good) as (device, slot):
+        device.wait_for(f"slot {slot}, sequence .*, on trial")
         device.wait_for("confirmed")
 
 

@@ -27,19 +27,12 @@ def test_tuf_rollback(site):
         for person in ("anna", "bertil"):
             site.rogue_desk.approve(person, old)
         way.offer(old)
-    flash = thief.flash(ON_DESK)
-    approvals = [objects.approval(site.person(who), SITE, today.manifest) for who in ("anna", "bertil")]
-    flash.put_slot(flash.spare_slot(), today.envelope, approvals, today.image)
-    flash.stage()
-    with site.switched_on() as device:
+    approvals = {update: [objects.approval(site.person(who), SITE, update.manifest) for who in ("anna", "bertil")]
+                 for update in (today, old)}
+    with site.hijacked(today, today.envelope, approvals[today]) as (device, _):
         device.wait_for("confirmed")
-    approvals = [objects.approval(site.person(who), SITE, old.manifest) for who in ("anna", "bertil")]
-    spare = flash.spare_slot()
-    flash.put_slot(spare, old.envelope, approvals, old.image)
-    flash.stage()
-    with site.switched_on() as device:
-        device.wait_for(f"slot {spare}: old-sequence")
-        device.wait_for("session with the cloud")
+    with site.hijacked(old, old.envelope, approvals[old]) as (device, slot):
+        device.wait_for(f"slot {slot}: old-sequence")
 
 
 def test_tuf_mix_and_match(site):
