@@ -26,6 +26,9 @@ extern const struct cli_option fwtool_publish_options[], fwtool_unpublish_option
 int fwtool_publish(struct cli *cli);
 int fwtool_unpublish(struct cli *cli);
 
+extern const struct cli_option fwtool_bundle_options[];
+int fwtool_bundle(struct cli *cli);
+
 extern const struct cli_option fwtool_ca_create_options[], fwtool_ca_issue_options[];
 int fwtool_ca_create(struct cli *cli);
 int fwtool_ca_issue(struct cli *cli);

@@ -117,6 +117,16 @@ static int new_call(struct cli *cli, sd_bus *bus, sd_bus_message **m, const char
         return r < 0 ? ctl_failure(cli, r, &SD_BUS_ERROR_NULL) : CLI_OK;
 }
 
+int ctl_new_call(struct cli *cli, sd_bus *bus, sd_bus_message **m, const char *method)
+{
+        return new_call(cli, bus, m, BUS_PATH, BUS_MANAGER, method);
+}
+
+int ctl_send(struct cli *cli, sd_bus *bus, sd_bus_message *m, sd_bus_message **reply)
+{
+        return call(cli, bus, m, reply);
+}
+
 int ctl_call(struct cli *cli, sd_bus *bus, const char *method, sd_bus_message **reply, const char *types, ...)
 {
         _cleanup_message_ sd_bus_message *m = NULL;

@@ -17,6 +17,9 @@ int ctl_connect(struct cli *cli, sd_bus **ret);
 int ctl_call(struct cli *cli, sd_bus *bus, const char *method, sd_bus_message **reply, const char *types, ...);
 /* the same with one byte array as argument */
 int ctl_call_bytes(struct cli *cli, sd_bus *bus, const char *method, struct span bytes, sd_bus_message **reply);
+/* for arguments of other forms: makes a call of the manager, and sends it */
+int ctl_new_call(struct cli *cli, sd_bus *bus, sd_bus_message **m, const char *method);
+int ctl_send(struct cli *cli, sd_bus *bus, sd_bus_message *m, sd_bus_message **reply);
 /* A method of any object without arguments that answers one byte array; *data is malloc'ed. */
 int ctl_fetch_bytes(struct cli *cli, sd_bus *bus, const char *path, const char *interface, const char *method,
                     uint8_t **data, size_t *size);

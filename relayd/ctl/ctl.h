@@ -16,6 +16,8 @@ int ctl_devices_admit(struct cli *cli);
 int ctl_devices_revoke(struct cli *cli);
 
 extern const struct cli_option ctl_updates_deny_options[], ctl_updates_approve_options[], ctl_sign_options[];
+extern const struct cli_option ctl_updates_import_options[];
+int ctl_updates_import(struct cli *cli);
 int ctl_updates_list(struct cli *cli);
 int ctl_updates_show(struct cli *cli);
 int ctl_updates_deny(struct cli *cli);

@@ -28,6 +28,11 @@ static const struct cli_command commands[] = {
         { "updates", "show", "ID", 1, 1, false, ctl_updates_show, NULL,
           "show one update, who approved, and what each device waits for",
           "ID is a version, or four or more digits of a manifest digest." },
+        { "updates", "import", "FILE|FOLDER", 1, 1, false, ctl_updates_import, ctl_updates_import_options,
+          "take an update from a file; of a folder: list the update files in it",
+          "Signatures, image and block list are verified here before anything is sent, and by the relay before "
+          "anything\n"
+          "is kept. An import that was interrupted goes on where it stopped." },
         { "updates", "approve", "ID", 1, 1, false, ctl_updates_approve, ctl_updates_approve_options,
           "verify an update on this machine and approve it",
           "ID is a version, or four or more digits of a manifest digest. Manifest, site policy and vendor key set are\n"

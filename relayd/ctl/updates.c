@@ -164,6 +164,25 @@ static int show_devices(struct cli *cli, const json_t *update)
         return output_table(cli, rows, device_columns, COUNT(device_columns), "offered to no device");
 }
 
+/* line by line, each without what would write on the terminal */
+static int show_notes(const json_t *update)
+{
+        const char *notes = json_string_value(json_object_get(update, "ReleaseNotes"));
+
+        if (!notes || !*notes)
+                return CLI_OK;
+        puts("\nRelease notes of the update file (nobody signed them):");
+        for (const char *end; *notes; notes = *end ? end + 1 : end) {
+                _cleanup_free_ char *line = NULL, *clean = NULL;
+
+                end = strchrnul(notes, '\n');
+                line = strndup(notes, (size_t)(end - notes));
+                clean = line ? output_clean(line) : NULL;
+                printf("    %s\n", clean ? clean : "?");
+        }
+        return CLI_OK;
+}
+
 static bool is_offered(const json_t *update, const char *name)
 {
         json_t *pair;
@@ -218,7 +237,9 @@ int ctl_updates_show(struct cli *cli)
         if ((r = output_record(cli, update, show_fields, COUNT(show_fields))) != CLI_OK || cli->json)
                 return r;
         r = show_devices(cli, update);
-        return r == CLI_OK ? show_unchecked(cli, bus, update) : r;
+        if (r == CLI_OK)
+                r = show_unchecked(cli, bus, update);
+        return r == CLI_OK ? show_notes(update) : r;
 }
 
 int ctl_updates_deny(struct cli *cli)
