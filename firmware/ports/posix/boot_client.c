@@ -186,7 +186,8 @@ static int load_identity(struct boot_client *client)
             !span_to_string(name, identity->name, sizeof(identity->name)))
                 return -EINVAL;
         memcpy(identity->class_id, class.data, CLASS_ID_SIZE);
-        memcpy(identity->certificates, certificates.data, certificates.size);
+        if (certificates.size > 0)
+                memcpy(identity->certificates, certificates.data, certificates.size);
         identity->certificates_size = certificates.size;
         client->secret.key.type = KEY_ED25519;
         memcpy(client->secret.key.bytes, key.data, 32);

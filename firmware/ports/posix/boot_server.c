@@ -68,25 +68,28 @@ static int answer_accept(struct boot_server *server, struct span argument, struc
         return r;
 }
 
-/* The encoding is deterministic: what the application decodes has the digests of what was accepted. */
+/* The payload that was signed: what the application decodes has the digest of what was accepted. */
+static int put_payload(const struct boot *b, enum trust_object object, struct writer *w)
+{
+        static uint8_t buffer[TRUST_OBJECT_MAX];
+        struct cose_set set;
+        struct span bytes;
+
+        int r = trust_read_set(b->board.flash, b->record.trust_area, object, buffer, sizeof(buffer), &bytes);
+        if (r == 0)
+                r = cose_set_decode(bytes, &set);
+        if (r != 0)
+                return r;
+        writer_u16(w, (uint16_t)set.payload.size);
+        writer_bytes(w, set.payload);
+        return 0;
+}
+
 static int answer_trusted(struct boot_server *server, struct span argument, struct writer *w)
 {
-        static uint8_t vendor[VENDOR_KEYS_SET_MAX], policy[SITE_POLICY_MAX];
-        struct writer vendor_writer, policy_writer;
-
         (void)argument;
-        writer_init(&vendor_writer, vendor, sizeof(vendor));
-        writer_init(&policy_writer, policy, sizeof(policy));
-        int r = vendor_keys_encode(&vendor_writer, &server->boot->vendor);
-        if (r == RELAY_OK)
-                r = site_policy_encode(&policy_writer, &server->boot->policy);
-        if (r != RELAY_OK)
-                return r;
-        writer_u16(w, (uint16_t)vendor_writer.at);
-        writer_bytes(w, writer_span(&vendor_writer));
-        writer_u16(w, (uint16_t)policy_writer.at);
-        writer_bytes(w, writer_span(&policy_writer));
-        return 0;
+        int r = put_payload(server->boot, TRUST_VENDOR, w);
+        return r == 0 ? put_payload(server->boot, TRUST_POLICY, w) : r;
 }
 
 static int answer_sign(struct boot_server *server, struct span argument, struct writer *w)
