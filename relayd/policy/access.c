@@ -4,18 +4,20 @@
 #include "policy/access.h"
 
 #include "relay/approval.h"
+#include "relay/command.h"
 #include "relay/image.h"
 #include "relay/manifest.h"
-#include "relay/sitepolicy.h"
+#include "relay/revocation.h"
+#include "relay/ticket.h"
 
-#define VENDOR_SET_MAX 4096
-#define COMMAND_MAX    4096
-#define REVOCATION_MAX 4096
 #define LIST_PIECE_MAX (128 * SHA256_SIZE) /* digests of one block list piece */
+
+#define GATE_REQUEST "gate/request"
 
 /* below sites/<site>/devices/<device>/; a trailing slash stands for "and something below" */
 static const char *const device_writes[] = {
-        "events/", "events1/", "state/relay", "state/direct", "commands/result", "updates/status", "gate/request",
+        "events/",         "events1/",       "state/relay",     "state/direct",
+        "commands/result", "updates/status", "updates/refused", GATE_REQUEST,
 };
 /* below sites/<site>/ */
 static const char *const device_reads[] = {
@@ -23,7 +25,7 @@ static const char *const device_reads[] = {
 };
 /* site-wide topics whose content only the relay or a verified object may set; with everything below them */
 static const char *const reserved[] = {
-        "relay", "policy", "revocations", "approvals", "vendor", "audit", "alerts", "devices",
+        "relay", "policy", "revocations", "approvals", "vendor", "audit", "alerts", "devices", "updates",
 };
 
 static bool starts_with(struct span s, struct span prefix)
@@ -36,8 +38,10 @@ static bool is_at_or_below(struct span topic, struct span level)
         return starts_with(topic, level) && (topic.size == level.size || topic.data[level.size] == '/');
 }
 
-static bool device_may_write(struct span rest)
+static bool device_may_write(struct span rest, bool gate_only)
 {
+        if (gate_only)
+                return span_equal_string(rest, GATE_REQUEST);
         for (size_t i = 0; i < sizeof(device_writes) / sizeof(device_writes[0]); i++) {
                 struct span allowed = span_of_string(device_writes[i]);
                 bool prefix = allowed.data[allowed.size - 1] == '/';
@@ -61,7 +65,8 @@ static bool application_may_ever_write(const char *site, struct span topic)
         struct topic_parts parts;
         switch (topic_parse(topic, &parts)) {
         case TOPIC_DEVICE:
-                return span_equal_string(parts.site, site) && span_equal_string(parts.rest, "commands");
+                return span_equal_string(parts.site, site) &&
+                       (span_equal_string(parts.rest, "commands") || span_equal_string(parts.rest, "gate/ticket"));
         case TOPIC_SITE:
                 return span_equal_string(parts.site, site) && !site_topic_is_reserved(parts.rest);
         case TOPIC_IMAGE_BLOCK:
@@ -88,9 +93,10 @@ struct decision access_publish(const struct access_subject *subject, struct span
                 struct topic_parts parts;
                 return decide(topic_parse(topic, &parts) == TOPIC_DEVICE &&
                               span_equal_string(parts.site, subject->site) &&
-                              span_equal_string(parts.device, subject->identity) && device_may_write(parts.rest));
+                              span_equal_string(parts.device, subject->identity) &&
+                              device_may_write(parts.rest, subject->gate_only));
         }
-        if (!application_may_ever_write(subject->site, topic))
+        if (subject->gate_only || !application_may_ever_write(subject->site, topic))
                 return decide(false);
         for (size_t i = 0; i < subject->role->write_count; i++)
                 if (topic_matches(span_of_string(subject->role->write[i]), topic))
@@ -176,6 +182,10 @@ static enum access_uplink kind_of(const char *site, struct span topic, struct to
                         return ACCESS_UPLINK_REFUSED;
                 if (span_equal_string(parts->rest, "updates/offer"))
                         return ACCESS_UPLINK_OFFER;
+                if (span_equal_string(parts->rest, GATE_REQUEST))
+                        return ACCESS_UPLINK_GATE_REQUEST;
+                if (span_equal_string(parts->rest, "gate/ticket"))
+                        return ACCESS_UPLINK_TICKET;
                 return span_equal_string(parts->rest, "commands") ? ACCESS_UPLINK_COMMAND : ACCESS_UPLINK_REFUSED;
         case TOPIC_SITE:
                 return span_equal_string(parts->site, site) ? site_kind(parts->rest) : ACCESS_UPLINK_REFUSED;
@@ -201,11 +211,15 @@ size_t access_uplink_max(enum access_uplink kind)
         case ACCESS_UPLINK_REVOCATION:
                 return REVOCATION_MAX;
         case ACCESS_UPLINK_VENDOR:
-                return VENDOR_SET_MAX;
+                return VENDOR_KEYS_SET_MAX;
         case ACCESS_UPLINK_IMAGE_BLOCK:
                 return IMAGE_BLOCK_SIZE;
         case ACCESS_UPLINK_IMAGE_LIST:
                 return LIST_PIECE_MAX;
+        case ACCESS_UPLINK_GATE_REQUEST:
+                return GATE_REQUEST_MAX;
+        case ACCESS_UPLINK_TICKET:
+                return TICKET_MAX;
         }
         return 0;
 }

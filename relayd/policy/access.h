@@ -25,12 +25,14 @@ struct access_subject {
         const char *site;
         const char *identity;
         const struct access_role *role; /* NULL: a device */
+        bool gate_only; /* at a stand-alone gate, which takes gate requests of devices and nothing else */
 };
 
 /*
- * A device: events/<name>, events1/<name>, state/relay, state/direct, commands/result, updates/status, gate/request
- * below its own prefix. An application: what its write filters match, except a device's topics other than `commands`,
- * the site-wide topics that carry signed objects or the relay's own word, other sites, and images. Deny reason: TOPIC.
+ * A device: events/<name>, events1/<name>, state/relay, state/direct, commands/result, updates/status,
+ * updates/refused, gate/request below its own prefix. An application: what its write filters match, except a device's
+ * topics other than `commands` and `gate/ticket` (both signed), the site-wide topics that carry signed objects or the
+ * relay's own word, other sites, and images. Deny reason: TOPIC.
  */
 struct decision access_publish(const struct access_subject *subject, struct span topic);
 /*
@@ -42,14 +44,16 @@ struct decision access_subscribe(const struct access_subject *subject, struct sp
 
 enum access_uplink {
         ACCESS_UPLINK_REFUSED = 0,
-        ACCESS_UPLINK_OFFER,       /* devices/<device>/updates/offer: SUIT envelope */
-        ACCESS_UPLINK_COMMAND,     /* devices/<device>/commands */
-        ACCESS_UPLINK_APPROVAL,    /* approvals/<manifest digest>/<approver key id>: COSE_Sign1 */
-        ACCESS_UPLINK_POLICY,      /* policy/<epoch>: signed set */
-        ACCESS_UPLINK_REVOCATION,  /* revocations */
-        ACCESS_UPLINK_VENDOR,      /* vendor/<epoch>: signed set */
-        ACCESS_UPLINK_IMAGE_BLOCK, /* images/<digest>/<n> */
-        ACCESS_UPLINK_IMAGE_LIST,  /* images/<digest>/l<n> */
+        ACCESS_UPLINK_OFFER,        /* devices/<device>/updates/offer: SUIT envelope */
+        ACCESS_UPLINK_COMMAND,      /* devices/<device>/commands */
+        ACCESS_UPLINK_APPROVAL,     /* approvals/<manifest digest>/<approver key id>: COSE_Sign1 */
+        ACCESS_UPLINK_POLICY,       /* policy/<epoch>: signed set */
+        ACCESS_UPLINK_REVOCATION,   /* revocations */
+        ACCESS_UPLINK_VENDOR,       /* vendor/<epoch>: signed set */
+        ACCESS_UPLINK_IMAGE_BLOCK,  /* images/<digest>/<n> */
+        ACCESS_UPLINK_IMAGE_LIST,   /* images/<digest>/l<n> */
+        ACCESS_UPLINK_GATE_REQUEST, /* devices/<device>/gate/request: of a device on its direct way */
+        ACCESS_UPLINK_TICKET, /* devices/<device>/gate/ticket: another gate's answer to what this relay forwarded */
 };
 
 /*

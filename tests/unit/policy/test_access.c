@@ -14,16 +14,18 @@
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define OWN    "sites/s1/devices/device-1/"
 
-static const struct access_subject device = { "s1", "device-1", NULL };
+static const struct access_subject device = { .site = "s1", .identity = "device-1" };
 
 static const char *const app_read[] = { "sites/s1/devices/+/events/#", "home/#" };
 static const char *const app_write[] = { "sites/s1/devices/+/commands", "sites/s1/#", "home/+/set", "images/#", "#" };
 static const struct access_role role = { app_read, 2, app_write, 5 };
-static const struct access_subject application = { "s1", "app.dashboard", &role };
+static const struct access_subject application = { .site = "s1", .identity = "app.dashboard", .role = &role };
 static const struct access_role narrow_role = { app_read, 1, app_write, 1 };
-static const struct access_subject narrow = { "s1", "app.narrow", &narrow_role };
+static const struct access_subject narrow = { .site = "s1", .identity = "app.narrow", .role = &narrow_role };
+static const struct access_subject at_gate = { "s1", "device-1", NULL, true };
+static const struct access_subject application_at_gate = { "s1", "app.dashboard", &role, true };
 static const struct access_role no_role = { 0 };
-static const struct access_subject powerless = { "s1", "app.none", &no_role };
+static const struct access_subject powerless = { .site = "s1", .identity = "app.none", .role = &no_role };
 
 struct row {
         const struct access_subject *subject;
@@ -55,6 +57,7 @@ static void test_publish(void **state)
                 { &device, OWN "commands/result", true },
                 { &device, OWN "updates/status", true },
                 { &device, OWN "gate/request", true },
+                { &device, OWN "updates/refused", true },
                 { &device, OWN "events", false },
                 { &device, OWN "events/", false },
                 { &device, OWN "eventsx/soil", false },
@@ -75,6 +78,10 @@ static void test_publish(void **state)
                 { &device, "$SYS/x", false },
                 { &application, OWN "commands", true },
                 { &application, "sites/s1/devices/other/commands", true },
+                { &application, OWN "gate/ticket", true },
+                { &application, OWN "gate/request", false },
+                { &application, "sites/s2/devices/device-1/gate/ticket", false },
+                { &application, "sites/s1/updates/" DIGEST, false },
                 { &application, OWN "events/soil", false },
                 { &application, OWN "updates/offer", false },
                 { &application, OWN "state/relay", false },
@@ -99,6 +106,15 @@ static void test_publish(void **state)
                 { &application, "$share/g/home", false },
                 { &application, "home/+/set", false },
                 { &narrow, OWN "commands", true },
+                { &narrow, OWN "gate/ticket", false },
+                { &at_gate, OWN "gate/request", true },
+                { &at_gate, OWN "state/relay", false },
+                { &at_gate, OWN "events/soil", false },
+                { &at_gate, OWN "updates/status", false },
+                { &at_gate, "sites/s1/devices/device-2/gate/request", false },
+                { &application_at_gate, OWN "commands", false },
+                { &application_at_gate, OWN "gate/ticket", false },
+                { &application_at_gate, "home/lamp/set", false },
                 { &narrow, "sites/s1/apps/x", false },
                 { &narrow, "home/lamp/set", false },
                 { &powerless, OWN "commands", false },
@@ -172,11 +188,18 @@ static void test_uplink(void **state)
                 { OWN "updates/offer", 4096, ACCESS_UPLINK_OFFER },
                 { OWN "updates/offer", 4097, ACCESS_UPLINK_REFUSED },
                 { OWN "updates/offer", 0, ACCESS_UPLINK_REFUSED },
-                { OWN "commands", 100, ACCESS_UPLINK_COMMAND },
+                { OWN "commands", 1024, ACCESS_UPLINK_COMMAND },
+                { OWN "commands", 1025, ACCESS_UPLINK_REFUSED },
+                { OWN "gate/request", 64, ACCESS_UPLINK_GATE_REQUEST },
+                { OWN "gate/request", 65, ACCESS_UPLINK_REFUSED },
+                { "sites/s2/devices/device-1/gate/request", 64, ACCESS_UPLINK_REFUSED },
+                { OWN "gate/ticket", 512, ACCESS_UPLINK_TICKET },
+                { OWN "gate/ticket", 513, ACCESS_UPLINK_REFUSED },
+                { OWN "gate/other", 10, ACCESS_UPLINK_REFUSED },
+                { OWN "updates/refused", 10, ACCESS_UPLINK_REFUSED },
                 { OWN "commands/result", 100, ACCESS_UPLINK_REFUSED },
                 { OWN "events/soil", 100, ACCESS_UPLINK_REFUSED },
                 { OWN "state/relay", 100, ACCESS_UPLINK_REFUSED },
-                { OWN "gate/ticket", 100, ACCESS_UPLINK_REFUSED },
                 { "sites/s2/devices/device-1/commands", 100, ACCESS_UPLINK_REFUSED },
                 { "sites/s1/approvals/" DIGEST "/0123456789abcdef", 300, ACCESS_UPLINK_APPROVAL },
                 { "sites/s1/approvals/" DIGEST "/0123456789abcdef", 2049, ACCESS_UPLINK_REFUSED },
