@@ -7,7 +7,8 @@
  *     record = { 0: 1, 1: number (1, 2, ...), 2: time (Unix seconds), 3: SHA-256 of the previous record (zeros before
  *                the first), 4: actor (tstr), 5: action (tstr), 6: object (tstr), 7: detail (tstr),
  *                ? 8: digest (bstr 32) }
- * Actors: "uid:1000" (a caller on D-Bus), "uplink" (what the cloud sent), "device:<identity>", "relay" (of itself).
+ * Actors: "uid:1000" (a caller on D-Bus), "uplink" (what the cloud sent), "device:<identity>",
+ * "application:<identity>" (a site application), "relay" (of itself).
  * Object: an identity, a manifest or image digest in hexadecimal, "gate", "device:<identity>" or "class:<id>"
  * (a setting of the gate), or "epoch 1". Detail: free text, or the name
  * of a reason. A record's hash is SHA-256 of its encoding. What the chain cannot show alone is a cut end: that is what
@@ -57,7 +58,13 @@
         X(COUNTRY_REFUSED, "country-refused")           \
         X(FIREWALL_RESTORED, "firewall-restored")       \
         X(UPDATE_IMPORTED, "update-imported")           \
-        X(EVENTS_DROPPED, "events-dropped")
+        X(EVENTS_DROPPED, "events-dropped")             \
+        X(TICKET_OPEN, "ticket-open")                   \
+        X(TICKET_CLOSED, "ticket-closed")               \
+        X(COMMAND_ACCEPTED, "command-accepted")         \
+        X(COMMAND_REFUSED, "command-refused")           \
+        X(COMMAND_ENDED, "command-ended")               \
+        X(LOG_BROKEN, "audit-broken")
 
 enum audit_action {
 #define AUDIT_ACTION_ENUM(name, text) AUDIT_##name,
@@ -67,9 +74,10 @@ enum audit_action {
 };
 const char *audit_action_name(enum audit_action action); /* "gate-opened"; static storage */
 
-#define AUDIT_ACTOR_RELAY  "relay"
-#define AUDIT_ACTOR_UPLINK "uplink"
-#define AUDIT_ACTOR_DEVICE "device:%s" /* printf format */
+#define AUDIT_ACTOR_RELAY       "relay"
+#define AUDIT_ACTOR_UPLINK      "uplink"
+#define AUDIT_ACTOR_DEVICE      "device:%s"      /* printf format */
+#define AUDIT_ACTOR_APPLICATION "application:%s" /* the same */
 
 /* The end of the chain: what the next record continues. Zeros: an empty log. */
 struct audit_head {

@@ -6,6 +6,14 @@
 #include "hub/audit_log.h"
 #include "util/cleanup.h"
 
+static int note_head(void *context, struct span key, struct span record)
+{
+        struct audit_log *log = context;
+
+        (void)key;
+        return audit_head_of(record, &log->head) == RELAY_OK ? 0 : -EBADMSG;
+}
+
 int audit_log_load(struct audit_log *log, struct store *store)
 {
         _cleanup_free_ uint8_t *record = NULL;
@@ -20,8 +28,12 @@ int audit_log_load(struct audit_log *log, struct store *store)
                 return result;
         /* numbers have no gaps, so the last one is their count */
         result = store_get(store, STORE_AUDIT, store_number_key(usage.records[STORE_AUDIT], key), &record, &size);
+        if (result == -ENOENT) {
+                log->has_gaps = true;
+                return store_walk(store, STORE_AUDIT, SPAN_EMPTY, note_head, log);
+        }
         if (result < 0)
-                return result == -ENOENT ? -EBADMSG : result;
+                return result;
         return audit_head_of(span_of(record, size), &log->head) == RELAY_OK ? 0 : -EBADMSG;
 }
 

@@ -8,9 +8,10 @@
 struct audit_log {
         struct store *store;
         struct audit_head head;
+        bool has_gaps; /* records are missing; it goes on behind the last one */
 };
 
-/* Goes on behind the last record. 0, -EBADMSG (the last record is damaged or not where its number says), ... */
+/* Goes on behind the last record. 0, -EBADMSG (the last record is damaged), ... */
 int audit_log_load(struct audit_log *log, struct store *store);
 /* actor as audit/audit.h says; object and detail may be NULL. Staged. 0 or the store's error; the chain then stays
  * where it was. */
