@@ -28,6 +28,7 @@ const struct conf_section conf_sections[] = {
         { "relay", "The relay itself: its site, its name, its folders." },
         { "listener", "What the front end shows to devices and applications. Addresses and ports are systemd's "
                       "(relay-mqttd.socket) or relay-mqttd's --listen." },
+        { "gate", "Answers to devices that ask whether they may install now." },
         { "devices", "Who may have a session." },
         { "uplink", "The way to the cloud. In mode mqtt, host, certificate, key and one of ca and pin are needed." },
         { "store", "The database below the state folder." },
@@ -54,6 +55,12 @@ const struct conf_row conf_table[] = {
           .help = "The relay's TLS certificate (PEM)." },
         { "listener", "key", CONF_PATH, FIELD(key), .fallback = "/etc/relayd/keys/relay.key",
           .help = "Its private key, read by relayd only; front ends ask it for signatures." },
+
+        { "gate", "key", CONF_PATH, true, FIELD(gate_key), .fallback = "",
+          .help = "Private key (Ed25519) of the gate, which the site policy has to name; nobody but relayd may read "
+                  "it. "
+                  "It signs tickets and the audit log's checkpoints. Empty: this relay is no gate, and makes no "
+                  "checkpoints." },
 
         { "devices", "ca", CONF_PATH, true, FIELD(device_ca), .fallback = "",
           .help = "Factory CAs (PEM). Empty: only pinned keys are believed." },

@@ -272,6 +272,7 @@ static int make_conf(struct cli *cli, struct setup *setup)
                 paths[LAYOUT_ROLES]);
         fprintf(out, "\n[listener]\ncertificate = %s\nkey = %s\n", paths[LAYOUT_RELAY_CERTIFICATE],
                 paths[LAYOUT_RELAY_KEY]);
+        fprintf(out, "\n[gate]\nkey = %s\n", paths[LAYOUT_GATE_KEY]);
         if (cli_value(cli, "device-ca"))
                 fprintf(out, "\n[devices]\nca = %s\n", paths[LAYOUT_DEVICE_CA]);
         print_uplink(out, cli, &setup->layout);

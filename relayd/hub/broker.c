@@ -28,6 +28,7 @@ int broker_new(struct broker **ret, const struct broker_options *options)
         if (!b)
                 return -ENOMEM;
         b->site = options->site;
+        b->gate_only = options->gate_only;
         b->store = options->store;
         b->host = options->host;
         broker_time(b, options->now_ms, options->time);
@@ -196,7 +197,7 @@ void link_send_ack(struct broker *b, struct link *link, enum mqtt_type type, uin
 
 struct access_subject link_subject(const struct broker *b, const struct link *link)
 {
-        return (struct access_subject){ b->site, link->identity, link->role };
+        return (struct access_subject){ b->site, link->identity, link->role, b->gate_only };
 }
 
 void broker_close(struct broker *b, struct link *link, uint8_t mqtt_reason, bool with_will)

@@ -40,6 +40,13 @@ struct broker_host {
         void (*online)(void *context, const struct link *link, bool online);
         /* what this application may do now, present or not; NULL: no such application any more, or a device */
         const struct access_role *(*role)(void *context, const char *identity);
+        /* an application publishes a command: it goes no other way. REASON_NONE: taken (staged) */
+        enum reason (*command)(void *context, const struct link *link, const struct topic_parts *parts,
+                               struct span payload);
+        /* a device subscribed to something */
+        void (*subscribed)(void *context, const struct link *link);
+        /* a device acknowledged this message */
+        void (*delivered)(void *context, const struct link *link, const struct message *message);
 };
 
 struct broker_counters {
@@ -52,6 +59,7 @@ struct broker_counters {
 
 struct broker {
         const char *site;
+        bool gate_only;
         struct store *store;
         struct outbox *outbox; /* NULL: nothing is kept for a cloud or an export */
         struct broker_host host;
@@ -77,6 +85,7 @@ struct broker {
 
 struct broker_options {
         const char *site;
+        bool gate_only; /* devices may publish gate requests and nothing else; their wills are dropped */
         struct store *store;
         struct outbox *outbox; /* may be NULL; owned by the broker from now on */
         struct broker_host host;
@@ -111,6 +120,16 @@ void broker_forget_identity(struct broker *b, const char *identity);
 int broker_publish(struct broker *b, const char *topic, struct span payload, bool retain);
 /* A publish for the cloud through the outbox; nothing on an air-gapped relay. */
 int broker_send_up(struct broker *b, const char *topic, struct span payload, bool retain);
+/* Both not retained, and worth nothing after this time: nobody who comes later gets it. */
+int broker_publish_brief(struct broker *b, const char *topic, struct span payload, uint32_t seconds);
+int broker_send_up_brief(struct broker *b, const char *topic, struct span payload, uint32_t seconds);
+/*
+ * Hands a message to one device, if it has a session that is subscribed to the topic: 0 with QoS 1 (also if it waits in
+ * the session's queue already), BROKER_ABSENT, BROKER_UNSURE: with QoS 0. expires: Unix seconds.
+ */
+#define BROKER_ABSENT 1
+#define BROKER_UNSURE 2
+int broker_hand(struct broker *b, const char *device, const char *topic, struct span payload, uint64_t expires);
 
 /* ---- between the broker's files */
 void link_unref(struct broker *b, struct link *link);

@@ -26,11 +26,13 @@ struct cloud {
         size_t held_first, held_count, held_unsealed;
 };
 
-/* what is subscribed to below sites/<site>/ */
+/* what is subscribed to below sites/<site>/; the last ones by a relay only */
 static const char *const filters[] = {
-        "devices/+/updates/offer", "devices/+/commands", "approvals/+/+", "policy/+", "revocations", "vendor/+",
+        "devices/+/updates/offer", "approvals/+/+",         "policy/+",           "revocations", "vendor/+",
+        "devices/+/gate/request",  "devices/+/gate/ticket", "devices/+/commands",
 };
-#define FILTER_COUNT (sizeof(filters) / sizeof(filters[0]))
+#define FILTER_COUNT      (sizeof(filters) / sizeof(filters[0]))
+#define FILTER_COUNT_GATE (FILTER_COUNT - 2)
 
 /* ---- up */
 /* 0, or an answer of uplink_publish() */
@@ -140,48 +142,52 @@ static uint8_t refused(struct cloud *c, const struct mqtt_publish *publish)
         return MQTT_NOT_AUTHORIZED;
 }
 
-/* A command passes only if its signature was verified here, and this version knows no signed commands yet. */
-static uint8_t refused_command(struct cloud *c, const struct topic_parts *parts)
+static bool is_for_gates(enum access_uplink kind)
 {
-        char device[IDENTITY_SIZE];
+        switch (kind) {
+        case ACCESS_UPLINK_OFFER:
+        case ACCESS_UPLINK_APPROVAL:
+        case ACCESS_UPLINK_POLICY:
+        case ACCESS_UPLINK_REVOCATION:
+        case ACCESS_UPLINK_VENDOR:
+        case ACCESS_UPLINK_GATE_REQUEST:
+                return true;
+        case ACCESS_UPLINK_REFUSED:
+        case ACCESS_UPLINK_COMMAND:
+        case ACCESS_UPLINK_TICKET:
+        case ACCESS_UPLINK_IMAGE_BLOCK:
+        case ACCESS_UPLINK_IMAGE_LIST:
+                return false;
+        }
+        return false;
+}
 
-        if (!span_to_string(parts->device, device, sizeof(device)))
-                device[0] = '\0';
-        c->host.alert(c->host.context, device, REASON_BAD_SIGNATURE,
-                      "the cloud sent a command; this version passes none, since it cannot verify them yet");
-        return MQTT_NOT_AUTHORIZED;
+static bool is_full(enum reason reason)
+{
+        return reason == REASON_STORE_FULL || reason == REASON_STORE_FAILED;
 }
 
 static uint8_t on_message(void *context, const struct uplink_message *message)
 {
         struct cloud *c = context;
         const struct mqtt_publish *publish = message->publish;
-        enum reason reason = REASON_TOPIC;
         enum access_uplink kind;
         struct topic_parts parts;
+        enum reason reason;
 
         c->host.before(c->host.context);
         kind = access_uplink(c->site, publish->topic, publish->payload.size, &parts);
-        switch (kind) {
-        case ACCESS_UPLINK_REFUSED:
+        if (kind == ACCESS_UPLINK_REFUSED || (c->broker->gate_only && !is_for_gates(kind)))
                 return refused(c, publish);
-        case ACCESS_UPLINK_COMMAND:
-                return refused_command(c, &parts);
-        case ACCESS_UPLINK_OFFER:
-        case ACCESS_UPLINK_APPROVAL:
-        case ACCESS_UPLINK_POLICY:
-        case ACCESS_UPLINK_REVOCATION:
-        case ACCESS_UPLINK_VENDOR:
-        case ACCESS_UPLINK_IMAGE_BLOCK:
-        case ACCESS_UPLINK_IMAGE_LIST:
-                reason = c->host.message(c->host.context, &parts, publish->payload);
-                break;
-        }
+        reason = c->host.message(c->host.context, kind, &parts, publish->payload, publish->dup);
         if (publish->qos == 0)
                 return MQTT_SUCCESS;
+        if (is_full(reason) || (kind == ACCESS_UPLINK_COMMAND && reason == REASON_QUOTA))
+                return MQTT_QUOTA_EXCEEDED;
+        if (kind == ACCESS_UPLINK_COMMAND && reason != REASON_NONE)
+                return MQTT_NOT_AUTHORIZED;
         /* what is refused is refused for good: another try would bring the same */
-        return reason == REASON_STORE_FULL || reason == REASON_STORE_FAILED ? MQTT_QUOTA_EXCEEDED
-                                                                            : hold(c, message->token);
+        return hold(c, message->token);
 }
 
 void cloud_commit(struct cloud *c)
@@ -255,10 +261,10 @@ static int make_uplink(struct cloud *c, sd_event *event, const struct conf *conf
         char topics[FILTER_COUNT][TOPIC_MAX];
         const char *list[FILTER_COUNT];
 
-        for (size_t i = 0; i < FILTER_COUNT; i++)
-                list[i] = topic_site(topics[i], conf->site, filters[i]);
         options.filters = list;
-        options.filter_count = FILTER_COUNT;
+        options.filter_count = c->broker->gate_only ? FILTER_COUNT_GATE : FILTER_COUNT;
+        for (size_t i = 0; i < options.filter_count; i++)
+                list[i] = topic_site(topics[i], conf->site, filters[i]);
         if (conf->uplink_pin && *conf->uplink_pin) {
                 if (!span_from_hex(span_of_string(conf->uplink_pin), options.pins[0], SHA256_SIZE))
                         return -EINVAL;

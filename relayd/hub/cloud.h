@@ -16,14 +16,17 @@ struct cloud;
 
 struct cloud_host {
         void *context;
-        /* allowed by access_uplink(), not a command; REASON_NONE: taken (staged) */
-        enum reason (*message)(void *context, const struct topic_parts *parts, struct span payload);
+        /* of a kind that access_uplink() allows, never REFUSED; again: the cloud says that it may have come before.
+         * REASON_NONE: taken (staged) */
+        enum reason (*message)(void *context, enum access_uplink kind, const struct topic_parts *parts,
+                               struct span payload, bool again);
         void (*state)(void *context, bool up, const char *error);
         void (*alert)(void *context, const char *device, enum reason reason, const char *detail);
         void (*before)(void *context); /* ahead of each event: time may have passed */
         /* as in struct uplink_handler */
         bool (*allowed)(void *context, const struct sockaddr *address, char why[UPLINK_ERROR_SIZE]);
 };
+/* With a broker of a stand-alone gate, it subscribes to what a gate has to know, and takes nothing else. */
 int cloud_new(struct cloud **ret, sd_event *event, const struct conf *conf, struct broker *broker,
               const struct cloud_host *host, const struct uplink_transport *transport);
 struct cloud *cloud_free(struct cloud *cloud);

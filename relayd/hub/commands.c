@@ -10,7 +10,6 @@
 #include "hub/command_record.h"
 #include "hub/commands.h"
 #include "hub/flat_json.h"
-#include "hub/views.h"
 
 #define UNSEALED   UINT64_MAX
 #define DETAIL_MAX 200
@@ -238,7 +237,9 @@ static enum reason keep(struct commands *c, struct command_record *waiting, cons
 static void end(struct commands *c, struct waiting_command *w, const char *actor, const char *result,
                 const char *reason, struct span value)
 {
-        struct commands_end what = { .device = w->device, .counter = w->counter, .result = result, .reason = reason };
+        struct command_end_view what = {
+                .device = w->device, .counter = w->counter, .result = result, .reason = reason
+        };
         char detail[DETAIL_MAX];
 
         what.value = value;

@@ -16,6 +16,7 @@
 #include "audit/audit.h"
 #include "hub/refusals.h"
 #include "hub/table.h"
+#include "hub/views.h"
 #include "relay/command.h"
 #include "store/store.h"
 
@@ -26,16 +27,6 @@
 #define COMMANDS_HANDED 0
 #define COMMANDS_ABSENT 1 /* no session, or not subscribed */
 #define COMMANDS_UNSURE 2 /* handed over with QoS 0: nobody will acknowledge it */
-
-/* What became of a command. */
-struct commands_end {
-        const char *device;
-        uint8_t key_id[KEY_ID_SIZE];
-        uint64_t counter;
-        const char *result; /* the device's "done", "refused", "failed"; "delivered", "expired" of the relay */
-        const char *reason; /* reason name */
-        struct span value;
-};
 
 struct commands_host {
         void *context;
@@ -50,7 +41,7 @@ struct commands_host {
         /* QoS 1 with what is left till expiry (Unix seconds); what the session's queue has already is COMMANDS_HANDED,
          * too. COMMANDS_..., or negative errno. */
         int (*hand)(void *context, const char *device, struct span command, uint64_t expiry);
-        void (*ended)(void *context, const struct commands_end *end);
+        void (*ended)(void *context, const struct command_end_view *end);
         void (*alert)(void *context, const char *device, enum reason reason, const char *detail);
         void (*audit)(void *context, const char *actor, enum audit_action action, const char *object,
                       const char *detail);

@@ -12,8 +12,7 @@
 #include "util/cleanup.h"
 #include "util/time.h"
 
-#define TICK_US           UINT64_C(1000000)
-#define AIR_GAPPED_WINDOW 64 /* messages of the outbox in memory: nobody fetches them one after the other */
+#define TICK_US UINT64_C(1000000)
 
 /* ---- time */
 void manager_refresh(void *context)
@@ -70,6 +69,8 @@ void manager_audit(void *context, const char *actor, enum audit_action action, c
         if (result < 0)
                 log_error("the audit log lost \"%s %s %s\": %s", actor, audit_action_name(action), object ? object : "",
                           errno_string(result));
+        else
+                manager_gate_audited(m);
 }
 
 static void tell_alerts(struct manager *m)
@@ -107,78 +108,8 @@ static void publish_state(struct manager *m)
         topic_site(topic, m->conf->site, "relay/state");
         if (broker_publish(m->broker, topic, payload, true) < 0)
                 log_warning("relay/state was not stored");
-        if (m->uplink_up)
+        if (m->uplink_up && !m->gate.only)
                 broker_send_up(m->broker, topic, payload, true);
-}
-
-/* ---- what the broker says */
-static void on_send(void *context, struct link *link, struct span packet)
-{
-        (void)context;
-        frontends_send(link, packet);
-}
-
-static void on_close(void *context, struct link *link, uint8_t mqtt_reason)
-{
-        (void)context;
-        frontends_close(link, mqtt_reason);
-}
-
-static bool on_writable(void *context, const struct link *link)
-{
-        (void)context;
-        return frontends_writable(link);
-}
-
-static void on_release(void *context, struct link *link)
-{
-        (void)context;
-        frontends_release(link);
-}
-
-static void on_published(void *context, const struct link *link, const struct message *message)
-{
-        struct manager *m = context;
-        struct span identity = span_of_string(link->identity);
-        struct topic_parts parts;
-
-        if (!link->is_device || topic_parse(message->topic, &parts) != TOPIC_DEVICE)
-                return;
-        if (registry_told(&m->registry, identity, parts.rest, message->payload))
-                manager_changed(m, MANAGER_CHANGE_DEVICE, link->identity);
-        updater_from_device(m->updater, link->identity, parts.rest, message->payload);
-}
-
-static int on_image(void *context, const struct topic_parts *parts, uint8_t **ret, size_t *ret_size)
-{
-        return updater_image(((struct manager *)context)->updater, parts, ret, ret_size);
-}
-
-static void on_online(void *context, const struct link *link, bool online)
-{
-        struct manager *m = context;
-        const struct front_session *session = container_of(link, const struct front_session, link);
-        struct device *d;
-
-        if (!link->is_device)
-                return;
-        d = registry_find(&m->registry, span_of_string(link->identity));
-        if (!d)
-                return;
-        d->sessions += online ? 1 : (uint32_t)-1;
-        d->since = m->broker->time;
-        if (online)
-                snprintf(d->peer, sizeof(d->peer), "%s", session->peer);
-        manager_changed(m, MANAGER_CHANGE_DEVICE, d->identity);
-        if (m->updater)
-                updater_device_changed(m->updater, d->identity);
-}
-
-static const struct access_role *on_role(void *context, const char *identity)
-{
-        const struct conf_role *role = conf_roles_find(((struct manager *)context)->roles, identity);
-
-        return role ? &role->access : NULL;
 }
 
 /* ---- what the updater asks */
@@ -209,16 +140,23 @@ static int publish_local(void *context, const char *topic, struct span payload)
         return broker_publish(((struct manager *)context)->broker, topic, payload, true);
 }
 
+/* A stand-alone gate says nothing about the state of updates: that is the relay's word. */
 static int publish_cloud(void *context, const char *topic, struct span payload)
 {
-        return broker_send_up(((struct manager *)context)->broker, topic, payload, true);
+        struct manager *m = context;
+        struct topic_parts parts;
+
+        if (m->gate.only && topic_parse(span_of_string(topic), &parts) == TOPIC_SITE &&
+            span_equal(span_slice(parts.rest, 0, 8), SPAN_LITERAL("updates/")))
+                return 0;
+        return broker_send_up(m->broker, topic, payload, true);
 }
 
 static int watch(void *context, const char *topic)
 {
         struct manager *m = context;
 
-        return m->cloud ? uplink_watch(cloud_uplink(m->cloud), topic) : UPLINK_NOT_UP;
+        return m->cloud && !m->gate.only ? uplink_watch(cloud_uplink(m->cloud), topic) : UPLINK_NOT_UP;
 }
 
 static void unwatch(void *context, const char *topic)
@@ -235,9 +173,27 @@ static void update_changed(void *context, const char *digest)
 }
 
 /* ---- what the cloud says */
-static enum reason from_cloud(void *context, const struct topic_parts *parts, struct span payload)
+static enum reason from_cloud(void *context, enum access_uplink kind, const struct topic_parts *parts,
+                              struct span payload, bool again)
 {
-        return updater_from_cloud(((struct manager *)context)->updater, parts, payload);
+        struct manager *m = context;
+
+        switch (kind) {
+        case ACCESS_UPLINK_COMMAND:
+        case ACCESS_UPLINK_GATE_REQUEST:
+        case ACCESS_UPLINK_TICKET:
+                return manager_gate_message(m, kind, parts, payload, again);
+        case ACCESS_UPLINK_REFUSED:
+        case ACCESS_UPLINK_OFFER:
+        case ACCESS_UPLINK_APPROVAL:
+        case ACCESS_UPLINK_POLICY:
+        case ACCESS_UPLINK_REVOCATION:
+        case ACCESS_UPLINK_VENDOR:
+        case ACCESS_UPLINK_IMAGE_BLOCK:
+        case ACCESS_UPLINK_IMAGE_LIST:
+                break;
+        }
+        return updater_from_cloud(m->updater, parts, payload);
 }
 
 static void on_uplink(void *context, bool up, const char *error)
@@ -283,6 +239,7 @@ static int on_turn(sd_event_source *source, void *context)
         result = broker_commit(m->broker);
         if (result < 0)
                 return fail(m, result);
+        manager_gate_sealed(m, m->broker->commit);
         if (m->cloud)
                 cloud_commit(m->cloud);
         if (m->listener.sealed)
@@ -302,6 +259,7 @@ static int on_durable(sd_event_source *source, int fd, uint32_t events, void *co
         if (result < 0)
                 return fail(m, result);
         updater_durable(m->updater, m->broker->durable);
+        manager_gate_durable(m, m->broker->durable);
         if (m->cloud)
                 cloud_durable(m->cloud);
         tell_durable(m);
@@ -316,6 +274,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
         broker_tick(m->broker);
         updater_tick(m->updater);
         manager_country_tick(m);
+        manager_gate_tick(m);
         if (m->cloud)
                 cloud_tick(m->cloud);
         sd_event_source_set_time(source, usec + TICK_US);
@@ -356,37 +315,6 @@ static int load_files(struct manager *m, char *error, size_t error_size)
         return result < 0 ? say(error, error_size, result, m->conf->device_ca) : 0;
 }
 
-static int make_broker(struct manager *m)
-{
-        struct outbox_options outbox = { .store = m->store,
-                                         .bytes_max = m->conf->outbox_bytes_max,
-                                         .age_max_s = m->conf->outbox_age_max_s,
-                                         .drop_oldest = m->conf->when_full == CONF_FULL_DROP_OLDEST };
-        bool is_air_gapped = m->conf->uplink == CONF_UPLINK_NONE;
-        struct broker_options options = {
-                .site = m->conf->site,
-                .store = m->store,
-                .now_ms = time_monotonic_ms(),
-                .time = time_real_ms() / TIME_MS_PER_S,
-                .host = { m, on_send, on_close, on_writable, on_release, on_published, on_image, manager_alert,
-                          on_online, on_role },
-        };
-        int result = 0;
-
-        if (is_air_gapped) {
-                outbox.events_only = true;
-                outbox.window_count = AIR_GAPPED_WINDOW;
-        }
-        if (!is_air_gapped || m->conf->air_gapped == CONF_AIR_GAPPED_KEEP)
-                result = outbox_new(&options.outbox, &outbox);
-        if (result < 0)
-                return result;
-        result = broker_new(&m->broker, &options);
-        if (result < 0)
-                outbox_free(options.outbox);
-        return result;
-}
-
 static void learn_state(void *context, struct message *message)
 {
         struct manager *m = context;
@@ -409,7 +337,7 @@ static int load_parts(struct manager *m, char *error, size_t error_size)
         result = alerts_load(&m->alerts, m->store, time_monotonic_ms());
         if (result < 0)
                 return say(error, error_size, result, "the alerts");
-        result = make_broker(m);
+        result = manager_make_broker(m);
         if (result < 0)
                 return say(error, error_size, result, "sessions, retained messages or outbox");
         retained_match(&m->broker->retained, span_of_string(topic_device(filter, m->conf->site, "+", "state/relay")),
@@ -489,7 +417,9 @@ static int build(struct manager *m, const struct manager_options *options, char 
         result = make_updater(m);
         if (result < 0)
                 return say(error, error_size, result, "updates, approvals, site policy or vendor keys");
-        result = make_country(m, options, error, error_size);
+        result = manager_gate_load(m, error, error_size);
+        if (result == 0)
+                result = make_country(m, options, error, error_size);
         if (result == 0)
                 result = make_frontends(m, options, error, error_size);
         if (result == 0)
@@ -510,6 +440,7 @@ int manager_new(struct manager **ret, const struct manager_options *options, cha
         m->conf = options->conf;
         m->event = sd_event_ref(options->event);
         m->store = options->store;
+        m->gate.only = options->gate_only;
         m->admit_rate = (struct log_rate){ .burst = 10, .interval_ms = 10000 };
         m->uplink_since = time_real_ms() / TIME_MS_PER_S;
         result = build(m, options, error, error_size);
@@ -534,6 +465,7 @@ struct manager *manager_free(struct manager *m)
         if (m->broker)
                 broker_commit(m->broker);
         updater_free(m->updater);
+        manager_gate_release(m);
         broker_free(m->broker);
         alerts_release(&m->alerts);
         registry_release(&m->registry);
@@ -547,6 +479,7 @@ struct manager *manager_free(struct manager *m)
 int manager_start(struct manager *m)
 {
         manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_STARTED, m->conf->identity, RELAYD_VERSION);
+        manager_gate_start(m);
         updater_start(m->updater);
         manager_country_start(m);
         publish_state(m);
@@ -557,6 +490,7 @@ void manager_stop(struct manager *m)
 {
         manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_STOPPED, m->conf->identity, "");
         frontends_stop(m->frontends);
+        manager_gate_stop(m);
         if (m->cloud)
                 cloud_stop(m->cloud);
 }

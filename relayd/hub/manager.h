@@ -69,6 +69,16 @@ int manager_walk_events(struct manager *m, uint64_t from, int (*fn)(void *contex
 int manager_drop_events(struct manager *m, const char *caller, uint64_t through, uint32_t *dropped,
                         struct refusal *refusal);
 
+/* command: COSE_Sign1 (relay/command.h). *counter: the command's; what becomes of it is told by command_ended(). */
+int manager_send_command(struct manager *m, const char *caller, struct span command, uint64_t *counter,
+                         struct refusal *refusal);
+/* Last counter seen of the key with this id for this device; 0: none. */
+uint64_t manager_command_counter(struct manager *m, const char *device, const uint8_t key_id[KEY_ID_SIZE]);
+/* The last signed checkpoint of the audit log; SPAN_EMPTY if there is none yet. Valid until the next action. */
+struct span manager_checkpoint(struct manager *m);
+/* Signs one now, or gives the last one if nothing was added to the log since. */
+int manager_make_checkpoint(struct manager *m, struct span *checkpoint, struct refusal *refusal);
+
 /*
  * An update from a file: envelope, block list of its image, release notes; for these devices, or (count 0) for every
  * registered one of its class. digest: of its manifest. *next: the first block that is missing, of *blocks.
@@ -106,6 +116,7 @@ enum manager_change {
 struct manager_listener {
         void (*changed)(void *context, enum manager_change what, const char *key);
         void (*alert)(void *context, const struct alert_view *alert);
+        void (*command_ended)(void *context, const struct command_end_view *end);
         /* all that actions changed since the last call is part of this commit */
         void (*sealed)(void *context, uint64_t commit);
         /* commits up to this one are on disk */

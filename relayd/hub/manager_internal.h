@@ -16,6 +16,7 @@
 #include "hub/frontends.h"
 #include "hub/manager.h"
 #include "hub/manager_country.h"
+#include "hub/manager_gate.h"
 #include "hub/manager_open.h"
 #include "hub/registry.h"
 #include "hub/updater.h"
@@ -52,6 +53,7 @@ struct manager {
         struct log_rate admit_rate;
         struct quota admit_alerts;
         struct manager_country country;
+        struct manager_gate gate;
 };
 
 void manager_refresh(void *m); /* the broker's time is the loop's */
@@ -60,4 +62,5 @@ void manager_alert(void *m, const char *device, enum reason reason, const char *
 void manager_audit(void *m, const char *actor, enum audit_action action, const char *object, const char *detail);
 /* Is the clock set? A gateway without one starts near the epoch of its firmware. */
 bool manager_time_is_trusted(void *m);
+int manager_make_broker(struct manager *m);
 void manager_admit(void *m, const struct channel_open *open, struct admission *out);

@@ -15,6 +15,7 @@ struct manager_options {
         const struct conf *conf; /* outlives the manager */
         sd_event *event;
         struct store *store;                      /* open; stays the caller's */
+        bool gate_only;                           /* a stand-alone gate: tickets, approvals, audit, and nothing else */
         bool listen;                              /* the channel's socket in the runtime folder */
         uid_t front_uid;                          /* who may connect besides our own uid; (uid_t)-1: nobody else */
         uid_t guard_uid;                          /* the same for the guard */

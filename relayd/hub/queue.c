@@ -300,8 +300,15 @@ void client_acknowledged(struct broker *b, struct client *c, enum mqtt_type type
 
         if (type == MQTT_PUBREC)
                 received(b, c, d, packet_id, reason);
-        else if (d && ((type == MQTT_PUBACK && d->qos == 1) || (type == MQTT_PUBCOMP && d->state == DELIVERY_RELEASED)))
+        else if (d &&
+                 ((type == MQTT_PUBACK && d->qos == 1) || (type == MQTT_PUBCOMP && d->state == DELIVERY_RELEASED))) {
+                struct message *m = d->message && c->link && c->link->is_device ? message_ref(d->message) : NULL;
+
                 remove_delivery(b, c, d);
+                if (m)
+                        b->host.delivered(b->host.context, c->link, m);
+                message_unref(m);
+        }
         if (c->link)
                 client_pump(b, c);
 }

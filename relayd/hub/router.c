@@ -197,14 +197,17 @@ static int route(struct broker *b, const struct link *link, const struct client 
 
 static bool goes_up(bool is_device, const struct topic_parts *parts)
 {
-        return is_device && parts->kind == TOPIC_DEVICE && !span_equal_string(parts->rest, "state/direct");
+        /* a gate request goes up only if the gate is not here; then the host sends it */
+        return is_device && parts->kind == TOPIC_DEVICE && !span_equal_string(parts->rest, "state/direct") &&
+               !span_equal_string(parts->rest, "gate/request");
 }
 
 /* The role may have changed since CONNECT. */
 static bool will_is_allowed(struct broker *b, const struct client *c, const struct message *will)
 {
         bool is_device = identity_is_device(span_of_string(c->identity));
-        struct access_subject subject = { b->site, c->identity, b->host.role(b->host.context, c->identity) };
+        struct access_subject subject = { b->site, c->identity, b->host.role(b->host.context, c->identity),
+                                          b->gate_only };
 
         return (is_device || subject.role) && access_publish(&subject, will->topic).verdict == VERDICT_ALLOW;
 }
@@ -248,7 +251,8 @@ static void refuse_topic(struct broker *b, struct link *link, const struct mqtt_
 
         b->counters.refused_topic++;
         acknowledge(b, link, publish, MQTT_NOT_AUTHORIZED);
-        if (b->now_ms < link->alert_next_ms)
+        /* a device may not know that this is a gate and no relay */
+        if (b->gate_only || b->now_ms < link->alert_next_ms)
                 return;
         link->alert_next_ms = b->now_ms + BROKER_ALERT_MS;
         snprintf(detail, sizeof(detail), "publish to \"%.*s\" refused", (int)topic.size, (const char *)topic.data);
@@ -307,6 +311,31 @@ static int store_publish(struct broker *b, struct link *link, const struct mqtt_
         return result;
 }
 
+static uint8_t code_of(enum reason reason)
+{
+        if (reason == REASON_NONE)
+                return MQTT_SUCCESS;
+        return reason == REASON_QUOTA || reason == REASON_STORE_FULL || reason == REASON_STORE_FAILED
+                       ? MQTT_QUOTA_EXCEEDED
+                       : MQTT_NOT_AUTHORIZED;
+}
+
+/* A command of an application: whoever verifies it hands it to the device. */
+static void receive_command(struct broker *b, struct link *link, const struct mqtt_publish *publish,
+                            const struct topic_parts *parts)
+{
+        uint8_t code;
+
+        if (publish->qos == 2 && client_inbound_add(b, link->client, publish->packet_id) < 0) {
+                acknowledge(b, link, publish, MQTT_QUOTA_EXCEEDED);
+                return;
+        }
+        code = code_of(b->host.command(b->host.context, link, parts, publish->payload));
+        if (code != MQTT_SUCCESS && publish->qos == 2)
+                client_inbound_remove(b, link->client, publish->packet_id);
+        acknowledge(b, link, publish, code);
+}
+
 void router_receive(struct broker *b, struct link *link, const struct mqtt_packet *packet)
 {
         const struct mqtt_publish *publish = &packet->publish;
@@ -326,6 +355,10 @@ void router_receive(struct broker *b, struct link *link, const struct mqtt_packe
         }
         b->counters.received++;
         topic_parse(publish->topic, &parts);
+        if (!link->is_device && parts.kind == TOPIC_DEVICE && span_equal_string(parts.rest, "commands")) {
+                receive_command(b, link, publish, &parts);
+                return;
+        }
         if (link->is_device)
                 event.there = repeats_key(packet, &parts, &event.boot, &event.seq);
         if (event.there && repeats_seen(&b->repeats, parts.device, event.boot, event.seq)) {
@@ -341,19 +374,24 @@ void router_receive(struct broker *b, struct link *link, const struct mqtt_packe
 }
 
 /* ---- the relay's own */
-static int own_message(struct broker *b, struct message **ret, const char *topic, struct span payload, bool retain)
+/* expires: Unix seconds, 0: never */
+static int own_message(struct broker *b, struct message **ret, const char *topic, struct span payload, bool retain,
+                       uint64_t expires)
 {
-        struct message_parts parts = {
-                .qos = 1, .retain = retain, .received = b->time, .topic = span_of_string(topic), .payload = payload
-        };
+        struct message_parts parts = { .qos = 1,
+                                       .retain = retain,
+                                       .received = b->time,
+                                       .expires = expires,
+                                       .topic = span_of_string(topic),
+                                       .payload = payload };
 
         return message_new(ret, &parts);
 }
 
-int broker_publish(struct broker *b, const char *topic, struct span payload, bool retain)
+static int publish(struct broker *b, const char *topic, struct span payload, bool retain, uint64_t expires)
 {
         struct message *m;
-        int result = own_message(b, &m, topic, payload, retain);
+        int result = own_message(b, &m, topic, payload, retain, expires);
 
         if (result < 0)
                 return result;
@@ -362,17 +400,79 @@ int broker_publish(struct broker *b, const char *topic, struct span payload, boo
         return result;
 }
 
-int broker_send_up(struct broker *b, const char *topic, struct span payload, bool retain)
+int broker_publish(struct broker *b, const char *topic, struct span payload, bool retain)
+{
+        return publish(b, topic, payload, retain, 0);
+}
+
+int broker_publish_brief(struct broker *b, const char *topic, struct span payload, uint32_t seconds)
+{
+        return publish(b, topic, payload, false, b->time + seconds);
+}
+
+static int send_up(struct broker *b, const char *topic, struct span payload, bool retain, uint64_t expires)
 {
         struct message *m;
         int result;
 
         if (!b->outbox)
                 return 0;
-        result = own_message(b, &m, topic, payload, retain);
+        result = own_message(b, &m, topic, payload, retain, expires);
         if (result < 0)
                 return result;
         result = keep_for_cloud(b, m);
         message_unref(m);
         return result;
+}
+
+int broker_send_up(struct broker *b, const char *topic, struct span payload, bool retain)
+{
+        return send_up(b, topic, payload, retain, 0);
+}
+
+int broker_send_up_brief(struct broker *b, const char *topic, struct span payload, uint32_t seconds)
+{
+        return send_up(b, topic, payload, false, b->time + seconds);
+}
+
+/* ---- to one device */
+static bool find_subscription(const struct client *c, struct span topic, struct client_terms *terms)
+{
+        bool found = false;
+
+        for (const struct subscription *s = c->subscriptions.first; s; s = s->client_next) {
+                if (!topic_matches(span_of(s->filter, s->size), topic))
+                        continue;
+                found = true;
+                if (s->qos > terms->qos)
+                        terms->qos = s->qos > 1 ? 1 : s->qos;
+        }
+        return found;
+}
+
+static bool is_queued(const struct client *c, struct span topic, struct span payload)
+{
+        for (const struct delivery *d = c->queue.first; d; d = d->next)
+                if (d->message && span_equal(d->message->topic, topic) && span_equal(d->message->payload, payload))
+                        return true;
+        return false;
+}
+
+int broker_hand(struct broker *b, const char *device, const char *topic, struct span payload, uint64_t expires)
+{
+        struct client *c = client_find(&b->clients, span_of_string(device));
+        struct client_terms terms = { 0 };
+        struct message *m;
+        int result;
+
+        if (!c || !c->link || !find_subscription(c, span_of_string(topic), &terms))
+                return BROKER_ABSENT;
+        if (is_queued(c, span_of_string(topic), payload))
+                return 0;
+        result = own_message(b, &m, topic, payload, false, expires);
+        if (result < 0)
+                return result;
+        client_deliver(b, c, m, &terms);
+        message_unref(m);
+        return terms.qos == 0 ? BROKER_UNSURE : 0;
 }

@@ -71,9 +71,10 @@ static bool client_id_fits(const struct link *link, struct span id)
         return !link->is_device && id.data[size] == '.' && id.size > size + 1 && !memchr(id.data, 0, id.size);
 }
 
+/* A stand-alone gate takes the will of a device that speaks to it as to a relay, and forgets it. */
 static uint8_t check_will(const struct broker *b, const struct link *link, const struct mqtt_connect *connect)
 {
-        struct access_subject subject = link_subject(b, link);
+        struct access_subject subject = { .site = b->site, .identity = link->identity, .role = link->role };
 
         if (!connect->has_will)
                 return MQTT_SUCCESS;
@@ -144,7 +145,7 @@ static int take_will(struct broker *b, struct client *c, const struct mqtt_packe
         c->will = message_unref(c->will);
         c->will_due = 0;
         c->will_delay_s = 0;
-        if (!connect->has_will)
+        if (!connect->has_will || b->gate_only)
                 return 0;
         if (connect->will_props.present & MQTT_PROP(MQTT_P_WILL_DELAY))
                 c->will_delay_s = connect->will_props.will_delay;

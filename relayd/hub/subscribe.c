@@ -143,6 +143,8 @@ void session_subscribe(struct broker *b, struct link *link, const struct mqtt_pa
         for (size_t i = 0; link->client && mqtt_filters_next(&it, &filter); i++)
                 if (reasons[i] <= 2 && (filter.retain_handling == 0 || (filter.retain_handling == 1 && !existed[i])))
                         deliver_kept(b, link->client, &filter, id);
+        if (link->client && link->is_device)
+                b->host.subscribed(b->host.context, link);
 }
 
 void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet)

@@ -129,6 +129,17 @@ struct event_view {
         uint32_t boot;
         uint64_t seq;
 };
+/* What became of a command. */
+struct command_end_view {
+        const char *device;
+        uint8_t key_id[KEY_ID_SIZE]; /* of who signed it */
+        uint64_t counter;
+        /* of the device: "done", "refused", "failed"; of the relay: "delivered" (to a device that cannot say more),
+         * "expired" */
+        const char *result;
+        const char *reason; /* reason name */
+        struct span value;  /* what the device gave with it */
+};
 struct country_change {
         const char *name, *value; /* hub/country_settings.h */
 };

@@ -11,6 +11,7 @@
 #define COUNTRY_CODES       676 /* AA is 0, AB is 1 ... ZZ is 675 */
 #define COUNTRY_UNKNOWN     676 /* the database does not say; text "??" */
 #define COUNTRY_NO_DATABASE 677 /* there is no database to ask; text "--" */
+#define COUNTRY_CODES_ALL   678 /* all of the above */
 
 typedef uint16_t country_code;
 

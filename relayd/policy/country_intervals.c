@@ -14,6 +14,16 @@ static int compare_ranges(const void *a, const void *b)
         return order ? order : address_compare(&left->last, &right->last);
 }
 
+/* The source may join what the rule does not tell apart. */
+static void judge_codes(struct country_intervals *intervals)
+{
+        if (!intervals->source || !intervals->scope.rule)
+                return;
+        for (country_code code = 0; code < COUNTRY_CODES_ALL; code++)
+                intervals->alike[code] = country_rule_decide(intervals->scope.rule, code).verdict == VERDICT_ALLOW;
+        intervals->source->alike = intervals->alike;
+}
+
 void country_intervals_start(struct country_intervals *intervals, const struct country_policy *policy,
                              enum country_direction direction, uint16_t port, enum address_family family,
                              struct country_source *source)
@@ -28,6 +38,7 @@ void country_intervals_start(struct country_intervals *intervals, const struct c
         intervals->exempt_count = country_policy_exempt_list(policy, &intervals->scope, family, networks);
         for (size_t i = 0; i < intervals->exempt_count; i++)
                 intervals->exempt[i] = network_range(networks[i]);
+        judge_codes(intervals);
         qsort(intervals->exempt, intervals->exempt_count, sizeof intervals->exempt[0], compare_ranges);
 }
 

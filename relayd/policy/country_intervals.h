@@ -18,6 +18,12 @@ struct country_range {
 struct country_source {
         /* false: no more */
         bool (*next)(struct country_source *source, struct country_range *range);
+        /*
+         * Neighbours whose codes stand for the same here may come as one range, with the code of one of them: most of a
+         * database's ranges need not be looked at one by one. COUNTRY_CODES_ALL entries, or NULL: every code for
+         * itself.
+         */
+        const uint8_t *alike;
 };
 
 /* members are the module's own */
@@ -32,12 +38,13 @@ struct country_intervals {
         bool has_allowed;
         struct address_range exempt[COUNTRY_EXEMPT_ALL_MAX]; /* ascending, may overlap */
         size_t exempt_count, exempt_at;
+        uint8_t alike[COUNTRY_CODES_ALL]; /* what the rule says of each code */
 };
 
 /*
  * Starts a walk over the allowed addresses of a family. direction, port: as for country_policy_decide().
  * source: at the start of the same family's ranges; NULL: no database (every country is COUNTRY_NO_DATABASE).
- * policy and source stay the caller's and must live as long as the cursor.
+ * policy and source stay the caller's and must live as long as the cursor, which must not be moved in memory.
  */
 void country_intervals_start(struct country_intervals *intervals, const struct country_policy *policy,
                              enum country_direction direction, uint16_t port, enum address_family family,

@@ -126,7 +126,9 @@ static bool subscribe_all(struct uplink *u)
 
         writer_init(&w, encoded, sizeof(encoded));
         for (size_t i = 0; i < u->filter_count; i++) {
-                const struct mqtt_filter filter = { .filter = span_of_string(u->filters[i]), .qos = 1 };
+                const struct mqtt_filter filter = { .filter = span_of_string(u->filters[i]),
+                                                    .qos = 1,
+                                                    .no_local = true };
                 mqtt_filter_put(&w, &filter, true);
         }
         return mqtt_client_subscribe(&u->client, writer_span(&w), u->filter_count, &u->subscribe_id) == RELAY_OK;

@@ -67,7 +67,8 @@ struct uplink_options {
         uint32_t connect_timeout_ms; /* name, TCP, TLS and CONNACK together; 0: 5,000 */
         uint32_t retry_min_ms;       /* 0: 1,000 */
         uint32_t retry_max_ms;       /* 0: 60,000 */
-        const char *const *filters;  /* subscribed with QoS 1 on each connect; up to UPLINK_FILTERS_MAX */
+        const char *const *filters;  /* subscribed with QoS 1, without what this connection published, on each
+                                        connect; up to UPLINK_FILTERS_MAX */
         size_t filter_count;
         struct uplink_handler handler;
         const struct uplink_transport *transport; /* NULL: TCP and TLS 1.3 */

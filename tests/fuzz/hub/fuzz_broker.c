@@ -85,6 +85,23 @@ static void on_online(void *context, const struct link *link, bool online)
         (void)context, (void)link, (void)online;
 }
 
+static enum reason on_command(void *context, const struct link *link, const struct topic_parts *parts,
+                              struct span payload)
+{
+        (void)context, (void)link, (void)parts;
+        return payload.size % 2 ? REASON_NONE : REASON_BAD_SIGNATURE;
+}
+
+static void on_subscribed(void *context, const struct link *link)
+{
+        (void)context, (void)link;
+}
+
+static void on_delivered(void *context, const struct link *link, const struct message *message)
+{
+        (void)context, (void)link, (void)message;
+}
+
 static const struct access_role *on_role(void *context, const char *identity)
 {
         (void)context;
@@ -102,7 +119,7 @@ static void open_broker(struct world *world)
                 .now_ms = world->now_ms,
                 .time = 1763800000 + world->now_ms / 1000,
                 .host = { world, on_send, on_close, on_writable, on_release, on_published, on_image, on_alert,
-                          on_online, on_role },
+                          on_online, on_role, on_command, on_subscribed, on_delivered },
         };
 
         if (outbox_new(&options.outbox, &outbox) < 0 || broker_new(&world->broker, &options) < 0)

@@ -46,6 +46,31 @@ static void on_release(void *context, struct link *link)
         ((struct fake *)link)->released = true;
 }
 
+static enum reason on_command(void *context, const struct link *link, const struct topic_parts *parts,
+                              struct span payload)
+{
+        struct harness *h = context;
+
+        (void)link;
+        span_to_string(parts->device, h->commanded, sizeof(h->commanded));
+        span_to_string(payload, h->command, sizeof(h->command));
+        return h->command_reason;
+}
+
+static void on_subscribed(void *context, const struct link *link)
+{
+        (void)link;
+        ((struct harness *)context)->subscribed++;
+}
+
+static void on_delivered(void *context, const struct link *link, const struct message *message)
+{
+        struct harness *h = context;
+
+        (void)link;
+        span_to_string(message->payload, h->delivered, sizeof(h->delivered));
+}
+
 static const struct access_role *on_role(void *context, const char *identity)
 {
         return strchr(identity, '.') ? ((struct harness *)context)->role : NULL;
@@ -100,7 +125,7 @@ void harness_open_broker(struct harness *h)
                 .now_ms = 1000,
                 .time = HARNESS_TIME,
                 .host = { h, on_send, on_close, on_writable, on_release, on_published, on_image, on_alert, on_online,
-                          on_role },
+                          on_role, on_command, on_subscribed, on_delivered },
         };
 
         if (!h->air_gapped)

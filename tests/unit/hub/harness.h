@@ -41,8 +41,12 @@ struct harness {
         char alerts[64][VIEW_TEXT_MAX]; /* "identity reason" */
         size_t alert_count;
         size_t published_count, online_count, offline_count;
-        const struct access_role *role; /* what names with a dot may do now; set by harness_setup() */
-        const char *image_payload;      /* NULL: no image piece is here */
+        const struct access_role *role;                /* what names with a dot may do now; set by harness_setup() */
+        const char *image_payload;                     /* NULL: no image piece is here */
+        char commanded[IDENTITY_MAX + 1], command[32]; /* device and payload of the last command */
+        enum reason command_reason;                    /* answer to the next ones */
+        size_t subscribed;
+        char delivered[32]; /* payload a device acknowledged last */
 };
 
 int harness_setup(void **state); /* *state: struct harness * */

@@ -8,7 +8,8 @@
 #include "harness.h"
 #include "hub/cloud.h"
 
-#define EVENT "sites/s1/devices/device-1/events/soil"
+#define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define EVENT  "sites/s1/devices/device-1/events/soil"
 
 /* ---- the uplink */
 struct uplink {
@@ -89,16 +90,21 @@ struct bench {
         struct cloud *cloud;
         struct fake *device;
         enum reason answer;
+        enum access_uplink kind;
+        bool again;
         size_t messages, alerts;
         bool up;
 };
 
-static enum reason on_message(void *context, const struct topic_parts *parts, struct span payload)
+static enum reason on_message(void *context, enum access_uplink kind, const struct topic_parts *parts,
+                              struct span payload, bool again)
 {
         struct bench *b = context;
 
         (void)parts, (void)payload;
         b->messages++;
+        b->kind = kind;
+        b->again = again;
         return b->answer;
 }
 
@@ -130,7 +136,7 @@ static int setup(void **state)
         harness_setup(&harness);
         bench.h = harness;
         assert_int_equal(cloud_new(&bench.cloud, NULL, &conf, bench.h->broker, &host, NULL), 0);
-        assert_int_equal(fake_uplink.filter_count, 6);
+        assert_int_equal(fake_uplink.filter_count, 8);
         bench.device = fake_open(bench.h, "device-1", &(struct fake_connect){ .expiry = 1000 }, NULL);
         *state = &bench;
         return 0;
@@ -289,10 +295,52 @@ static void commands_that_nobody_verified_do_not_pass(void **state)
 
         set_state(b, UPLINK_UP);
         fake_subscribe_to(b->device, topic, 1);
+        b->answer = REASON_BAD_SIGNATURE;
         assert_int_equal(from_cloud(topic, "water", 1), MQTT_NOT_AUTHORIZED);
-        assert_int_equal(b->alerts, 1);
+        assert_int_equal(b->kind, ACCESS_UPLINK_COMMAND);
+        b->answer = REASON_QUOTA;
+        assert_int_equal(from_cloud(topic, "water", 2), MQTT_QUOTA_EXCEEDED);
+        /* taken: told to the cloud when it is on the disk, and still nobody but its keeper has it */
+        b->answer = REASON_NONE;
+        assert_int_equal(from_cloud(topic, "water", 3), UPLINK_HOLD);
         turn(b);
+        assert_int_equal(fake_uplink.acked[0], 3);
         fake_expect_nothing(b->device);
+}
+
+static void gate_requests_and_tickets_of_the_cloud(void **state)
+{
+        struct bench *b = *state;
+
+        set_state(b, UPLINK_UP);
+        assert_int_equal(from_cloud("sites/s1/devices/device-1/gate/request", "x", 1), UPLINK_HOLD);
+        assert_int_equal(b->kind, ACCESS_UPLINK_GATE_REQUEST);
+        assert_int_equal(from_cloud("sites/s1/devices/device-1/gate/ticket", "x", 2), UPLINK_HOLD);
+        assert_int_equal(b->kind, ACCESS_UPLINK_TICKET);
+        assert_int_equal(b->messages, 2);
+}
+
+static void a_gate_takes_no_commands_tickets_and_images(void **state)
+{
+        static const char *const refused[] = { "sites/s1/devices/device-1/commands",
+                                               "sites/s1/devices/device-1/gate/ticket", "images/" DIGEST "/0",
+                                               "images/" DIGEST "/l0" };
+        static const char *const taken[] = { "sites/s1/devices/device-1/updates/offer",
+                                             "sites/s1/devices/device-1/gate/request",
+                                             "sites/s1/approvals/" DIGEST "/0123456789abcdef",
+                                             "sites/s1/policy/2",
+                                             "sites/s1/vendor/2",
+                                             "sites/s1/revocations" };
+        struct bench *b = *state;
+
+        b->h->broker->gate_only = true;
+        set_state(b, UPLINK_UP);
+        for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+                assert_int_equal(from_cloud(refused[i], "x", i + 1), MQTT_NOT_AUTHORIZED);
+        assert_int_equal(b->messages, 0);
+        for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+                assert_int_equal(from_cloud(taken[i], "x", i + 10), UPLINK_HOLD);
+        assert_int_equal(b->messages, sizeof(taken) / sizeof(taken[0]));
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -305,6 +353,8 @@ int main(void)
                 test(too_large_for_the_cloud),
                 test(what_the_cloud_may_say),
                 test(commands_that_nobody_verified_do_not_pass),
+                test(gate_requests_and_tickets_of_the_cloud),
+                test(a_gate_takes_no_commands_tickets_and_images),
         };
         return cmocka_run_group_tests_name("cloud", tests, NULL, NULL);
 }
