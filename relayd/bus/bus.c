@@ -312,6 +312,7 @@ int bus_new(struct bus **ret, sd_event *event, const char *address, struct manag
         const struct manager_listener listener = {
                 .changed = on_changed,
                 .alert = on_alert,
+                .command_ended = command_ended,
                 .sealed = replies_sealed,
                 .durable = replies_durable,
                 .context = bus,

@@ -40,6 +40,12 @@ int airgap_import_update(sd_bus_message *message, void *context, sd_bus_error *e
 int airgap_import_image(sd_bus_message *message, void *context, sd_bus_error *error);
 int airgap_read_events(sd_bus_message *message, void *context, sd_bus_error *error);
 int airgap_drop_events(sd_bus_message *message, void *context, sd_bus_error *error);
+/* methods of the manager about commands and checkpoints, and manager_listener.command_ended; command_object.c */
+int command_send(sd_bus_message *message, void *context, sd_bus_error *error);
+int command_counter(sd_bus_message *message, void *context, sd_bus_error *error);
+void command_ended(void *bus, const struct command_end_view *end);
+int checkpoint_get(sd_bus_message *message, void *context, sd_bus_error *error);
+int checkpoint_make(sd_bus_message *message, void *context, sd_bus_error *error);
 /* methods of the manager about what the site trusts; trust_object.c */
 int trust_set_gate(sd_bus_message *message, void *context, sd_bus_error *error);
 int trust_reset_gate(sd_bus_message *message, void *context, sd_bus_error *error);
@@ -67,6 +73,8 @@ int bus_answer(int result, const struct refusal *refusal, sd_bus_error *error);
 /* The answer of an action: goes when what the action changed is on disk. types, values: as sd_bus_message_append().
  * 1, or negative errno. */
 int bus_reply_when_durable(struct bus *bus, sd_bus_message *message, const char *types, ...);
+/* The same with one array of bytes. */
+int bus_reply_bytes_when_durable(struct bus *bus, sd_bus_message *message, struct span bytes);
 /* manager_listener.sealed, .durable */
 void replies_sealed(void *bus, uint64_t commit);
 void replies_durable(void *bus, uint64_t durable);

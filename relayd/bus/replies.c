@@ -9,24 +9,45 @@
 #include "bus/internal.h"
 #include "util/array.h"
 
-int bus_reply_when_durable(struct bus *bus, sd_bus_message *message, const char *types, ...)
+static int begin(struct bus *bus, sd_bus_message *message, sd_bus_message **reply)
 {
-        sd_bus_message *reply = NULL;
-        va_list values;
         int r = array_reserve(bus->held, bus->held_count, bus->held_room);
 
-        if (r >= 0)
-                r = sd_bus_message_new_method_return(message, &reply);
-        va_start(values, types);
-        if (r >= 0)
-                r = sd_bus_message_appendv(reply, types, values);
-        va_end(values);
+        return r < 0 ? r : sd_bus_message_new_method_return(message, reply);
+}
+
+/* Holds the reply, unless something went wrong with it. */
+static int hold(struct bus *bus, sd_bus_message *reply, int r)
+{
         if (r < 0) {
                 sd_bus_message_unref(reply);
                 return r;
         }
         bus->held[bus->held_count++] = (struct held_reply){ reply, REPLY_UNSEALED };
         return 1;
+}
+
+int bus_reply_when_durable(struct bus *bus, sd_bus_message *message, const char *types, ...)
+{
+        sd_bus_message *reply = NULL;
+        va_list values;
+        int r = begin(bus, message, &reply);
+
+        va_start(values, types);
+        if (r >= 0)
+                r = sd_bus_message_appendv(reply, types, values);
+        va_end(values);
+        return hold(bus, reply, r);
+}
+
+int bus_reply_bytes_when_durable(struct bus *bus, sd_bus_message *message, struct span bytes)
+{
+        sd_bus_message *reply = NULL;
+        int r = begin(bus, message, &reply);
+
+        if (r >= 0)
+                r = sd_bus_message_append_array(reply, 'y', bytes.data, bytes.size);
+        return hold(bus, reply, r);
 }
 
 void replies_sealed(void *context, uint64_t commit)

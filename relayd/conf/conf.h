@@ -27,12 +27,12 @@ struct conf {
         /* [listener] */
         char *certificate; /* certificate = /etc/relayd/relay.crt (PEM) */
         char *key;         /* key = /etc/relayd/keys/relay.key: the relay's TLS key, read by the hub only */
-        /* [gate] */
-        char *gate_key; /* key = FILE or empty: signs tickets and checkpoints; read by the hub only */
         /* [devices] */
         char *device_ca;           /* ca = FILE or empty: PEM of the factory CAs */
         enum conf_unknown unknown; /* unknown = pending|refuse */
         uint32_t sessions_max;     /* sessions_max = 10000 */
+        /* [gate] */
+        char *gate_key; /* key = FILE or empty: signs tickets and checkpoints; read by the hub only */
         /* [uplink] */
         enum conf_uplink uplink; /* mode = none|mqtt */
         char *uplink_host;       /* host = cloud.example */

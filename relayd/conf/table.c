@@ -28,8 +28,8 @@ const struct conf_section conf_sections[] = {
         { "relay", "The relay itself: its site, its name, its folders." },
         { "listener", "What the front end shows to devices and applications. Addresses and ports are systemd's "
                       "(relay-mqttd.socket) or relay-mqttd's --listen." },
-        { "gate", "Answers to devices that ask whether they may install now." },
         { "devices", "Who may have a session." },
+        { "gate", "Answers to devices that ask whether they may install now." },
         { "uplink", "The way to the cloud. In mode mqtt, host, certificate, key and one of ca and pin are needed." },
         { "store", "The database below the state folder." },
         { "outbox", "Events on their way to the cloud, or to a file." },
@@ -56,12 +56,6 @@ const struct conf_row conf_table[] = {
         { "listener", "key", CONF_PATH, FIELD(key), .fallback = "/etc/relayd/keys/relay.key",
           .help = "Its private key, read by relayd only; front ends ask it for signatures." },
 
-        { "gate", "key", CONF_PATH, true, FIELD(gate_key), .fallback = "",
-          .help = "Private key (Ed25519) of the gate, which the site policy has to name; nobody but relayd may read "
-                  "it. "
-                  "It signs tickets and the audit log's checkpoints. Empty: this relay is no gate, and makes no "
-                  "checkpoints." },
-
         { "devices", "ca", CONF_PATH, true, FIELD(device_ca), .fallback = "",
           .help = "Factory CAs (PEM). Empty: only pinned keys are believed." },
         { "devices", "unknown", CONF_CHOICE, FIELD(unknown), .choices = unknown_choices, .fallback = "pending",
@@ -69,6 +63,12 @@ const struct conf_row conf_table[] = {
                   "without a trace in the registry. It gets no session either way." },
         { "devices", "sessions_max", CONF_NUMBER, FIELD(sessions_max), BETWEEN(1, 1000000), .fallback = "10000",
           .help = "Sessions at one time." },
+
+        { "gate", "key", CONF_PATH, true, FIELD(gate_key), .fallback = "",
+          .help = "Private key (Ed25519) of the gate, which the site policy has to name; nobody but relayd may read "
+                  "it. "
+                  "It signs tickets and the audit log's checkpoints. Empty: this relay is no gate, and makes no "
+                  "checkpoints." },
 
         { "uplink", "mode", CONF_CHOICE, FIELD(uplink), .choices = uplink_choices, .fallback = "none",
           .help = "none: nothing leaves the site. mqtt: an MQTT 5 broker over TLS 1.3." },

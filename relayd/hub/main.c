@@ -10,6 +10,7 @@
 #include <string.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "bus/bus.h"
 #include "hub/manager.h"
@@ -33,11 +34,14 @@ enum task { TASK_RUN, TASK_CHECK, TASK_NEW_STORE };
 struct arguments {
         const char *config;
         enum task task;
+        bool gate_only;
 };
 
-static const char usage[] = "usage: relayd --config FILE [--check-config | --new-store]\n"
+static const char usage[] = "usage: relayd --config FILE [--gate-only | --check-config | --new-store]\n"
                             "\n"
                             "  --config FILE   the configuration, see relayd.conf(5)\n"
+                            "  --gate-only     a stand-alone gate: answers gate requests, keeps approvals, and nothing "
+                            "else\n"
                             "  --check-config  says what is wrong with it, and exits\n"
                             "  --new-store     makes an empty store, moves one that is there aside\n"
                             "  --help, --version\n";
@@ -45,9 +49,10 @@ static const char usage[] = "usage: relayd --config FILE [--check-config | --new
 /* 0: go on; 1: answered, exit with success; negative: wrong */
 static int parse_arguments(int argc, char **argv, struct arguments *out)
 {
-        enum { OPTION_CONFIG = 1, OPTION_CHECK, OPTION_NEW_STORE, OPTION_HELP, OPTION_VERSION };
+        enum { OPTION_CONFIG = 1, OPTION_GATE_ONLY, OPTION_CHECK, OPTION_NEW_STORE, OPTION_HELP, OPTION_VERSION };
         static const struct option options[] = {
                 { "config", required_argument, NULL, OPTION_CONFIG },
+                { "gate-only", no_argument, NULL, OPTION_GATE_ONLY },
                 { "check-config", no_argument, NULL, OPTION_CHECK },
                 { "new-store", no_argument, NULL, OPTION_NEW_STORE },
                 { "help", no_argument, NULL, OPTION_HELP },
@@ -56,11 +61,14 @@ static int parse_arguments(int argc, char **argv, struct arguments *out)
         };
         int option;
 
-        *out = (struct arguments){ "/etc/relayd/relayd.conf", TASK_RUN };
+        *out = (struct arguments){ "/etc/relayd/relayd.conf", TASK_RUN, false };
         while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
                 switch (option) {
                 case OPTION_CONFIG:
                         out->config = optarg;
+                        break;
+                case OPTION_GATE_ONLY:
+                        out->gate_only = true;
                         break;
                 case OPTION_CHECK:
                         out->task = TASK_CHECK;
@@ -110,7 +118,8 @@ static uid_t uid_of(const char *name)
         return user ? user->pw_uid : (uid_t)-1;
 }
 
-static int start_signer(const struct conf *conf, struct signer **ret)
+/* A stand-alone gate that is asked by the uplink only has no front end, and no TLS key for one. */
+static int start_signer(const struct conf *conf, bool gate_only, struct signer **ret)
 {
         struct signer_options options = { .key_file = conf->key,
                                           .peer_uid = uid_of(FRONT_END_USER),
@@ -118,6 +127,10 @@ static int start_signer(const struct conf *conf, struct signer **ret)
         _cleanup_free_ char *path = NULL;
         int result;
 
+        if (gate_only && access(conf->key, F_OK) < 0 && errno == ENOENT) {
+                log_info("%s is not there: devices ask this gate by the uplink only", conf->key);
+                return 0;
+        }
         if (asprintf(&path, "%s/mqtt.sign", conf->runtime) < 0)
                 return -ENOMEM;
         options.path = path;
@@ -185,7 +198,7 @@ static int loop(sd_event *event, struct manager *m)
         return sd_event_loop(event);
 }
 
-static int run(const struct conf *conf)
+static int run(const struct conf *conf, bool gate_only)
 {
         _cleanup_(sd_event_unrefp) sd_event *event = NULL;
         _cleanup_(store_freep) struct store *store = NULL;
@@ -193,7 +206,11 @@ static int run(const struct conf *conf)
         _cleanup_(manager_freep) struct manager *m = NULL;
         _cleanup_(bus_freep) struct bus *bus = NULL;
         struct manager_options options = {
-                .conf = conf, .listen = true, .front_uid = uid_of(FRONT_END_USER), .guard_uid = uid_of(GUARD_USER)
+                .conf = conf,
+                .gate_only = gate_only,
+                .listen = true,
+                .front_uid = uid_of(FRONT_END_USER),
+                .guard_uid = uid_of(GUARD_USER),
         };
         char error[VIEW_TEXT_MAX] = "";
         int result = block_signals();
@@ -211,7 +228,7 @@ static int run(const struct conf *conf)
         }
         result = open_store(conf, &store);
         if (result == 0)
-                result = start_signer(conf, &signer);
+                result = start_signer(conf, gate_only, &signer);
         if (result < 0)
                 return result;
         options.event = event;
@@ -249,6 +266,10 @@ int main(int argc, char **argv)
                 log_error("%s", *error ? error : errno_string(result));
                 return EXIT_FAILURE;
         }
+        if (arguments.gate_only && (!conf->gate_key || !*conf->gate_key)) {
+                log_error("%s: --gate-only needs [gate] key", arguments.config);
+                return EXIT_FAILURE;
+        }
         switch (arguments.task) {
         case TASK_CHECK:
                 return EXIT_SUCCESS;
@@ -257,5 +278,5 @@ int main(int argc, char **argv)
         case TASK_RUN:
                 break;
         }
-        return run(conf) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        return run(conf, arguments.gate_only) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
