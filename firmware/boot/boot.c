@@ -100,23 +100,24 @@ static enum reason verify_confirmed(struct boot *b, unsigned slot)
 /* why a new image is looked at */
 enum attempt {
         ATTEMPT_STAGED,   /* the application asked, with a ticket if the policy needs one */
+        ATTEMPT_CARRIED,  /* somebody at the local port asked */
         ATTEMPT_FALLBACK, /* the confirmed image is damaged */
 };
 
 static enum reason verify_approvals(struct boot *b, const struct manifest_verified *manifest, enum attempt attempt)
 {
-        /* the floor of k-signed objects is all that is known of the time here: it shows that a window is over, not that
-         * one began */
+        /* The floor of k-signed objects is all that is known of the time here: it shows that a window is over, not that
+         * one began. That is the application's to know; at the local port nobody does. */
         struct approval_facts facts = { .device = b->identity,
                                         .epoch_floor = b->record.epoch_floor,
-                                        .time_is_floor = true,
+                                        .time_is_floor = attempt != ATTEMPT_CARRIED,
                                         .now = b->record.time_floor };
 
         memcpy(facts.class_id, b->class_id, CLASS_ID_SIZE);
         struct decision decision = approval_decide(b->room.slot.approvals, b->room.slot.approval_count,
                                                    manifest->digest, &b->policy, &facts);
         if (decision.verdict == VERDICT_ALLOW)
-                return REASON_NONE;
+                return attempt == ATTEMPT_CARRIED && b->policy.ticket_needed ? REASON_TICKET_REQUIRED : REASON_NONE;
         /* what a rule approves needs a ticket, and only an application can have asked for one */
         if (attempt == ATTEMPT_STAGED &&
             site_policy_rule(&b->policy, 0, manifest->fields.urgency, b->identity, b->class_id) >= 0)
@@ -209,14 +210,15 @@ static int run_confirmed(struct boot *b, struct boot_outcome *out)
 
 static int decide(struct boot *b, struct boot_record *next, struct boot_outcome *out)
 {
-        bool staged = next->trial == BOOT_TRIAL_STAGED && !b->board.power_on;
+        enum attempt attempt = next->trial == BOOT_TRIAL_CARRIED ? ATTEMPT_CARRIED : ATTEMPT_STAGED;
+        bool staged = next->trial == BOOT_TRIAL_CARRIED || (next->trial == BOOT_TRIAL_STAGED && !b->board.power_on);
         int answer = BOOT_RECOVERY;
 
         if (next->trial == BOOT_TRIAL_RUNNING)
                 next->tried = BOOT_TRIED_NOT_CONFIRMED;
         next->trial = BOOT_TRIAL_NONE;
         if (staged)
-                answer = try_spare(b, next, ATTEMPT_STAGED, out);
+                answer = try_spare(b, next, attempt, out);
         if (answer != BOOT_RUN)
                 answer = run_confirmed(b, out);
         if (answer != BOOT_RUN && !staged)
@@ -248,7 +250,7 @@ int boot_start(struct boot *b, const struct boot_board *board, struct boot_outco
 
 /* ---- requests of the application */
 
-int boot_stage(struct boot *b, enum reason *refusal)
+static int stage(struct boot *b, enum attempt attempt, enum boot_trial trial, enum reason *refusal)
 {
         struct boot_image running = b->image;
         struct manifest_verified manifest;
@@ -258,7 +260,7 @@ int boot_stage(struct boot *b, enum reason *refusal)
                 *refusal = REASON_NOT_CONFIRMED;
                 return 0;
         }
-        enum reason reason = verify_new(b, ATTEMPT_STAGED, &manifest);
+        enum reason reason = verify_new(b, attempt, &manifest);
         if (reason == REASON_NONE)
                 reason = verify_image(b, spare(b), manifest.digest, &manifest.fields);
         b->running = slot;
@@ -266,13 +268,23 @@ int boot_stage(struct boot *b, enum reason *refusal)
         if (reason == REASON_NONE) {
                 struct boot_record next = b->record;
                 note_tried(&next, manifest.digest);
-                next.trial = BOOT_TRIAL_STAGED;
+                next.trial = trial;
                 int r = store(b, &next);
                 if (r < 0)
                         return r;
         }
         *refusal = reason;
         return 0;
+}
+
+int boot_stage(struct boot *b, enum reason *refusal)
+{
+        return stage(b, ATTEMPT_STAGED, BOOT_TRIAL_STAGED, refusal);
+}
+
+int boot_carry(struct boot *b, enum reason *refusal)
+{
+        return stage(b, ATTEMPT_CARRIED, BOOT_TRIAL_CARRIED, refusal);
 }
 
 int boot_confirm(struct boot *b)

@@ -115,9 +115,13 @@ void boot_status(const struct boot *b, struct port_boot_status *out);
  * boot_claim: a first site policy for an unclaimed device; the person has compared its digest. 0 and *refusal
  * (OLD_POLICY: there is one; else as site_policy_accept_first(), and POLICY_INVALID if it shares a key with the
  * vendor), or PORT_E_IO.
+ * boot_carry: as boot_stage(), for an image that was written into the spare slot here. Without a ticket and without
+ * trusted time: TICKET_REQUIRED if the policy demands one, NO_TRUSTED_TIME if windows are what is missing; rules do not
+ * count. It is tried at the next start, also after a loss of power.
  * boot_unclaim: forgets the site policy, its approval epoch and time floor, and erases both places where it may stand.
  * Identity, vendor key set, boot counter and sequence floor stay. Again after a power cut, it ends what was begun.
  * 0 or PORT_E_IO.
  */
 int boot_claim(struct boot *b, struct span policy_set, enum reason *refusal);
+int boot_carry(struct boot *b, enum reason *refusal);
 int boot_unclaim(struct boot *b);

@@ -57,7 +57,7 @@ static int decode(const uint8_t in[RECORD_SIZE], struct boot_record *out)
         get_digest(&r, record.confirmed_manifest);
         get_digest(&r, record.vendor_digest);
         get_digest(&r, record.policy_digest);
-        if (record.confirmed_slot > 1 || trial > BOOT_TRIAL_RUNNING || tried > BOOT_TRIED_REFUSED ||
+        if (record.confirmed_slot > 1 || trial > BOOT_TRIAL_CARRIED || tried > BOOT_TRIED_REFUSED ||
             record.trust_area > 1 || claimed > 1)
                 return RELAY_E_MALFORMED;
         record.trial = (enum boot_trial)trial;

@@ -5,7 +5,12 @@
 #include "port/journal.h"
 #include "relay/crypto.h"
 
-enum boot_trial { BOOT_TRIAL_NONE = 0, BOOT_TRIAL_STAGED = 1, BOOT_TRIAL_RUNNING = 2 };
+enum boot_trial {
+        BOOT_TRIAL_NONE = 0,
+        BOOT_TRIAL_STAGED = 1, /* by the application */
+        BOOT_TRIAL_RUNNING = 2,
+        BOOT_TRIAL_CARRIED = 3, /* staged by the local port */
+};
 enum boot_tried { BOOT_TRIED_NOTHING = 0, BOOT_TRIED_NOT_CONFIRMED = 1, BOOT_TRIED_REFUSED = 2 };
 
 struct boot_record {

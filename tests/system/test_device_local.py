@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from relayobjects import (SITE_POLICY_AAD, VENDOR_KEYS_AAD, Key, Sample, decode, encode, open_set, sign_set,
-                          site_policy)
+from relayobjects import (SITE_POLICY_AAD, VENDOR_KEYS_AAD, Key, Sample, approval, close_manifest, decode, encode, envelope,
+                          manifest_parts, open_set, sign_set, site_policy)
 
 from conftest import BUILD
 from lab.process import Process
@@ -148,6 +148,77 @@ def test_successors_by_file(box):
     assert "not above" in box.local("accept", "revocation", box.folder / "revoke").stderr
 
 
+class Update:
+    """The next image, and the files of somebody who carries it to the device."""
+
+    def __init__(self, box, sequence=8, keys=None, people=None, urgency="routine", **approval_options):
+        sample = box.sample
+        image = b"the next image" * 400
+        parts = manifest_parts(sequence, sample.vendor, sample.class_id, image, "1.2.0", urgency)
+        manifest = close_manifest(parts)
+        digest = hashlib.sha256(encode(manifest)).digest()
+        people = sample.approvers[:2] if people is None else people
+        self.files = [box.file("next.manifest", envelope(manifest, keys or [sample.organisation, sample.developer])),
+                      box.file("next.image", image)]
+        self.files += [box.file(f"approval-{number}", approval(key, "site-1", digest, **approval_options))
+                       for number, key in enumerate(people)]
+
+
+def test_update_by_the_local_port(box):
+    """The same checks hold by relay, by cloud and by USB."""
+    sample, stranger = box.sample, Key("stranger")
+    box.claim()
+    refused = [
+        ({"people": []}, "not-approved"),
+        ({"people": sample.approvers[:1]}, "not-approved"),
+        ({"people": [sample.approvers[0], sample.approvers[0]]}, "not-approved"),
+        ({"people": [sample.approvers[0], stranger]}, "not-approved"),
+        ({"keys": [sample.organisation]}, "developer-signature"),
+        ({"keys": [stranger, sample.developer]}, "organisation-signature"),
+        ({"sequence": 7}, "old-sequence"),
+        ({"epoch": 0}, "revoked-epoch"),
+        ({"not_after": 1 << 40}, "no-trusted-time"),
+        ({"scope": (2, ["device-2"])}, "out-of-scope"),
+    ]
+    for options, reason in refused:
+        done = box.local("install", *Update(box, **options).files)
+        assert done.returncode == 1 and f"{reason}:" in done.stderr, (options, done.stderr)
+    update = Update(box)
+    other = box.file("other.image", b"another image" * 400)
+    assert "image-digest:" in box.local("install", update.files[0], other, *update.files[2:]).stderr
+    done = box.local("install", *update.files)
+    assert done.returncode == 0, done.stderr
+    # it is verified again at the start, and tried: it is no program, so it ends at once and the device goes back
+    device = Process("device-1", [PORT / "device-boot", "--flash", box.flash], box.folder / "log")
+    device.wait_for("slot B, sequence 8, on trial")
+    device.wait_for("slot A, sequence 7")
+    device.stop()
+
+
+def test_local_port_is_no_way_around_the_gate(box):
+    """A policy that demands a ticket: nobody can have one here. Nor does a rule approve what nobody asked a gate about."""
+    box.claim()
+    rule = {"rules": [{0: ["routine"], 1: [0], 2: 0}]}
+    assert box.local("accept", "policy", box.file("next", box.next_policy(**rule))).returncode == 0
+    assert "not-approved:" in box.local("install", *Update(box, people=[]).files).stderr
+    demanding = site_policy("site-1", box.sample.approvers, 2, [box.sample.gate], box.sample.endpoints, epoch=3, **rule,
+                            predecessor=hashlib.sha256(open_set((box.folder / "next").read_bytes())[0]).digest())
+    demanding = sign_set(SITE_POLICY_AAD, demanding, box.sample.approvers[:2])
+    assert box.local("accept", "policy", box.file("next", demanding)).returncode == 0
+    assert "ticket-required:" in box.local("install", *Update(box).files).stderr
+
+
+def test_revoked_between_carrying_and_the_start(box):
+    box.claim()
+    assert box.local("install", *Update(box).files).returncode == 0
+    revocation = sign_set(REVOCATION_AAD, encode({0: 1, 1: "site-1", 2: 4, 3: 1900000000}), box.sample.approvers[:2])
+    assert box.local("accept", "revocation", box.file("revoke", revocation)).returncode == 0
+    device = Process("device-1", [PORT / "device-boot", "--flash", box.flash], box.folder / "log")
+    device.wait_for("slot B: revoked-epoch")
+    device.wait_for("slot A, sequence 7")
+    device.stop()
+
+
 def test_lost_keys_ceremony(box):
     """docs/firmware.md: nobody has k keys any more. Somebody goes to the device; nothing else helps."""
     box.claim()
@@ -172,7 +243,7 @@ def test_lost_keys_ceremony(box):
 
 
 @pytest.mark.parametrize("words", [[], ["show", "more"], ["claim"], ["accept", "policy"], ["accept", "image", "x"],
-                                   ["unclaim"], ["erase"]])
+                                   ["unclaim"], ["install", "manifest"], ["erase"]])
 def test_wrong_use(box, words):
     before = box.flash.read_bytes()
     done = box.local(*words)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * device-local: the local port of a device, for somebody who stands before it: shows whom it believes, claims it for a
- * site, takes successors and revocations by file, and unclaims it. The device must not run meanwhile.
+ * site, takes successors, revocations and updates by file, and unclaims it. The device must not run meanwhile.
  */
 
 #include <errno.h>
@@ -26,9 +26,9 @@ static int complain(const char *what, const char *why)
         return 1;
 }
 
-static int load(const char *path, uint8_t **data, size_t *size)
+static int load(const char *path, size_t max, uint8_t **data, size_t *size)
 {
-        int r = posix_read_file(path, SITE_POLICY_MAX, data, size);
+        int r = posix_read_file(path, max, data, size);
         return r < 0 ? complain(path, strerror(-r)) : 0;
 }
 
@@ -105,7 +105,7 @@ static int claim(struct port *p)
 
         if (p->argc != 1 && !expected)
                 return 2;
-        if (load(p->argv[0], &data, &size) != 0)
+        if (load(p->argv[0], SITE_POLICY_MAX, &data, &size) != 0)
                 return 1;
         int status = claim_with(p, span_of(data, size), p->argv[0], expected);
         free(data);
@@ -127,7 +127,7 @@ static int accept_file(struct port *p, enum port_boot_object object, const char 
         uint8_t *data;
         size_t size;
 
-        if (load(path, &data, &size) != 0)
+        if (load(path, SITE_POLICY_MAX, &data, &size) != 0)
                 return 1;
         int r = boot_accept(&p->boot, object, span_of(data, size), &reason);
         free(data);
@@ -149,6 +149,79 @@ static int accept(struct port *p)
                 }
         return status;
 }
+
+/* ---- updates */
+
+static int measure(void *context, const struct flash_area *image, uint32_t size, uint8_t digest[SHA256_SIZE])
+{
+        const struct port *p = context;
+        return crypto_sha256(span_of(p->flash.ram.memory + image->first * LAYOUT_SECTOR_SIZE, size), digest);
+}
+
+static int write_image(const struct flash_area *area, struct span image)
+{
+        int r = 0;
+
+        for (uint32_t at = 0; at < image.size && r == 0; at += LAYOUT_SECTOR_SIZE) {
+                r = flash_area_erase(area, at / LAYOUT_SECTOR_SIZE);
+                if (r == 0)
+                        r = flash_area_program(area, at, span_slice(image, at, LAYOUT_SECTOR_SIZE));
+        }
+        return r;
+}
+
+/* parts: manifest, image, approvals. The slot is valid only when all of it is there. */
+static int write_slot(struct port *p, const struct span *parts, size_t count)
+{
+        unsigned slot = 1u - p->boot.record.confirmed_slot;
+        struct flash_area manifest = layout_manifest(&p->flash.port, slot), image = layout_image(&p->flash.port, slot);
+
+        int r = slot_invalidate(&manifest);
+        if (r == 0)
+                r = write_image(&image, parts[1]);
+        return r == 0 ? slot_write(&manifest, parts[0], parts + 2, count - 2) : r;
+}
+
+static int install_parts(struct port *p, const struct span *parts, size_t count)
+{
+        struct flash_area slot = layout_manifest(&p->flash.port, 1u - p->boot.record.confirmed_slot);
+        enum reason reason;
+
+        if (p->boot.record.trial == BOOT_TRIAL_RUNNING)
+                return complain(p->boot.identity, "it was switched off while it tried an image; start it once before");
+        if (write_slot(p, parts, count) < 0 || boot_carry(&p->boot, &reason) < 0)
+                return complain(p->boot.identity, "the flash failed, or it does not fit");
+        if (reason != REASON_NONE) {
+                (void)slot_invalidate(&slot);
+                fprintf(stderr, "device-local: %s: %s: %s\n", p->argv[0], reason_name(reason),
+                        reason_explanation(reason));
+                return 1;
+        }
+        printf("%s will try it at its next start\n", p->boot.identity);
+        return 0;
+}
+
+static int install(struct port *p)
+{
+        struct span parts[2 + SITE_APPROVERS_MAX];
+        uint8_t *data[2 + SITE_APPROVERS_MAX] = { 0 };
+        size_t count = (size_t)p->argc, loaded = 0, size;
+
+        if (count < 2 || count > 2 + SITE_APPROVERS_MAX)
+                return 2;
+        for (; loaded < count; loaded++) {
+                size_t max = loaded == 0 ? MANIFEST_MAX : loaded == 1 ? LAYOUT_IMAGE_SIZE : APPROVAL_MAX;
+                if (load(p->argv[loaded], max, &data[loaded], &size) != 0)
+                        break;
+                parts[loaded] = span_of(data[loaded], size);
+        }
+        int status = loaded == count ? install_parts(p, parts, count) : 1;
+        for (size_t i = 0; i < loaded; i++)
+                free(data[i]);
+        return status;
+}
+
+/* ---- the way back */
 
 /* What still waits to be told was meant for the site that is forgotten here. */
 static int erase_outbox(const struct port_flash *flash)
@@ -177,10 +250,7 @@ static const struct {
         const char *word;
         int (*run)(struct port *p); /* exit status; 2: wrong use */
 } words[] = {
-        { "show", show },
-        { "claim", claim },
-        { "accept", accept },
-        { "unclaim", unclaim },
+        { "show", show }, { "claim", claim }, { "accept", accept }, { "install", install }, { "unclaim", unclaim },
 };
 
 static int open_device(struct port *p, const char *path)
@@ -190,7 +260,7 @@ static int open_device(struct port *p, const char *path)
         int r = flash_file_open(&p->flash, path);
         if (r < 0)
                 return complain(path, r == -EBUSY ? "this device runs; stop it first" : strerror(-r));
-        struct boot_board board = { .flash = &p->flash.port };
+        struct boot_board board = { .flash = &p->flash.port, .load = measure, .context = p };
         r = boot_open(&p->boot, &board, &trust);
         if (r < 0)
                 return complain(path, "not the flash of a provisioned device");
@@ -212,6 +282,7 @@ int main(int argc, char **argv)
                 }
         if (status == 2)
                 fprintf(stderr, "usage: device-local --flash FILE show | claim POLICY [--digest HEX] | "
-                                "accept policy|vendor-keys|revocation FILE... | unclaim NAME\n");
+                                "accept policy|vendor-keys|revocation FILE... | install MANIFEST IMAGE APPROVAL... | "
+                                "unclaim NAME\n");
         return status;
 }

@@ -165,6 +165,42 @@ static void test_power_cut_takes_the_staging_back(void **state)
         assert_runs(&second);
 }
 
+/* What is carried to the device needs k approvals without windows, and a policy that demands no ticket. */
+static void test_carried_image(void **state)
+{
+        struct approval window = sample_approval(second.manifest);
+        struct site_policy next = made_next_policy(&device.boot.policy);
+        enum reason refusal = REASON_COUNT;
+
+        (void)state;
+        window.has_not_before = true;
+        made_approve(&second, window, old_pair);
+        assert_int_equal(made_write(&device, 1, &second, 2), 0);
+        assert_int_equal(boot_carry(&device.boot, &refusal), 0);
+        assert_int_equal(refusal, REASON_NO_TRUSTED_TIME);
+        made_approve(&second, sample_approval(second.manifest), old_pair);
+        assert_int_equal(made_write(&device, 1, &second, 2), 0);
+        assert_int_equal(boot_carry(&device.boot, &refusal), 0);
+        assert_int_equal(refusal, REASON_NONE);
+        device.power_on = true;
+        assert_runs(&second);
+        assert_runs(&first); /* it did not confirm */
+        assert_int_equal(status.tries, 1);
+
+        assert_int_equal(boot_carry(&device.boot, &refusal), 0);
+        assert_int_equal(refusal, REASON_NONE);
+        next.ticket_needed = true;
+        add_rule(&next, "security");
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
+        assert_runs(&first);
+        assert_int_equal(outcome.reasons[1], REASON_TICKET_REQUIRED);
+        assert_int_equal(boot_carry(&device.boot, &refusal), 0);
+        assert_int_equal(refusal, REASON_TICKET_REQUIRED);
+        assert_int_equal(made_write(&device, 1, &second, 0), 0);
+        assert_int_equal(boot_carry(&device.boot, &refusal), 0);
+        assert_int_equal(refusal, REASON_NOT_APPROVED);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -177,6 +213,7 @@ int main(void)
                 cmocka_unit_test_setup(test_rule_approves, setup),
                 cmocka_unit_test_setup(test_rule_is_no_way_back_from_damage, setup),
                 cmocka_unit_test_setup(test_power_cut_takes_the_staging_back, setup),
+                cmocka_unit_test_setup(test_carried_image, setup),
         };
         return cmocka_run_group_tests_name("boot_revoked", tests, NULL, NULL);
 }
