@@ -53,6 +53,68 @@ struct site_policy sample_policy(size_t n, size_t k)
         return policy;
 }
 
+static struct site_scope of_device(struct site_policy *policy, const char *name)
+{
+        struct site_scope scope = { .kind = SCOPE_DEVICES, .device_first = policy->device_count, .device_count = 1 };
+
+        strcpy(policy->devices[policy->device_count++], name);
+        return scope;
+}
+
+static struct site_scope of_class(void)
+{
+        struct site_scope scope = { .kind = SCOPE_CLASS };
+
+        memset(scope.class_id, 0xc1, CLASS_ID_SIZE);
+        return scope;
+}
+
+struct site_policy full_policy(void)
+{
+        struct site_policy policy = sample_policy(3, 2);
+        struct site_gate *second = &policy.gates[policy.gate_count++];
+        struct site_grant *grant = &policy.grants[policy.grant_count++];
+        struct site_rule *rule = &policy.rules[policy.rule_count++];
+
+        policy.ticket_needed = true;
+        policy.approval_epoch = 3;
+        policy.issued = 1763800000;
+        *second = (struct site_gate){ .key = key_of(GATE_2), .has_address = true };
+        second->address = policy.endpoints[0];
+        second->address.device_count = 0;
+        second->scope = of_device(&policy, "device-3");
+        *grant = (struct site_grant){ .key = key_of(SITE_COMMAND), .names = { 0, 2 } };
+        grant->scope = of_device(&policy, "device-1");
+        strcpy(policy.names[0], "pump.*");
+        strcpy(policy.names[1], "valve.open");
+        strcpy(policy.names[2], "diagnostics.*");
+        policy.name_count = 3;
+        policy.vendor_commands = (struct site_names){ 2, 1 };
+        *rule = (struct site_rule){ .urgencies = { "security", "urgent" }, .urgency_count = 2, .wait_s = 3 * 86400 };
+        rule->scope = of_class();
+        rule->windows[0] = (struct site_window){ 6 * 1440 + 120, 120 }; /* Sunday 02:00 to 04:00 */
+        rule->windows[1] = (struct site_window){ WEEK_MINUTES - 30, 60 };
+        rule->window_count = 2;
+        strcpy(policy.time_zone, "Europe/Helsinki");
+        return policy;
+}
+
+struct site_policy successor_of(struct site_policy *policy)
+{
+        uint8_t bytes[SITE_POLICY_MAX];
+        struct site_policy next;
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        assert_int_equal(site_policy_encode(&w, policy), RELAY_OK);
+        assert_int_equal(crypto_sha256(writer_span(&w), policy->digest), RELAY_OK);
+        next = *policy;
+        next.epoch++;
+        next.has_predecessor = true;
+        memcpy(next.predecessor, policy->digest, SHA256_SIZE);
+        return next;
+}
+
 struct manifest_fields sample_manifest(void)
 {
         struct manifest_fields fields = {
@@ -153,6 +215,17 @@ struct span write_approval(uint8_t *out, size_t size, const struct approval *app
         writer_init(&w, out, size);
         assert_int_equal(approval_sign(&w, approval, &s), RELAY_OK);
         return writer_span(&w);
+}
+
+struct span write_revocation(uint8_t *out, size_t size, const struct revocation *revocation, const enum who *signers,
+                             size_t count)
+{
+        uint8_t bytes[REVOCATION_MAX];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        assert_int_equal(revocation_encode(&w, revocation), RELAY_OK);
+        return sign_set(out, size, SPAN_LITERAL(REVOCATION_AAD), writer_span(&w), signers, count);
 }
 
 struct span write_factory(uint8_t *out, size_t size)

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What every decoder of a signed object must do with input that was cut, lengthened or bent. */
 #include "objects.h"
+#include "relay/checkpoint.h"
+#include "relay/command.h"
+#include "relay/ticket.h"
 
 #define POISON 0x5a
 #define ZERO   0 /* read in place, and taken away again */
@@ -50,6 +53,61 @@ static bool accept_factory(struct span in, void *out)
         return factory_list_decode(in, out) == RELAY_OK;
 }
 
+static bool accept_vendor_next(struct span in, void *out)
+{
+        struct site_policy policy = sample_policy(3, 2);
+        struct vendor_keys current = sample_vendor();
+
+        return vendor_keys_accept_next(in, &current, &policy, out, scratch, sizeof(scratch)) == REASON_NONE;
+}
+
+static bool accept_policy_next(struct span in, void *out)
+{
+        static struct site_policy current;
+
+        current = full_policy();
+        (void)successor_of(&current);
+        return site_policy_accept_next(in, &current, out, scratch, sizeof(scratch)) == REASON_NONE;
+}
+
+static bool accept_revocation(struct span in, void *out)
+{
+        struct site_policy policy = sample_policy(3, 2);
+
+        return revocation_accept(in, &policy, 1, out, scratch, sizeof(scratch)) == REASON_NONE;
+}
+
+static bool accept_request(struct span in, void *out)
+{
+        return gate_request_decode(in, out) == RELAY_OK;
+}
+
+static const struct gate_request question = { .nonce = { 1 }, .has_digest = true, .manifest_digest = { 2 } };
+
+static bool accept_ticket(struct span in, void *out)
+{
+        struct site_policy policy = sample_policy(3, 2);
+        struct ticket_facts facts = { "device-1", NULL, &question, 1, 0 };
+
+        return ticket_check(in, &policy, &facts, out) == REASON_NONE;
+}
+
+static bool accept_command(struct span in, void *out)
+{
+        struct site_policy policy = full_policy();
+        struct vendor_keys vendor = sample_vendor();
+        struct public_key key;
+
+        return command_check(in, &policy, &vendor, "device-1", NULL, out, &key) == REASON_NONE;
+}
+
+static bool accept_checkpoint(struct span in, void *out)
+{
+        struct public_key key = key_of(GATE);
+
+        return checkpoint_check(in, &key, 1, out) == REASON_NONE;
+}
+
 static struct span make_vendor(uint8_t *out, size_t size)
 {
         return write_vendor_set(out, size);
@@ -78,6 +136,82 @@ static struct span make_approval(uint8_t *out, size_t size)
         return write_approval(out, size, &approval, APPROVER_2);
 }
 
+static struct span make_vendor_next(uint8_t *out, size_t size)
+{
+        static const enum who four[] = { ORGANISATION, DEVELOPER, APPROVER_1, APPROVER_2 };
+        uint8_t bytes[VENDOR_KEYS_SET_MAX];
+        struct vendor_keys next = sample_vendor();
+        struct writer w;
+
+        /* the sample's digest is not filled in: all zero, so that it is the predecessor's, too */
+        next.epoch = 2;
+        next.has_predecessor = true;
+        writer_init(&w, bytes, sizeof(bytes));
+        assert_int_equal(vendor_keys_encode(&w, &next), RELAY_OK);
+        return sign_set(out, size, SPAN_LITERAL(VENDOR_KEYS_AAD), writer_span(&w), four, 4);
+}
+
+static struct span make_policy_next(uint8_t *out, size_t size)
+{
+        static const enum who two[] = { APPROVER_1, APPROVER_3 };
+        struct site_policy policy = full_policy(), next = successor_of(&policy);
+
+        return write_policy_set(out, size, &next, two, 2);
+}
+
+static struct span make_revocation(uint8_t *out, size_t size)
+{
+        static const enum who two[] = { APPROVER_1, APPROVER_3 };
+        struct revocation revocation = { "site-1", 2, 1763800000 };
+
+        return write_revocation(out, size, &revocation, two, 2);
+}
+
+static struct span make_request(uint8_t *out, size_t size)
+{
+        struct writer w;
+
+        writer_init(&w, out, size);
+        assert_int_equal(gate_request_encode(&w, &question), RELAY_OK);
+        return writer_span(&w);
+}
+
+static struct span make_ticket(uint8_t *out, size_t size)
+{
+        struct ticket ticket = { .site = "site-1", .device = "device-1", .nonce = { 1 }, .has_digest = true };
+        struct signer gate = who(GATE);
+        struct writer w;
+
+        ticket.manifest_digest[0] = 2;
+        ticket.decision = DECISION_ALLOW;
+        ticket.has_time = true;
+        writer_init(&w, out, size);
+        assert_int_equal(ticket_sign(&w, &ticket, &gate), RELAY_OK);
+        return writer_span(&w);
+}
+
+static struct span make_command(uint8_t *out, size_t size)
+{
+        struct command command = { "site-1", "device-1", 1, 1763800000, "pump.on", SPAN_LITERAL("on") };
+        struct signer signer = who(SITE_COMMAND);
+        struct writer w;
+
+        writer_init(&w, out, size);
+        assert_int_equal(command_sign(&w, &command, &signer), RELAY_OK);
+        return writer_span(&w);
+}
+
+static struct span make_checkpoint(uint8_t *out, size_t size)
+{
+        struct checkpoint checkpoint = { .site = "site-1", .relay = "relay.s1", .count = 5 };
+        struct signer gate = who(GATE);
+        struct writer w;
+
+        writer_init(&w, out, size);
+        assert_int_equal(checkpoint_sign(&w, &checkpoint, &gate), RELAY_OK);
+        return writer_span(&w);
+}
+
 /* signed: every change of a byte must be refused, not only those that break the form */
 static const struct row {
         const char *name;
@@ -93,6 +227,13 @@ static const struct row {
         { "site policy", make_policy, accept_policy, sizeof(struct site_policy), true, ZERO },
         { "manifest", make_manifest, accept_manifest, sizeof(struct manifest_verified), true, POISON },
         { "approval", make_approval, accept_approval, sizeof(struct approval), true, POISON },
+        { "next vendor key set", make_vendor_next, accept_vendor_next, sizeof(struct vendor_keys), true, POISON },
+        { "next site policy", make_policy_next, accept_policy_next, sizeof(struct site_policy), true, ZERO },
+        { "revocation", make_revocation, accept_revocation, sizeof(struct revocation), true, POISON },
+        { "gate request", make_request, accept_request, sizeof(struct gate_request), false, POISON },
+        { "ticket", make_ticket, accept_ticket, sizeof(struct ticket), true, POISON },
+        { "command", make_command, accept_command, sizeof(struct command), true, POISON },
+        { "checkpoint", make_checkpoint, accept_checkpoint, sizeof(struct checkpoint), true, POISON },
         { "factory list", write_factory, accept_factory, sizeof(struct factory_list), false, POISON },
 };
 

@@ -156,6 +156,68 @@ static void key_missing(struct site_policy *policy)
         policy->approvers[1].type = KEY_NONE;
 }
 
+/* ---- what a policy may say besides */
+static void everything(struct site_policy *policy)
+{
+        *policy = full_policy();
+}
+
+#define BENT(name, ...)                              \
+        static void name(struct site_policy *policy) \
+        {                                            \
+                *policy = full_policy();             \
+                __VA_ARGS__;                         \
+        }
+BENT(ticket_without_gate, policy->gate_count = 0; policy->rule_count = 0)
+BENT(rule_without_gate, policy->gate_count = 0; policy->ticket_needed = false)
+BENT(neither_ticket_nor_gate, policy->gate_count = 0; policy->ticket_needed = false; policy->rule_count = 0)
+BENT(many_gates, policy->gate_count = SITE_GATES_MAX + 1)
+BENT(gate_host_foreign, strcpy(policy->gates[1].address.host, "a/b"))
+BENT(gate_port_0, policy->gates[1].address.port = 0)
+BENT(gate_without_address, policy->gates[1].has_address = false; policy->gates[1].address.port = 0)
+BENT(gate_of_nobody, policy->gates[1].scope.device_count = 0)
+BENT(gate_scope_foreign, policy->gates[1].scope.kind = (enum scope_kind)3)
+BENT(gate_scope_outside, policy->gates[1].scope.device_first = SITE_DEVICES_MAX)
+BENT(grant_repeats_gate, policy->grants[0].key = policy->gates[1].key)
+BENT(grant_repeats_approver, policy->grants[0].key = policy->approvers[2])
+BENT(grant_repeats_grant, policy->grants[policy->grant_count++] = policy->grants[0])
+BENT(grant_of_nothing, policy->grants[0].names.count = 0)
+BENT(many_grants, policy->grant_count = SITE_GRANTS_MAX + 1)
+BENT(grant_everywhere, policy->grants[0].scope.kind = SCOPE_SITE)
+BENT(names_outside, policy->vendor_commands.first = SITE_NAMES_MAX)
+BENT(name_empty, policy->names[0][0] = 0)
+BENT(name_with_capital, strcpy(policy->names[1], "Pump"))
+BENT(name_with_asterisk_inside, strcpy(policy->names[1], "pump.*.on"))
+BENT(name_of_two_asterisks, strcpy(policy->names[1], "pump.**"))
+BENT(name_is_asterisk, strcpy(policy->names[1], "*"))
+BENT(name_of_40, memset(policy->names[1], 'n', 40))
+BENT(name_of_39_and_asterisk, memset(policy->names[1], 'n', 39); policy->names[1][39] = '*')
+BENT(vendor_may_nothing, policy->vendor_commands.count = 0)
+BENT(many_rules, policy->rule_count = SITE_RULES_MAX + 1)
+BENT(rule_of_no_urgency, policy->rules[0].urgency_count = 0)
+BENT(rule_of_many_urgencies, policy->rules[0].urgency_count = SITE_URGENCIES_MAX + 1)
+BENT(urgency_with_space, strcpy(policy->rules[0].urgencies[1], "very urgent"))
+BENT(urgency_empty, policy->rules[0].urgencies[1][0] = 0)
+BENT(urgency_of_24, memset(policy->rules[0].urgencies[1], 'u', 24))
+BENT(rule_for_the_site, policy->rules[0].scope.kind = SCOPE_SITE)
+BENT(rule_of_no_window, policy->rules[0].window_count = 0)
+BENT(rule_of_many_windows, policy->rules[0].window_count = SITE_WINDOWS_MAX + 1)
+BENT(window_of_nothing, policy->rules[0].windows[1].minutes = 0)
+BENT(window_of_a_week, policy->rules[0].windows[1].minutes = WEEK_MINUTES)
+BENT(window_above_a_week, policy->rules[0].windows[1].minutes = WEEK_MINUTES + 1)
+BENT(window_in_the_last_minute, policy->rules[0].windows[1].first = WEEK_MINUTES - 1)
+BENT(window_behind_the_week, policy->rules[0].windows[1].first = WEEK_MINUTES)
+BENT(no_time_zone, policy->time_zone[0] = 0)
+BENT(time_zone_with_signs, strcpy(policy->time_zone, "Etc/GMT+1_-"))
+BENT(time_zone_with_dots, strcpy(policy->time_zone, "../../etc/shadow"))
+BENT(time_zone_of_48, memset(policy->time_zone, 'Z', 48))
+BENT(devices_in_all_lists, policy->endpoints[0].device_count = SITE_DEVICES_MAX - 2;
+     for (size_t i = 0; i < SITE_DEVICES_MAX; i++) strcpy(policy->devices[i], "device"))
+BENT(devices_beyond_all_lists, policy->endpoints[0].device_count = SITE_DEVICES_MAX - 1;
+     for (size_t i = 0; i < SITE_DEVICES_MAX; i++) strcpy(policy->devices[i], "device"))
+BENT(names_beyond_all_lists, policy->grants[0].names.count = SITE_NAMES_MAX;
+     for (size_t i = 0; i < SITE_NAMES_MAX; i++) strcpy(policy->names[i], "name"))
+
 static void test_rules(void **state)
 {
         static const struct {
@@ -183,6 +245,53 @@ static void test_rules(void **state)
                 { devices_outside, RELAY_E_RANGE },
                 { many_devices, RELAY_OK },
                 { key_missing, RELAY_E_KEY },
+                { everything, RELAY_OK },
+                { ticket_without_gate, RELAY_E_RANGE },
+                { rule_without_gate, RELAY_E_RANGE },
+                { neither_ticket_nor_gate, RELAY_OK },
+                { many_gates, RELAY_E_RANGE },
+                { gate_host_foreign, RELAY_E_RANGE },
+                { gate_port_0, RELAY_E_RANGE },
+                { gate_without_address, RELAY_OK },
+                { gate_of_nobody, RELAY_E_RANGE },
+                { gate_scope_foreign, RELAY_E_RANGE },
+                { gate_scope_outside, RELAY_E_RANGE },
+                { grant_repeats_gate, RELAY_E_RANGE },
+                { grant_repeats_approver, RELAY_E_RANGE },
+                { grant_repeats_grant, RELAY_E_RANGE },
+                { grant_of_nothing, RELAY_E_RANGE },
+                { many_grants, RELAY_E_RANGE },
+                { grant_everywhere, RELAY_OK },
+                { names_outside, RELAY_E_RANGE },
+                { name_empty, RELAY_E_RANGE },
+                { name_with_capital, RELAY_E_RANGE },
+                { name_with_asterisk_inside, RELAY_E_RANGE },
+                { name_of_two_asterisks, RELAY_E_RANGE },
+                { name_is_asterisk, RELAY_OK },
+                { name_of_40, RELAY_OK },
+                { name_of_39_and_asterisk, RELAY_OK },
+                { vendor_may_nothing, RELAY_OK },
+                { many_rules, RELAY_E_RANGE },
+                { rule_of_no_urgency, RELAY_E_RANGE },
+                { rule_of_many_urgencies, RELAY_E_RANGE },
+                { urgency_with_space, RELAY_E_RANGE },
+                { urgency_empty, RELAY_E_RANGE },
+                { urgency_of_24, RELAY_OK },
+                { rule_for_the_site, RELAY_OK },
+                { rule_of_no_window, RELAY_OK },
+                { rule_of_many_windows, RELAY_E_RANGE },
+                { window_of_nothing, RELAY_E_RANGE },
+                { window_of_a_week, RELAY_OK },
+                { window_above_a_week, RELAY_E_RANGE },
+                { window_in_the_last_minute, RELAY_OK },
+                { window_behind_the_week, RELAY_E_RANGE },
+                { no_time_zone, RELAY_OK },
+                { time_zone_with_signs, RELAY_OK },
+                { time_zone_with_dots, RELAY_E_RANGE },
+                { time_zone_of_48, RELAY_OK },
+                { devices_in_all_lists, RELAY_OK },
+                { devices_beyond_all_lists, RELAY_E_RANGE },
+                { names_beyond_all_lists, RELAY_E_RANGE },
         };
 
         (void)state;
@@ -265,6 +374,18 @@ static void test_vendor_and_site_share_no_key(void **state)
         vendor = sample_vendor();
         vendor.developer[0] = key_of(APPROVER_1);
         assert_true(site_policy_shares_key(&policy, &vendor));
+        policy = full_policy();
+        vendor = sample_vendor();
+        assert_false(site_policy_shares_key(&policy, &vendor));
+        vendor.command[0] = key_of(SITE_COMMAND); /* vendor and site command with different keys */
+        assert_true(site_policy_shares_key(&policy, &vendor));
+}
+
+/* a microcontroller holds one in its memory */
+static void test_size(void **state)
+{
+        (void)state;
+        assert_true(sizeof(struct site_policy) < 12 * 1024);
 }
 
 int main(void)
@@ -275,6 +396,7 @@ int main(void)
                 cmocka_unit_test(test_rules),
                 cmocka_unit_test(test_who_signs_the_first),
                 cmocka_unit_test(test_endpoints_of_a_device),
+                cmocka_unit_test(test_size),
                 cmocka_unit_test(test_vendor_and_site_share_no_key),
         };
         return cmocka_run_group_tests_name("sitepolicy", tests, NULL, NULL);
