@@ -1,256 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The signed objects of docs/trust.md in Python, independent of librelay: encode, sign, decode, verify.
 
-Decoding goes through cbor2 and then demands that encoding again gives the same bytes, because cbor2 by itself accepts
-longer-than-needed integers, repeated keys and trailing bytes, and sorts map keys length-first.
+Manifests, approvals and factory lists are here, with one site for tests and for the document's examples; the rest comes
+from relaycose, relaypolicy and relaygate, so that this one is all a test has to import.
 """
 import hashlib
 import uuid
 
 import cbor2
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
-VENDOR_KEYS_AAD = b"relayd/vendor-keys/1"
-SITE_POLICY_AAD = b"relayd/site-policy/1"
+from relaycose import *  # noqa: F401, F403
+from relaycose import decode, demand, encode, key_id, sha256, sign1, sign_set, signer_of, signers, verify1, Key, Refused
+from relaygate import *  # noqa: F401, F403
+from relaygate import checkpoint, command, gate_request, revocation, ticket, update_file_head
+from relaypolicy import *  # noqa: F401, F403
+from relaypolicy import ISSUED, SITE_POLICY_AAD, VENDOR_KEYS_AAD, endpoint, gate, grant, rule, site_policy, vendor_keys
+
 APPROVAL_AAD = b"relayd/approval/1"
 BLOCK = 4096
-ISSUED = 1763800000
-
-
-class Refused(Exception):
-    """The object breaks a rule; the text says which."""
-
-
-def demand(condition, text):
-    if not condition:
-        raise Refused(text)
-
-
-# ---- deterministic CBOR (RFC 8949 section 4.2.1)
-
-def head(major, value):
-    if value < 24:
-        return bytes([major << 5 | value])
-    for info, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
-        if value < 1 << (8 * size):
-            return bytes([major << 5 | info]) + value.to_bytes(size, "big")
-    raise ValueError(value)
-
-
-def encode(item):
-    if item is None or isinstance(item, bool):
-        return {False: b"\xf4", True: b"\xf5", None: b"\xf6"}[item]
-    if isinstance(item, int):
-        return head(0, item) if item >= 0 else head(1, -1 - item)
-    if isinstance(item, (bytes, bytearray)):
-        return head(2, len(item)) + bytes(item)
-    if isinstance(item, str):
-        text = item.encode()
-        return head(3, len(text)) + text
-    if isinstance(item, (list, tuple)):
-        return head(4, len(item)) + b"".join(encode(part) for part in item)
-    if isinstance(item, cbor2.CBORTag):
-        return head(6, item.tag) + encode(item.value)
-    if hasattr(item, "items"):
-        pairs = sorted((encode(key), encode(value)) for key, value in item.items())
-        return head(5, len(pairs)) + b"".join(key + value for key, value in pairs)
-    raise TypeError(type(item))
-
-
-def decode(data):
-    try:
-        item = cbor2.loads(data)
-        again = encode(item)
-    except Exception as error:
-        raise Refused(f"no CBOR of ours: {error}") from error
-    demand(again == data, "not deterministically encoded")
-    return item
-
-
-# ---- keys
-
-class Key:
-    """A key pair made from a fixed seed: Ed25519, or P-256 if so asked."""
-
-    def __init__(self, seed, p256=False):
-        self.seed = hashlib.sha256(seed.encode()).digest()
-        self.p256 = p256
-        if p256:
-            self.private = ec.derive_private_key(int.from_bytes(self.seed, "big") >> 1, ec.SECP256R1())
-        else:
-            self.private = ed25519.Ed25519PrivateKey.from_private_bytes(self.seed)
-        self.public = self.private.public_key()
-
-    def sign(self, message):
-        if not self.p256:
-            return self.private.sign(message)
-        r, s = utils.decode_dss_signature(self.private.sign(message, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
-
-    @property
-    def cose(self):
-        return to_cose(self.public)
-
-
-def to_cose(public):
-    if isinstance(public, ed25519.Ed25519PublicKey):
-        raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-        return {1: 1, -1: 6, -2: raw}
-    point = public.public_numbers()
-    return {1: 2, -1: 1, -2: point.x.to_bytes(32, "big"), -3: point.y.to_bytes(32, "big")}
-
-
-def from_cose(key):
-    if key.get(1) == 1 and key.get(-1) == 6 and set(key) == {1, -1, -2}:
-        return ed25519.Ed25519PublicKey.from_public_bytes(key[-2])
-    demand(key.get(1) == 2 and key.get(-1) == 1 and set(key) == {1, -1, -2, -3}, "no key of ours")
-    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(key[-2], "big"), int.from_bytes(key[-3], "big"),
-                                            ec.SECP256R1())
-    return numbers.public_key()
-
-
-def spki(cose_key):
-    return from_cose(cose_key).public_bytes(serialization.Encoding.DER,
-                                            serialization.PublicFormat.SubjectPublicKeyInfo)
-
-
-def key_id(cose_key):
-    return hashlib.sha256(spki(cose_key)).digest()[:8]
-
-
-def distinct(keys):
-    encoded = [encode(key) for key in keys]
-    return len(set(encoded)) == len(encoded)
-
-
-# ---- COSE_Sign1 (RFC 9052) and signed sets
-
-def sig_structure(protected, aad, payload):
-    return encode(["Signature1", protected, aad, payload])
-
-
-def sign1(key, aad, payload, detached=False, protected=None):
-    if protected is None:
-        protected = encode({1: -7 if key.p256 else -8, 4: key_id(key.cose)})
-    signature = key.sign(sig_structure(protected, aad, payload))
-    return encode(cbor2.CBORTag(18, [protected, {}, None if detached else payload, signature]))
-
-
-def verify1(data, cose_key, aad, payload=None):
-    """The payload, or Refused."""
-    item = decode(data)
-    if isinstance(item, cbor2.CBORTag):
-        demand(item.tag == 18, "no COSE_Sign1")
-        item = item.value
-    protected, _, inside, signature = item
-    header = decode(protected)
-    demand(2 not in header, "crit")
-    message = sig_structure(protected, aad, payload if inside is None else inside)
-    public = from_cose(cose_key)
-    demand(len(signature) == 64, "signature size")
-    try:
-        if isinstance(public, ed25519.Ed25519PublicKey):
-            demand(header.get(1) == -8, "algorithm")
-            public.verify(signature, message)
-        else:
-            demand(header.get(1) == -7, "algorithm")
-            r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-            public.verify(utils.encode_dss_signature(r, s), message, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as error:
-        raise Refused("signature") from error
-    return payload if inside is None else inside
-
-
-def signer_of(data):
-    item = decode(data)
-    item = item.value if isinstance(item, cbor2.CBORTag) else item
-    return decode(item[0]).get(4, b"")
-
-
-def sign_set(aad, payload, keys):
-    signatures = b"".join(sign1(key, aad, payload, detached=True) for key in keys)
-    return head(4, 2) + encode(payload) + head(4, len(keys)) + signatures
-
-
-def open_set(data):
-    payload, signatures = decode(data)
-    return payload, [encode(signature) for signature in signatures]
-
-
-def signers(signatures, aad, payload, keys):
-    """Which keys of the list signed; each whole key counts once."""
-    found = []
-    for key in keys:
-        for signature in signatures:
-            try:
-                verify1(signature, key, aad, payload)
-            except Refused:
-                continue
-            found.append(key)
-            break
-    return found
-
-
-# ---- vendor key set
-
-def vendor_keys(vendor, organisation, developer, command=(), epoch=1):
-    return encode({0: 1, 1: vendor, 2: epoch, 3: [key.cose for key in organisation],
-                   4: [key.cose for key in developer], 5: [key.cose for key in command]})
-
-
-def accept_vendor_keys(data):
-    payload, signatures = open_set(data)
-    keys = decode(payload)
-    demand(set(keys) == {0, 1, 2, 3, 4, 5} and keys[0] == 1 and keys[2] == 1 and len(keys[1]) == 16, "form")
-    demand(distinct(keys[3] + keys[4] + keys[5]), "one key in two places")
-    demand(signers(signatures, VENDOR_KEYS_AAD, payload, keys[3]), "organisation signature")
-    demand(signers(signatures, VENDOR_KEYS_AAD, payload, keys[4]), "developer signature")
-    return keys
-
-
-# ---- site policy
-
-def endpoint(kind, host, port, pin, backup=None, devices=None):
-    item = {0: kind, 1: host, 2: port, 3: pin}
-    if backup is not None:
-        item[4] = backup
-    if devices is not None:
-        item[5] = devices
-    return item
-
-
-def gate(key, host=None, port=None, pin=None, backup=None, scope=None):
-    item = {0: key.cose, 1: host, 2: port, 3: pin, 4: backup, 5: scope}
-    return {label: value for label, value in item.items() if value is not None}
-
-
-def site_policy(site, approvers, k, gates, endpoints, mode=0, ticket=True, patience=0, epoch=1, predecessor=None,
-                approval_epoch=1, issued=ISSUED, **more):
-    """gates: keys, or what gate() made. more: grants, vendor_commands, rules, time_zone."""
-    item = {0: 1, 1: site, 2: epoch, 3: predecessor, 4: [key.cose for key in approvers], 5: k,
-            6: [gate(key) if isinstance(key, Key) else key for key in gates], 7: endpoints, 8: mode, 9: ticket,
-            10: patience, 11: approval_epoch, 12: issued, 13: more.pop("grants", None),
-            14: more.pop("vendor_commands", None), 15: more.pop("rules", None), 16: more.pop("time_zone", None)}
-    assert not more
-    return encode({label: value for label, value in item.items() if value is not None})
-
-
-def accept_site_policy(data):
-    payload, signatures = open_set(data)
-    policy = decode(payload)
-    demand(set(policy) - {13, 14, 15, 16} == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "form")
-    demand(policy[0] == 1 and policy[2] == 1, "form")
-    n, k = len(policy[4]), policy[5]
-    demand(n / 2 < k <= n, "k")
-    demand(distinct(policy[4] + [entry[0] for entry in policy[6]] + [entry[0] for entry in policy.get(13, [])]),
-           "one key in two places")
-    demand(policy[6] or not policy[9] and 15 not in policy, "no gate to ask")
-    demand(policy[8] in (0, 1), "mode")
-    demand(policy[8] == 0 or all(entry[0] == 0 for entry in policy[7]), "relay-only with a cloud endpoint")
-    demand(len(signers(signatures, SITE_POLICY_AAD, payload, policy[4])) >= k, "fewer than k signatures")
-    return policy
 
 
 # ---- manifest
@@ -365,8 +132,9 @@ def verify_approval(data, policy):
 
 def factory_list(vendor, devices, relay_checks=()):
     """devices: (identity, key, class id) each; relay_checks: names of those that cannot check updates themselves"""
-    return encode({0: 1, 1: vendor, 2: [{0: name, 1: key.cose, 2: class_id, **({3: False} if name in relay_checks else {})}
-                                        for name, key, class_id in devices]})
+    rows = [{0: name, 1: key.cose, 2: class_id, **({3: False} if name in relay_checks else {})}
+            for name, key, class_id in devices]
+    return encode({0: 1, 1: vendor, 2: rows})
 
 
 # ---- one site, for tests and for the document's examples
@@ -376,14 +144,13 @@ class Sample:
         self.vendor, self.class_id = ids("acme.example", "plant-care")
         self.organisation, self.developer, self.command = Key("organisation"), Key("developer"), Key("command")
         self.approvers = [Key(f"approver {n}") for n in (1, 2, 3)]
-        self.gate = Key("gate")
-        self.vendor_set = sign_set(VENDOR_KEYS_AAD, vendor_keys(self.vendor, [self.organisation], [self.developer],
-                                                                [self.command]), [self.organisation, self.developer])
-        pins = [hashlib.sha256(name.encode()).digest() for name in ("relay pin", "backup pin", "cloud pin")]
+        self.gate, self.second_gate, self.site_command = Key("gate"), Key("gate 2"), Key("site command")
+        self.vendor_payload = vendor_keys(self.vendor, [self.organisation], [self.developer], [self.command])
+        self.vendor_set = sign_set(VENDOR_KEYS_AAD, self.vendor_payload, [self.organisation, self.developer])
+        pins = [sha256(name.encode()) for name in ("relay pin", "backup pin", "cloud pin", "gate pin")]
         self.endpoints = [endpoint(0, "relay.site-1.example", 8883, pins[0], pins[1], ["device-1", "device-2"]),
                           endpoint(1, "cloud.acme.example", 8883, pins[2])]
-        self.policy_payload = site_policy("site-1", self.approvers, 2, [self.gate], self.endpoints, ticket=False,
-                                          patience=300)
+        self.policy_payload = self.make_policy()
         self.policy_set = sign_set(SITE_POLICY_AAD, self.policy_payload, self.approvers[:2])
         self.policy = decode(self.policy_payload)
         self.image = bytes(range(256)) * 20
@@ -391,7 +158,43 @@ class Sample:
                                     "Waters less at night.")
         self.manifest = close_manifest(self.parts)
         self.envelope = envelope(self.manifest, [self.organisation, self.developer])
-        self.digest = hashlib.sha256(encode(self.manifest)).digest()
+        self.digest = sha256(encode(self.manifest))
         self.approvals = [approval(key, "site-1", self.digest) for key in self.approvers[:2]]
         self.factory = factory_list(self.vendor, [(f"device-{n}", Key(f"device {n}"), self.class_id)
                                                   for n in (1, 2)])
+        self.make_successors()
+        self.make_answers()
+
+    def make_policy(self, **changes):
+        pin = sha256(b"gate pin")
+        values = dict(
+            approvers=self.approvers, k=2, endpoints=self.endpoints, patience=300, time_zone="Europe/Helsinki",
+            gates=[gate(self.gate), gate(self.second_gate, "192.0.2.7", 8884, pin, scope=[2, ["device-3"]])],
+            grants=[grant(self.site_command, ["pump.*"], [2, ["device-1"]])], vendor_commands=["diagnostics.*"],
+            rules=[rule(["security"], [1, self.class_id], 3 * 86400, [[6 * 1440 + 120, 120]])])
+        return site_policy("site-1", **{**values, **changes})
+
+    def make_successors(self):
+        """approver 1 leaves, approver 4 comes; the developer gets a new key"""
+        self.next_approvers = [Key(f"approver {n}") for n in (2, 3, 4)]
+        self.next_policy_payload = self.make_policy(approvers=self.next_approvers, epoch=2, approval_epoch=2,
+                                                    issued=ISSUED + 86400, predecessor=sha256(self.policy_payload))
+        self.next_policy_set = sign_set(SITE_POLICY_AAD, self.next_policy_payload, self.next_approvers[:2])
+        self.next_vendor_payload = vendor_keys(self.vendor, [self.organisation], [Key("developer 2")], [self.command],
+                                               2, sha256(self.vendor_payload))
+        self.next_vendor_set = sign_set(VENDOR_KEYS_AAD, self.next_vendor_payload,
+                                        [self.organisation, self.developer, *self.approvers[:2]])
+        self.revocation = revocation(self.approvers[1:], "site-1", 2, ISSUED + 3600)
+
+    def make_answers(self):
+        self.nonce, policy_digest = sha256(b"nonce")[:16], sha256(self.policy_payload)
+        self.request, self.time_request = gate_request(self.nonce, self.digest), gate_request(self.nonce)
+        self.ticket = ticket(self.gate, "site-1", "device-1", self.request, policy_digest, time=ISSUED + 60)
+        self.refusal = ticket(self.gate, "site-1", "device-1", self.request, policy_digest, reason="gate-closed",
+                              time=ISSUED + 60)
+        self.time_answer = ticket(self.gate, "site-1", "device-1", self.time_request, policy_digest, time=ISSUED + 60)
+        self.order = command(self.site_command, "site-1", "device-1", 7, ISSUED + 600, "pump.on", encode({"s": 90}))
+        self.first_checkpoint = checkpoint(self.gate, "site-1", "relay.s1", 1000, sha256(b"record 1000"))
+        self.checkpoint = checkpoint(self.gate, "site-1", "relay.s1", 1234, sha256(b"record 1234"), ISSUED + 60,
+                                     sha256(self.first_checkpoint))
+        self.update_head = update_file_head(self.envelope, "Waters less at night.\n", len(self.image))

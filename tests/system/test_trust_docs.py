@@ -18,6 +18,7 @@ from test_objects import Tool
 TOP = pathlib.Path(__file__).resolve().parents[2]
 DOCUMENT = TOP / "docs/trust.md"
 BLOCK = re.compile(r"^```hex ([a-z0-9-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+CLASS = ro.ids("acme.example", "plant-care")[1]
 
 
 def examples():
@@ -28,7 +29,11 @@ def written():
     sample = ro.Sample()
     return {"vendor-set": sample.vendor_set, "site-policy-set": sample.policy_set, "manifest": sample.envelope,
             "manifest-digest": sample.digest, "approval-1": sample.approvals[0], "approval-2": sample.approvals[1],
-            "factory-list": sample.factory}
+            "factory-list": sample.factory, "vendor-next-set": sample.next_vendor_set,
+            "site-policy-next-set": sample.next_policy_set, "revocation-set": sample.revocation,
+            "gate-request": sample.request, "ticket": sample.ticket, "ticket-closed": sample.refusal,
+            "time-request": sample.time_request, "time-answer": sample.time_answer, "command": sample.order,
+            "checkpoint": sample.checkpoint, "update-file-head": sample.update_head}
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +75,41 @@ def test_examples_by_python(shown):
     assert [device[0] for device in devices] == ["device-1", "device-2"]
 
 
+def test_chain_and_gate_by_python(shown):
+    vendor, vendor_payload = ro.accept_vendor_keys(shown["vendor-set"]), ro.open_set(shown["vendor-set"])[0]
+    policy, policy_payload = ro.accept_site_policy(shown["site-policy-set"]), ro.open_set(shown["site-policy-set"])[0]
+    successor = ro.accept_next_site_policy(shown["site-policy-next-set"], policy_payload)
+    assert (successor[2], successor[11]) == (2, 2) and successor[4] != policy[4]
+    next_vendor = ro.accept_next_vendor_keys(shown["vendor-next-set"], vendor_payload, policy)
+    assert next_vendor[3] == vendor[3] and next_vendor[4] != vendor[4]
+    assert ro.accept_revocation(shown["revocation-set"], policy, 1)[2] == 2
+    assert ro.read_gate_request(shown["gate-request"])[2] == shown["manifest-digest"]
+    facts = ("device-1", CLASS)
+    for name, request, verdict in (("ticket", "gate-request", 1), ("ticket-closed", "gate-request", 0),
+                                   ("time-answer", "time-request", 0)):
+        assert ro.verify_ticket(shown[name], policy_payload, *facts, shown[request], 1, policy[12])[7] == verdict
+    order = ro.verify_command(shown["command"], policy, vendor, "device-1")
+    assert (order[3], order[5], ro.decode(order[6])) == (7, "pump.on", {"s": 90})
+    assert ro.verify_checkpoint(shown["checkpoint"], [gate[0] for gate in policy[6]])[3] == 1234
+    envelope, notes, image = ro.open_update_file(shown["update-file-head"] + bytes(range(256)) * 20)
+    assert envelope == shown["manifest"] and notes == "Waters less at night.\n" and len(image) == 5120
+
+
+def test_chain_and_gate_by_librelay(shown, tool):
+    vendor, policy = shown["vendor-set"], shown["site-policy-set"]
+    assert tool.ask("policy-next", shown["site-policy-next-set"], policy)[0] == "ok"
+    assert tool.ask("vendor-next", shown["vendor-next-set"], vendor, policy)[0] == "ok"
+    assert tool.ask("revocation", shown["revocation-set"], policy, 1)[0] == "ok"
+    for name, request, opens in (("ticket", "gate-request", "1"), ("ticket-closed", "gate-request", "0"),
+                                 ("time-answer", "time-request", "0")):
+        answer, fields = tool.ask("ticket", shown[name], policy, "device-1", CLASS, shown[request], 1, 0)
+        assert answer == "ok" and fields["open"] == opens
+    assert tool.ask("command", shown["command"], policy, vendor, "device-1", CLASS)[0] == "ok"
+    assert tool.ask("checkpoint", shown["checkpoint"], ro.encode(ro.Key("gate").cose))[0] == "ok"
+    head = shown["update-file-head"]
+    assert tool.ask("update-file", head, len(head) + 5120)[1]["size"] == "5120"
+
+
 def test_examples_by_librelay(shown, tool):
     assert tool.ask("vendor", shown["vendor-set"])[0] == "ok"
     assert tool.ask("policy", shown["site-policy-set"])[0] == "ok"
@@ -90,11 +130,13 @@ def header(name):
 
 
 @pytest.mark.parametrize("file, macro", [("vendor.h", "VENDOR_KEYS"), ("sitepolicy.h", "SITE_POLICY"),
-                                         ("approval.h", "APPROVAL")])
+                                         ("approval.h", "APPROVAL"), ("revocation.h", "REVOCATION"),
+                                         ("ticket.h", "TICKET"), ("command.h", "COMMAND"),
+                                         ("checkpoint.h", "CHECKPOINT")])
 def test_stated_names_and_sizes(file, macro):
     """the table of signatures against the headers"""
     aad = re.search(rf'#define {macro}_AAD\s+"([^"]+)"', header(file))[1]
-    largest = re.search(rf"#define {macro}(?:_SET)?_MAX\s+(\d{{4}})", header(file))[1]
+    largest = re.search(rf"#define {macro}(?:_SET)?_MAX\s+(\d{{3,4}})\b", header(file))[1]
     row = next(line for line in DOCUMENT.read_text().splitlines() if f"`{aad}`" in line)
     assert row.endswith(f"| {largest} bytes |")
 

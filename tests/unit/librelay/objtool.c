@@ -9,20 +9,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "objtool.h"
 #include "relay/approval.h"
 #include "relay/factory.h"
 
-#define LINE_MAX_SIZE  (1 << 17)
-#define ARGUMENTS_MAX  40
-#define ARGUMENT_BYTES 16384
+#define LINE_MAX_SIZE (1 << 17)
 
-struct request {
-        char *words[ARGUMENTS_MAX];
-        size_t count;
-        uint8_t bytes[ARGUMENTS_MAX][ARGUMENT_BYTES];
-};
-
-static uint8_t out_bytes[ARGUMENT_BYTES], scratch[ARGUMENT_BYTES];
+uint8_t out_bytes[ARGUMENT_BYTES], scratch[ARGUMENT_BYTES];
 
 static int sign_with_seed(void *context, struct span message, uint8_t sig[SIGNATURE_SIZE])
 {
@@ -30,7 +23,7 @@ static int sign_with_seed(void *context, struct span message, uint8_t sig[SIGNAT
 }
 
 /* argument i as bytes; a test that sends no hexadecimal is a broken test */
-static struct span bytes_of(struct request *q, size_t i)
+struct span bytes_of(struct request *q, size_t i)
 {
         const char *word = i < q->count ? q->words[i] : "-";
         size_t size = strlen(word) / 2;
@@ -44,7 +37,7 @@ static struct span bytes_of(struct request *q, size_t i)
         return span_of(q->bytes[i], size);
 }
 
-static struct signer signer_of(struct request *q, size_t i)
+struct signer signer_of(struct request *q, size_t i)
 {
         struct signer signer = { .sign = sign_with_seed, .context = q->bytes[i] };
 
@@ -55,29 +48,29 @@ static struct signer signer_of(struct request *q, size_t i)
         return signer;
 }
 
-static void print_hex(const char *name, struct span bytes)
+void print_hex(const char *name, struct span bytes)
 {
         printf(" %s=", name);
         for (size_t i = 0; i < bytes.size; i++)
                 printf("%02x", bytes.data[i]);
 }
 
-static void print_text(const char *name, struct span text)
+void print_text(const char *name, struct span text)
 {
         printf(" %s=%.*s", name, (int)text.size, text.size ? (const char *)text.data : "");
 }
 
-static void print_reason(enum reason reason)
+void print_reason(enum reason reason)
 {
         printf(reason == REASON_NONE ? "ok" : "refused %s", reason_name(reason));
 }
 
-static void print_result(int result)
+void print_result(int result)
 {
         printf(result == RELAY_OK ? "ok" : "error %d %s", result, relay_result_string(result));
 }
 
-static void print_written(int result, const struct writer *w)
+void print_written(int result, const struct writer *w)
 {
         print_result(result);
         if (result == RELAY_OK)
@@ -340,11 +333,7 @@ static void do_factory(struct request *q)
         print_hex("again", writer_span(&w));
 }
 
-static const struct {
-        const char *name;
-        void (*run)(struct request *q);
-        size_t least; /* arguments */
-} verbs[] = {
+static const struct verb verbs[] = {
         { "cbor", do_cbor, 1 },
         { "key", do_key, 1 },
         { "cose", do_cose, 4 },
@@ -362,23 +351,27 @@ static const struct {
         { "factory", do_factory, 1 },
 };
 
+static bool run(const struct verb *table, size_t count, struct request *q)
+{
+        for (size_t i = 0; i < count; i++)
+                if (strcmp(table[i].name, q->words[0]) == 0 && q->count > table[i].least) {
+                        table[i].run(q);
+                        return true;
+                }
+        return false;
+}
+
 int main(void)
 {
         static char line[LINE_MAX_SIZE];
         static struct request q;
 
         while (fgets(line, sizeof(line), stdin)) {
-                bool found = false;
                 q.count = 0;
                 for (char *word = strtok(line, " \n"); word && q.count < ARGUMENTS_MAX; word = strtok(NULL, " \n"))
                         q.words[q.count++] = word;
-                for (size_t i = 0; q.count && i < sizeof(verbs) / sizeof(verbs[0]); i++) {
-                        if (strcmp(verbs[i].name, q.words[0]) == 0 && q.count > verbs[i].least) {
-                                verbs[i].run(&q);
-                                found = true;
-                        }
-                }
-                if (!found)
+                if (!q.count ||
+                    (!run(verbs, sizeof(verbs) / sizeof(verbs[0]), &q) && !run(gate_verbs, gate_verb_count, &q)))
                         printf("unknown request");
                 printf("\n");
                 fflush(stdout);
