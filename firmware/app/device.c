@@ -29,37 +29,45 @@ void device_log(const struct device *d, enum port_log_level level, const char *t
         d->config.log->line(d->config.log->context, level, line);
 }
 
-static void choose_endpoints(struct device *d, enum endpoint_kind *kinds, size_t *count)
+size_t device_choose_endpoints(struct device *d, enum endpoint_kind kinds[SITE_ENDPOINTS_MAX])
 {
-        const struct site_policy *policy = d->config.policy;
+        const struct site_policy *policy = &d->policy;
+        size_t count = 0;
 
-        *count = 0;
         for (size_t i = 0; i < policy->endpoint_count; i++) {
-                if (!site_endpoint_applies(policy, &policy->endpoints[i], d->config.identity))
+                const struct site_endpoint *endpoint = &policy->endpoints[i];
+                if (!site_endpoint_applies(policy, endpoint, d->config.identity))
                         continue;
-                kinds[*count] = policy->endpoints[i].kind;
-                d->endpoints[(*count)++] = &policy->endpoints[i];
+                /* such a policy names no cloud, and is refused if it does; that it does not exist holds here, too */
+                if (policy->mode == SITE_RELAY_ONLY && endpoint->kind == ENDPOINT_CLOUD)
+                        continue;
+                kinds[count] = endpoint->kind;
+                d->endpoints[count++] = endpoint;
         }
+        if (count == 0)
+                device_log(d, PORT_LOG_ERROR, "the site policy has no endpoint for this device", "");
+        return count;
 }
 
 int device_init(struct device *d, const struct device_config *config)
 {
         enum endpoint_kind kinds[SITE_ENDPOINTS_MAX];
         uint32_t seed = 0;
-        size_t count;
 
         memset(d, 0, sizeof(*d));
         d->config = *config;
         d->active = FAILOVER_NONE;
-        int r = config->boot->status(config->boot->context, &d->boot);
+        device_init_gate(d);
+        int r = device_load_trust(d);
         if (r == 0)
                 r = config->entropy->fill(config->entropy->context, &seed, sizeof(seed));
         if (r < 0)
                 return r;
-        choose_endpoints(d, kinds, &count);
-        if (count == 0)
-                return RELAY_E_STATE;
-        failover_init(&d->failover, &config->timing, kinds, count, config->policy->patience_s, seed, device_now(d));
+        size_t count = device_choose_endpoints(d, kinds);
+        failover_init(&d->failover, &config->timing, kinds, count, d->policy.patience_s, seed, device_now(d));
+        gate_trust(&d->gate, d->boot.approval_epoch, d->boot.time_floor, device_now(d));
+        if (config->update)
+                update_trust(config->update, &d->boot, device_now(d));
         return 0;
 }
 
@@ -92,7 +100,7 @@ int device_publish(struct device *d, enum outbox_class class, struct span name, 
 
 const char *device_state_rest(const struct device_link *link)
 {
-        return link->endpoint->kind == ENDPOINT_RELAY ? "state/relay" : "state/direct";
+        return link->endpoint.kind == ENDPOINT_RELAY ? "state/relay" : "state/direct";
 }
 
 struct span device_state_json(const struct device *d, bool online, uint32_t session, uint8_t *out, size_t size)
@@ -121,6 +129,8 @@ static void close_link(struct device *d, unsigned number)
                 d->active = FAILOVER_NONE;
                 d->online = false;
         }
+        if (d->gate_link == number)
+                device_gate_link_closed(d);
 }
 
 static void lose_link(struct device *d, unsigned number, const char *why)
@@ -128,24 +138,24 @@ static void lose_link(struct device *d, unsigned number, const char *why)
         bool was_active = d->active == number;
 
         device_log(d, was_active ? PORT_LOG_WARNING : PORT_LOG_DEBUG,
-                   d->links[number].endpoint->kind == ENDPOINT_RELAY ? "relay: " : "cloud: ", why);
+                   d->links[number].endpoint.kind == ENDPOINT_RELAY ? "relay: " : "cloud: ", why);
         close_link(d, number);
         failover_down(&d->failover, number, device_now(d));
 }
 
-static void open_link(struct device *d, unsigned number, unsigned endpoint)
+void device_open_link(struct device *d, unsigned number, const struct site_endpoint *endpoint)
 {
         struct device_link *link = &d->links[number];
         struct tls_target target;
 
-        close_link(d, number);
-        link->endpoint = d->endpoints[endpoint];
+        link->endpoint = *endpoint;
+        link->opened_ms = device_now(d);
         link->watch_asked = false;
-        target.host = link->endpoint->host;
-        target.port = link->endpoint->port;
-        target.pin_count = link->endpoint->has_backup_pin ? 2 : 1;
-        memcpy(target.pins[0], link->endpoint->pin, SHA256_SIZE);
-        memcpy(target.pins[1], link->endpoint->backup_pin, SHA256_SIZE);
+        target.host = link->endpoint.host;
+        target.port = link->endpoint.port;
+        target.pin_count = link->endpoint.has_backup_pin ? 2 : 1;
+        memcpy(target.pins[0], link->endpoint.pin, SHA256_SIZE);
+        memcpy(target.pins[1], link->endpoint.backup_pin, SHA256_SIZE);
         d->counters.connects++;
         if (d->config.tls->open(d->config.tls->context, number, &target) < 0) {
                 lose_link(d, number, "cannot connect");
@@ -154,13 +164,17 @@ static void open_link(struct device *d, unsigned number, unsigned endpoint)
         link->state = DEVICE_LINK_HANDSHAKE;
 }
 
-static int start_mqtt(struct device *d, struct device_link *link)
+/* A question to the gate is no session: it says nothing of where the device is, and leaves no will. */
+static int start_mqtt(struct device *d, unsigned number)
 {
+        struct device_link *link = &d->links[number];
+        bool session = number != d->gate_link;
         uint8_t will[256];
         char topic[TOPIC_MAX];
 
-        link->session = ++d->session;
-        topic_device(topic, d->config.policy->site, d->config.identity, device_state_rest(link));
+        if (session)
+                link->session = ++d->session;
+        topic_device(topic, d->policy.site, d->config.identity, device_state_rest(link));
         struct mqtt_client_config config = {
                 .client_id = span_of_string(d->config.identity),
                 .clean_start = true,
@@ -168,7 +182,7 @@ static int start_mqtt(struct device *d, struct device_link *link)
                 .receive_maximum = UPDATE_WINDOW,
                 .maximum_packet_size = DEVICE_RX_SIZE,
                 .connack_timeout_ms = d->config.timing.connect_deadline_ms,
-                .has_will = true,
+                .has_will = session,
                 .will_qos = 1,
                 .will_retain = true,
                 .will_topic = span_of_string(topic),
@@ -189,8 +203,7 @@ static void flush(struct device *d, unsigned number)
                 mqtt_client_sent(&link->client, done, device_now(d));
 }
 
-/* Leaves a session properly: the broker publishes the will, so the retained state says that this way is over. */
-static void leave_link(struct device *d, unsigned number)
+void device_leave_link(struct device *d, unsigned number)
 {
         struct device_link *link = &d->links[number];
 
@@ -264,7 +277,7 @@ static void drive_handshake(struct device *d, unsigned number)
 
         if (r == PORT_WANT)
                 return;
-        if (r == 0 && start_mqtt(d, &d->links[number]) == RELAY_OK) {
+        if (r == 0 && start_mqtt(d, number) == RELAY_OK) {
                 d->links[number].state = DEVICE_LINK_OPEN;
                 return;
         }
@@ -299,7 +312,7 @@ static void use_link(struct device *d, unsigned number)
 {
         d->active = number;
         device_log(d, PORT_LOG_INFO, "session with ",
-                   d->links[number].endpoint->kind == ENDPOINT_RELAY ? "the relay" : "the cloud");
+                   d->links[number].endpoint.kind == ENDPOINT_RELAY ? "the relay" : "the cloud");
         device_begin_session(d);
 }
 
@@ -312,10 +325,11 @@ static bool follow_failover(struct device *d)
         case FAILOVER_NOTHING:
                 return false;
         case FAILOVER_CONNECT:
-                open_link(d, action.link, action.endpoint);
+                close_link(d, action.link);
+                device_open_link(d, action.link, d->endpoints[action.endpoint]);
                 break;
         case FAILOVER_CLOSE:
-                leave_link(d, action.link);
+                device_leave_link(d, action.link);
                 break;
         case FAILOVER_USE:
                 use_link(d, action.link);
@@ -333,7 +347,7 @@ static void maybe_reset(struct device *d)
         if (!said && device_now(d) < d->reset_ms)
                 return;
         for (unsigned i = 0; i < PORT_LINKS; i++)
-                leave_link(d, i);
+                device_leave_link(d, i);
         d->config.boot->reset(d->config.boot->context);
 }
 
@@ -345,8 +359,11 @@ int device_run(struct device *d)
                 ;
         for (unsigned i = 0; i < PORT_LINKS && r == 0; i++)
                 r = drive_link(d, i);
+        if (r == 0)
+                r = device_apply_trust(d);
         while (follow_failover(d))
                 ;
+        device_drive_gate(d);
         if (r == 0 && d->config.update)
                 r = update_tick(d->config.update, device_now(d));
         if (r == 0 && d->active != FAILOVER_NONE)
@@ -360,7 +377,7 @@ int device_run(struct device *d)
         return r;
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
+uint64_t device_earlier(uint64_t a, uint64_t b)
 {
         return a < b ? a : b;
 }
@@ -372,12 +389,16 @@ uint64_t device_deadline(const struct device *d)
 
         for (unsigned i = 0; i < PORT_LINKS; i++)
                 if (d->links[i].state == DEVICE_LINK_OPEN)
-                        best = earlier(best, mqtt_client_deadline(&d->links[i].client));
+                        best = device_earlier(best, mqtt_client_deadline(&d->links[i].client));
         if (d->config.update)
-                best = earlier(best, update_deadline(d->config.update, now));
+                best = device_earlier(best, update_deadline(d->config.update, now));
+        best = device_earlier(best, device_gate_deadline(d));
+        best = device_earlier(best, device_reports_deadline(d));
+        if (d->active != FAILOVER_NONE && !d->commands_asked && d->commands_ms > now)
+                best = device_earlier(best, d->commands_ms);
         if (d->hold_ms > now)
-                best = earlier(best, d->hold_ms);
-        return d->resetting ? earlier(best, d->reset_ms) : best;
+                best = device_earlier(best, d->hold_ms);
+        return d->resetting ? device_earlier(best, d->reset_ms) : best;
 }
 
 bool device_is_online(const struct device *d)
@@ -387,7 +408,7 @@ bool device_is_online(const struct device *d)
 
 const struct site_endpoint *device_endpoint(const struct device *d)
 {
-        return d->active == FAILOVER_NONE ? NULL : d->links[d->active].endpoint;
+        return d->active == FAILOVER_NONE ? NULL : &d->links[d->active].endpoint;
 }
 
 int device_confirm(struct device *d)

@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * The device engine: fail-over, two links, sessions, outbox and update agent put together.
+ * The device engine: fail-over, two links, sessions, outbox, update agent, gate and commands put together.
+ *
+ * Site policy and vendor key set are the boot stage's; the engine keeps a copy of what is in force. What is retained at
+ * policy/<epoch>, vendor/<epoch> and revocations goes to the boot stage, which alone judges it; an accepted one is in
+ * force at once, without a restart. What is refused is told at updates/refused, once an object.
  *
  * It never waits. The caller gives it time by device_run(), whenever a link may have moved and at the latest at
  * device_deadline(), and puts events into it by device_publish() whenever it likes: they wait in flash.
  */
 
+#include "app/command.h"
 #include "app/failover.h"
+#include "app/gate.h"
 #include "app/outbox.h"
 #include "app/update.h"
 #include "port/boot.h"
@@ -17,23 +23,28 @@
 #include "port/tls.h"
 #include "relay/mqttclient.h"
 
-#define DEVICE_RX_SIZE 4608 /* a block or an envelope, with its topic */
-#define DEVICE_TX_SIZE 3072
-#define DEVICE_WINDOW  16 /* events sent and not acknowledged */
+#define DEVICE_RX_SIZE  (SITE_POLICY_MAX + TOPIC_MAX + 64) /* the largest object, with its topic */
+#define DEVICE_TX_SIZE  3072
+#define DEVICE_WINDOW   16 /* events sent and not acknowledged */
+#define DEVICE_REPORTS  4  /* refused objects waiting to be told */
+#define DEVICE_REPORTED 8  /* refused objects that were told */
 
 struct device_config {
         const char *identity; /* also the MQTT client id */
         const char *version;  /* of the application */
-        const struct site_policy *policy;
+        uint8_t class_id[CLASS_ID_SIZE];
         const struct port_tls *tls;
         const struct port_clock *clock;
         const struct port_boot *boot;
         const struct port_entropy *entropy;
         const struct port_log *log; /* may be NULL */
         struct outbox *outbox;      /* mounted */
-        struct update *update;      /* initialised; NULL: this device takes no updates */
+        /* initialised, with the device's policy, vendor and gate; NULL: this device takes no updates, no commands */
+        struct update *update;
+        struct commands *commands;
         uint16_t keep_alive_s;
         struct failover_timing timing;
+        struct gate_timing gate_timing;
         /* an event was acknowledged by a broker; may be NULL */
         void (*acknowledged)(void *context, uint32_t boot, uint64_t seq);
         void *context;
@@ -43,7 +54,8 @@ enum device_link_state { DEVICE_LINK_CLOSED = 0, DEVICE_LINK_HANDSHAKE, DEVICE_L
 
 struct device_link {
         enum device_link_state state;
-        const struct site_endpoint *endpoint;
+        struct site_endpoint endpoint; /* a copy: the policy may change */
+        uint64_t opened_ms;
         uint32_t session;
         bool watch_asked; /* relay/state subscribed */
         struct mqtt_client client;
@@ -57,6 +69,13 @@ struct device_flight {
         struct outbox_place place;
 };
 
+struct device_report {
+        const char *object; /* NULL: free */
+        enum reason reason;
+        uint8_t digest[SHA256_SIZE];
+        uint64_t due_ms;
+};
+
 struct device_counters {
         uint64_t published;    /* put into the outbox */
         uint64_t acknowledged; /* by a broker */
@@ -67,15 +86,21 @@ struct device_counters {
 struct device {
         struct device_config config;
         struct port_boot_status boot;
+        struct site_policy policy; /* in force */
+        struct vendor_keys vendor;
+        struct gate gate;
         struct failover failover;
-        const struct site_endpoint *endpoints[SITE_ENDPOINTS_MAX]; /* those that apply to this device */
+        const struct site_endpoint *endpoints[SITE_ENDPOINTS_MAX]; /* those of the policy that apply to this device */
         struct device_link links[PORT_LINKS];
-        unsigned active; /* link of the session, FAILOVER_NONE */
+        unsigned active;    /* link of the session, FAILOVER_NONE */
+        unsigned gate_link; /* link to a gate with an address of its own, FAILOVER_NONE */
+        bool gate_asked;    /* on that link */
         uint32_t session;
         uint64_t seq;
 
         /* on the active link */
-        bool topics_asked, state_told;
+        bool topics_asked, chain_asked, commands_asked, state_told;
+        uint64_t commands_ms;                 /* then commands are subscribed, with or without trusted time */
         uint16_t state_packet, status_packet; /* awaiting PUBACK */
         bool online;                          /* the state was acknowledged: the session works both ways */
         struct outbox_place sent;             /* last record sent */
@@ -83,11 +108,20 @@ struct device {
         uint64_t hold_ms; /* the broker asked for a pause */
         bool resetting;
         uint64_t reset_ms;
+
+        bool trust_changed; /* the boot stage accepted something */
+        struct device_report reports[DEVICE_REPORTS];
+        uint8_t reported[DEVICE_REPORTED][SHA256_SIZE];
+        unsigned reported_count; /* ever */
+        uint64_t report_ms;      /* none before */
         struct device_counters counters;
         uint8_t input[2048];
 };
 
-/* 0, or an error of the boot stage or entropy; RELAY_E_STATE if no endpoint of the policy applies to this device. */
+/*
+ * 0, or an error of the boot stage or entropy. A device to which no endpoint of the policy applies works without a
+ * network. What config points to is borrowed; update and commands may point into *d, which must not move.
+ */
 int device_init(struct device *d, const struct device_config *config);
 /*
  * Puts an event into the outbox; it has key (boot counter, rising seq). name: one or more topic levels.

@@ -6,27 +6,31 @@
 #include "app/device_internal.h"
 #include "app/json.h"
 
-#define TX_RESERVE     256  /* kept free for acknowledgements and pings */
-#define BROKER_HOLD_MS 5000 /* pause after the broker said "too much" */
+#define TX_RESERVE     256   /* kept free for acknowledgements and pings */
+#define BROKER_HOLD_MS 5000  /* pause after the broker said "too much" */
+#define COMMANDS_MS    20000 /* how long commands wait for trusted time: without it they can only be refused */
+#define RESULT_SIZE    (6 * COMMANDS_VALUE_MAX + 256) /* if every byte had to be escaped */
 
 static struct mqtt_client *client(struct device *d)
 {
         return &d->links[d->active].client;
 }
 
-static bool has_room(struct device *d, size_t size)
+bool device_has_room(const struct device *d, size_t size)
 {
-        const struct mqtt_client *c = client(d);
+        const struct mqtt_client *c = &d->links[d->active].client;
         return c->tx_size - c->tx_fill >= size + TX_RESERVE;
 }
 
 void device_begin_session(struct device *d)
 {
-        d->topics_asked = d->state_told = d->online = false;
+        d->topics_asked = d->chain_asked = d->commands_asked = d->state_told = d->online = false;
+        d->commands_ms = device_now(d) + COMMANDS_MS;
         d->state_packet = d->status_packet = 0;
         d->sent = (struct outbox_place){ 0 };
         d->hold_ms = 0;
         memset(d->flights, 0, sizeof(d->flights));
+        gate_session(&d->gate, device_now(d));
         if (d->config.update)
                 update_session(d->config.update, device_now(d));
 }
@@ -42,6 +46,19 @@ static int subscribe(struct mqtt_client *c, const char *filter, uint8_t qos)
         writer_init(&w, bytes, sizeof(bytes));
         mqtt_filter_put(&w, &item, true);
         return mqtt_client_subscribe(c, writer_span(&w), 1, NULL);
+}
+
+bool device_subscribe(struct mqtt_client *c, const char topics[][TOPIC_MAX], size_t count)
+{
+        uint8_t bytes[5 * (TOPIC_MAX + 3)];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        for (size_t i = 0; i < count; i++) {
+                struct mqtt_filter item = { .filter = span_of_string(topics[i]), .qos = 1 };
+                mqtt_filter_put(&w, &item, true);
+        }
+        return mqtt_client_subscribe(c, writer_span(&w), count, NULL) == RELAY_OK;
 }
 
 static int unsubscribe(struct mqtt_client *c, const char *filter)
@@ -63,36 +80,59 @@ static void watch_relays(struct device *d)
         for (unsigned i = 0; i < PORT_LINKS; i++) {
                 struct device_link *link = &d->links[i];
                 if (link->state != DEVICE_LINK_OPEN || link->client.state != MQTT_CLIENT_CONNECTED ||
-                    link->watch_asked || link->endpoint->kind != ENDPOINT_RELAY)
+                    link->watch_asked || i == d->gate_link || link->endpoint.kind != ENDPOINT_RELAY)
                         continue;
-                topic_site(topic, d->config.policy->site, "relay/state");
+                topic_site(topic, d->policy.site, "relay/state");
                 link->watch_asked = subscribe(&link->client, topic, 1) == RELAY_OK;
         }
 }
 
-static int publish(struct device *d, const char *rest, bool retain, struct span payload, uint16_t *packet_id)
+int device_tell(struct device *d, struct mqtt_client *c, const char *rest, bool retain, struct span payload,
+                uint16_t *packet_id)
 {
         struct mqtt_publish message = { .qos = 1, .retain = retain, .payload = payload };
         char topic[TOPIC_MAX];
 
-        topic_device(topic, d->config.policy->site, d->config.identity, rest);
+        topic_device(topic, d->policy.site, d->config.identity, rest);
         message.topic = span_of_string(topic);
-        return mqtt_client_publish(client(d), &message, NULL, packet_id);
+        return mqtt_client_publish(c, &message, NULL, packet_id);
+}
+
+static int publish(struct device *d, const char *rest, bool retain, struct span payload, uint16_t *packet_id)
+{
+        return device_tell(d, client(d), rest, retain, payload, packet_id);
+}
+
+/* Each command expires, so those that wait at the relay are fetched once the time is known. */
+static bool is_time_for_commands(const struct device *d)
+{
+        uint64_t now = device_now(d), unix_s;
+
+        return gate_time(&d->gate, now, &unix_s) || !gate_of_device(&d->gate) || now >= d->commands_ms;
+}
+
+static void ask_for_commands(struct device *d)
+{
+        char topic[1][TOPIC_MAX];
+
+        if (d->commands_asked || !d->config.commands || !is_time_for_commands(d) || !device_has_room(d, sizeof(topic)))
+                return;
+        topic_device(topic[0], d->policy.site, d->config.identity, "commands");
+        d->commands_asked = device_subscribe(client(d), topic, 1);
 }
 
 static void send_greeting(struct device *d)
 {
         struct device_link *link = &d->links[d->active];
-        char topic[TOPIC_MAX];
+        char topics[2][TOPIC_MAX];
         uint8_t json[256];
 
-        if (!d->topics_asked && has_room(d, 2 * (TOPIC_MAX + 16))) {
-                topic_device(topic, d->config.policy->site, d->config.identity, "updates/offer");
-                bool asked = subscribe(client(d), topic, 1) == RELAY_OK;
-                topic_device(topic, d->config.policy->site, d->config.identity, "commands");
-                d->topics_asked = asked && subscribe(client(d), topic, 1) == RELAY_OK;
+        if (!d->topics_asked && device_has_room(d, sizeof(topics))) {
+                topic_device(topics[0], d->policy.site, d->config.identity, "updates/offer");
+                topic_device(topics[1], d->policy.site, d->config.identity, "gate/ticket");
+                d->topics_asked = device_subscribe(client(d), topics, 2);
         }
-        if (d->topics_asked && !d->state_told && has_room(d, sizeof(json) + TOPIC_MAX)) {
+        if (d->topics_asked && !d->state_told && device_has_room(d, sizeof(json) + TOPIC_MAX)) {
                 struct span state = device_state_json(d, true, link->session, json, sizeof(json));
                 d->state_told = publish(d, device_state_rest(link), true, state, &d->state_packet) == RELAY_OK;
         }
@@ -107,7 +147,7 @@ static int send_record(struct device *d, const struct outbox_record *record, uin
         struct writer w, number;
 
         memcpy(rest + 7, record->name, record->name_size);
-        topic_device(topic, d->config.policy->site, d->config.identity, rest);
+        topic_device(topic, d->policy.site, d->config.identity, rest);
         message.topic = span_of_string(topic);
 
         writer_init(&w, user, sizeof(user));
@@ -137,7 +177,7 @@ static int send_events(struct device *d)
 
         if (d->hold_ms > device_now(d))
                 return 0;
-        while ((flight = free_flight(d)) && has_room(d, TOPIC_MAX + OUTBOX_PAYLOAD_MAX + 64)) {
+        while ((flight = free_flight(d)) && device_has_room(d, TOPIC_MAX + OUTBOX_PAYLOAD_MAX + 64)) {
                 int r = outbox_next(d->config.outbox, d->sent, &record);
                 if (r != 0)
                         return r == RELAY_MORE ? 0 : r;
@@ -185,7 +225,7 @@ static void send_updates(struct device *d)
         struct update_action action;
         int r = RELAY_OK;
 
-        while (r == RELAY_OK && has_room(d, 512 + TOPIC_MAX) && update_next(u, &action)) {
+        while (r == RELAY_OK && device_has_room(d, 512 + TOPIC_MAX) && update_next(u, &action)) {
                 switch (action.type) {
                 case UPDATE_SUBSCRIBE:
                         r = subscribe(client(d), action.topic, action.piece == UPDATE_WINDOW ? 1 : 0);
@@ -207,12 +247,32 @@ static void send_updates(struct device *d)
         }
 }
 
+static void send_results(struct device *d)
+{
+        struct commands *commands = d->config.commands;
+        uint8_t json[RESULT_SIZE];
+        struct writer w;
+
+        for (;;) {
+                writer_init(&w, json, sizeof(json));
+                if (!commands || !device_has_room(d, RESULT_SIZE + TOPIC_MAX) || !commands_next(commands, &w) ||
+                    publish(d, "commands/result", false, writer_span(&w), NULL) != RELAY_OK)
+                        return;
+                commands_told(commands);
+        }
+}
+
 int device_send(struct device *d)
 {
         if (client(d)->state != MQTT_CLIENT_CONNECTED)
                 return 0;
         send_greeting(d);
         watch_relays(d);
+        device_follow_chain(d);
+        device_send_question(d);
+        ask_for_commands(d);
+        send_results(d);
+        device_send_reports(d);
         if (d->config.update)
                 send_updates(d);
         return send_events(d);
@@ -291,24 +351,24 @@ static void on_relay_state(struct device *d, unsigned link, struct span payload)
 {
         bool down = span_contains(payload, SPAN_LITERAL("\"uplink\":\"down\""));
 
-        if (d->links[link].endpoint->kind == ENDPOINT_RELAY)
+        if (d->links[link].endpoint.kind == ENDPOINT_RELAY)
                 failover_uplink(&d->failover, link, down, device_now(d));
 }
 
-/* Commands need keys this firmware does not know yet: refused and said so, never ignored. */
-static void on_command(struct device *d)
+static int on_command(struct device *d, struct span sign1)
 {
-        uint8_t json[64];
-        struct writer w;
+        uint64_t unix_s = 0;
+        bool timed = gate_time(&d->gate, device_now(d), &unix_s);
+        enum reason refusal;
 
-        writer_init(&w, json, sizeof(json));
-        json_open(&w);
-        json_string(&w, "result", SPAN_LITERAL("refused"));
-        json_string(&w, "reason", span_of_string(reason_name(REASON_NOT_AUTHORISED)));
-        json_close(&w);
-        device_log(d, PORT_LOG_WARNING, "command refused: ", reason_name(REASON_NOT_AUTHORISED));
-        if (has_room(d, sizeof(json) + TOPIC_MAX))
-                (void)publish(d, "commands/result", false, writer_span(&w), NULL);
+        if (!d->config.commands || sign1.size == 0)
+                return 0;
+        int r = commands_take(d->config.commands, sign1, timed, unix_s, &refusal);
+        if (r < 0 || refusal == REASON_NONE)
+                return r;
+        device_log(d, PORT_LOG_WARNING, "command refused: ", reason_name(refusal));
+        device_report(d, "command", refusal, sign1, 0);
+        return 0;
 }
 
 static int on_device_message(struct device *d, const struct topic_parts *parts, struct span payload)
@@ -316,8 +376,10 @@ static int on_device_message(struct device *d, const struct topic_parts *parts, 
         if (!span_equal_string(parts->device, d->config.identity))
                 return 0;
         if (span_equal_string(parts->rest, "commands"))
-                on_command(d);
-        else if (span_equal_string(parts->rest, "updates/offer") && d->config.update)
+                return on_command(d, payload);
+        if (span_equal_string(parts->rest, "gate/ticket"))
+                device_take_ticket(d, payload);
+        if (span_equal_string(parts->rest, "updates/offer") && d->config.update)
                 update_offer(d->config.update, payload, device_now(d));
         return 0;
 }
@@ -327,14 +389,22 @@ static int on_message(struct device *d, unsigned link, const struct mqtt_publish
         struct topic_parts parts;
         enum topic_kind kind = topic_parse(message->topic, &parts);
 
-        if ((kind == TOPIC_DEVICE || kind == TOPIC_SITE) && !span_equal_string(parts.site, d->config.policy->site))
+        if ((kind == TOPIC_DEVICE || kind == TOPIC_SITE) && !span_equal_string(parts.site, d->policy.site))
                 return 0;
         if (kind == TOPIC_SITE && span_equal_string(parts.rest, "relay/state"))
                 on_relay_state(d, link, message->payload);
+        if (kind == TOPIC_DEVICE && link == d->gate_link && span_equal_string(parts.device, d->config.identity) &&
+            span_equal_string(parts.rest, "gate/ticket"))
+                device_take_ticket(d, message->payload);
         if (link != d->active)
                 return 0;
         if (kind == TOPIC_DEVICE)
                 return on_device_message(d, &parts, message->payload);
+        if (kind == TOPIC_SITE) {
+                int r = device_take_object(d, parts.rest, message->payload);
+                if (r < 0)
+                        return r;
+        }
         if (!d->config.update)
                 return 0;
         if (kind == TOPIC_SITE && starts_with(parts.rest, SPAN_LITERAL("approvals/")))

@@ -32,6 +32,22 @@ void failover_init(struct failover *f, const struct failover_timing *timing, con
                                                               .dwell_ms = timing->dwell_ms };
 }
 
+void failover_adopt(struct failover *f, unsigned link, unsigned endpoint, uint64_t now_ms)
+{
+        f->links[link] = (struct failover_link){ FAILOVER_LINK_UP, (uint8_t)endpoint, now_ms };
+        f->active = (uint8_t)link;
+}
+
+bool failover_has_spare(const struct failover *f)
+{
+        return f->active != FAILOVER_NONE && !f->leaving && f->links[1 - f->active].state == FAILOVER_LINK_IDLE;
+}
+
+void failover_pause(struct failover *f, bool paused)
+{
+        f->paused = paused;
+}
+
 /* xorshift32: the jitter needs spread, not secrecy */
 static uint32_t random_below(struct failover *f, uint32_t limit)
 {
@@ -221,8 +237,9 @@ static bool may_try(const struct failover *f, uint8_t link, uint64_t now_ms)
 {
         const struct failover_link *other = &f->links[1 - link];
 
-        return f->active != FAILOVER_NONE || other->state == FAILOVER_LINK_IDLE ||
-               now_ms - other->since_ms >= f->timing.second_ms;
+        if (f->active != FAILOVER_NONE)
+                return !f->paused;
+        return other->state == FAILOVER_LINK_IDLE || now_ms - other->since_ms >= f->timing.second_ms;
 }
 
 static struct failover_action try_endpoint(struct failover *f, uint8_t link, uint64_t now_ms)

@@ -57,6 +57,7 @@ struct failover {
         struct failover_link links[2];
         uint8_t active;  /* link of the session, or FAILOVER_NONE */
         bool leaving;    /* the session moved; the other link is to be closed */
+        bool paused;     /* no candidate is tried beside a session */
         uint32_t random; /* state of the jitter's generator */
 };
 
@@ -75,6 +76,15 @@ struct failover_action {
 /* kinds: in order of preference, 1 to SITE_ENDPOINTS_MAX; patience_s: of the site policy; seed: anything random */
 void failover_init(struct failover *f, const struct failover_timing *timing, const enum endpoint_kind *kinds,
                    size_t count, uint32_t patience_s, uint32_t seed, uint64_t now_ms);
+/*
+ * The policy changed, and this session goes on under the new one: after failover_init(), with every other link closed.
+ * endpoint: its index now.
+ */
+void failover_adopt(struct failover *f, unsigned link, unsigned endpoint, uint64_t now_ms);
+/* Beside a session, is the other link free for something else? */
+bool failover_has_spare(const struct failover *f);
+/* Paused, no candidate is tried while the session lives, and the spare link is the caller's. */
+void failover_pause(struct failover *f, bool paused);
 /* A CONNACK came on this link. */
 void failover_up(struct failover *f, unsigned link, uint64_t now_ms);
 /* The link is closed: not reached, refused, timed out, lost. */

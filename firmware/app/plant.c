@@ -32,15 +32,20 @@ static void stop_pump(struct plant *p, uint32_t rest)
         p->rest_steps = rest;
 }
 
+static void start_pump(struct plant *p)
+{
+        p->pumping = true;
+        p->pump_steps = 0;
+        p->waterings++;
+}
+
 static void control_pump(struct plant *p)
 {
         if (p->rest_steps > 0)
                 p->rest_steps--;
-        if (!p->pumping && p->rest_steps == 0 && p->moisture < p->plan.dry) {
-                p->pumping = true;
-                p->pump_steps = 0;
-                p->waterings++;
-        } else if (p->pumping && p->moisture > p->plan.wet) {
+        if (!p->pumping && p->rest_steps == 0 && p->moisture < p->plan.dry)
+                start_pump(p);
+        else if (p->pumping && p->moisture > p->plan.wet) {
                 stop_pump(p, 0);
         } else if (p->pumping && ++p->pump_steps >= p->plan.pump_most) {
                 stop_pump(p, REST_STEPS);
@@ -74,4 +79,53 @@ struct span plant_json(const struct plant *p, uint8_t *out, size_t size)
         json_uint(&w, "waterings", p->waterings);
         json_close(&w);
         return writer_span(&w);
+}
+
+/* ---- commands */
+
+static enum command_outcome put_on(struct plant *p, struct writer *value)
+{
+        if (p->rest_steps > 0) {
+                writer_bytes(value, SPAN_LITERAL("the pump rests"));
+                return COMMAND_OUTCOME_FAILED;
+        }
+        if (!p->pumping)
+                start_pump(p);
+        return COMMAND_OUTCOME_DONE;
+}
+
+static enum command_outcome put_off(struct plant *p, struct writer *value)
+{
+        (void)value;
+        if (p->pumping)
+                stop_pump(p, 0);
+        return COMMAND_OUTCOME_DONE;
+}
+
+static enum command_outcome show_plan(struct plant *p, struct writer *value)
+{
+        json_open(value);
+        json_uint(value, "dry", p->plan.dry);
+        json_uint(value, "wet", p->plan.wet);
+        json_uint(value, "step_ms", p->plan.step_ms);
+        json_uint(value, "pump_most", p->plan.pump_most);
+        json_close(value);
+        return COMMAND_OUTCOME_DONE;
+}
+
+enum command_outcome plant_command(struct plant *p, const char *name, struct writer *value)
+{
+        static const struct {
+                const char *name;
+                enum command_outcome (*run)(struct plant *p, struct writer *value);
+        } commands[] = {
+                { "pump.on", put_on },
+                { "pump.off", put_off },
+                { "plan.show", show_plan },
+        };
+
+        for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+                if (span_equal_string(span_of_string(name), commands[i].name))
+                        return commands[i].run(p, value);
+        return COMMAND_OUTCOME_UNKNOWN;
 }

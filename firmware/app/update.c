@@ -364,18 +364,27 @@ static int finish_blocks(struct update *u, uint64_t now_ms)
         return 0;
 }
 
-/* The image is complete: the application is asked once more, then the boot stage. */
+/* The image is complete: application, approvals and gate are asked once more, then the boot stage. */
 static int hand_over(struct update *u, uint64_t now_ms)
 {
         enum reason refusal;
 
-        if (now_ms < u->hold_ms)
+        if (now_ms < u->hold_ms || u->awaiting != UPDATE_AWAITS_NOTHING)
                 return 0;
         if (!u->config.consent(u->config.context, u->target.version)) {
                 update_tell(u, UPDATE_WAITING, REASON_APPLICATION_BUSY, &u->target);
                 u->hold_ms = now_ms + 1000;
                 return 0;
         }
+        enum reason reason = update_judge_target(u, now_ms);
+        if (reason == REASON_NOT_APPROVED && now_ms < u->settled_ms) {
+                u->hold_ms = u->settled_ms;
+                return 0;
+        }
+        if (reason != REASON_NONE)
+                return give_up(u, reason, false, now_ms);
+        if (!update_ask_gate(u, UPDATE_AWAITS_STAGE, now_ms))
+                return 0;
         int r = u->config.boot->stage(u->config.boot->context, &refusal);
         if (r < 0)
                 return r;
@@ -386,6 +395,19 @@ static int hand_over(struct update *u, uint64_t now_ms)
         return 0;
 }
 
+/* An approval's window may have opened, or there is trusted time now. */
+static void look_at_the_clock(struct update *u, uint64_t now_ms)
+{
+        uint64_t unix_s;
+        bool timed = gate_time(u->config.gate, now_ms, &unix_s);
+
+        if (timed != u->timed || (u->recheck_ms > 0 && now_ms >= u->recheck_ms)) {
+                u->look_again = true;
+                u->recheck_ms = 0;
+        }
+        u->timed = timed;
+}
+
 int update_tick(struct update *u, uint64_t now_ms)
 {
         int r = 0;
@@ -394,6 +416,11 @@ int update_tick(struct update *u, uint64_t now_ms)
                 u->settling = false;
                 u->look_again = true;
         }
+        look_at_the_clock(u, now_ms);
+        if (u->awaiting == UPDATE_AWAITS_FETCH && update_follow_gate(u, now_ms))
+                u->look_again = true;
+        if (u->awaiting == UPDATE_AWAITS_STAGE)
+                (void)update_follow_gate(u, now_ms);
         if (u->look_again)
                 r = update_consider(u, now_ms);
         if (r == 0 && u->phase == UPDATE_PHASE_BLOCKS)
@@ -402,6 +429,7 @@ int update_tick(struct update *u, uint64_t now_ms)
                 r = hand_over(u, now_ms);
         if (r == 0 && (u->phase == UPDATE_PHASE_LIST || u->phase == UPDATE_PHASE_BLOCKS))
                 fill_window(u, now_ms);
+        u->ticket = UPDATE_AWAITS_NOTHING; /* what could not use it at once asks again */
         return r;
 }
 
@@ -413,6 +441,8 @@ uint64_t update_deadline(const struct update *u, uint64_t now_ms)
                 best = u->settled_ms;
         if (u->has_candidate && u->hold_ms > now_ms && u->hold_ms < best)
                 best = u->hold_ms;
+        if (u->recheck_ms > now_ms && u->recheck_ms < best)
+                best = u->recheck_ms;
         for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
                 const struct update_piece *piece = &u->window[i];
                 uint64_t late = piece->asked_ms + u->config.timing.block_timeout_ms;

@@ -6,9 +6,11 @@
  * An offer is decoded, both vendor signatures are verified, class, sequence and size compared, approvals collected, the
  * application asked. Only then something is fetched: the block list, verified whole before it is kept, then
  * the blocks, each checked against the list before its sector is erased. A cut resumes at the first missing block.
+ * Before the boot stage gets it, approvals, application and gate are asked once more.
  * A bad offer never displaces a good one; each refusal is told once per change and once per session.
  */
 
+#include "app/gate.h"
 #include "port/boot.h"
 #include "port/flash.h"
 #include "port/journal.h"
@@ -41,8 +43,10 @@ struct update_config {
         const char *device;
         const char *version; /* of the running image */
         uint8_t class_id[CLASS_ID_SIZE];
+        /* in force; their content may change, see update_trust() */
         const struct vendor_keys *vendor;
         const struct site_policy *policy;
+        struct gate *gate; /* asked for verdicts and time; the caller carries its questions and tickets */
         const struct port_boot *boot;
         struct flash_area manifests[2], images[2]; /* by slot */
         struct flash_area list;                    /* one sector */
@@ -61,6 +65,8 @@ struct update_target {
         uint8_t list_digest[SHA256_SIZE];
         uint32_t image_size;
         char version[MANIFEST_TEXT_MAX + 1];
+        char urgency[SITE_URGENCY_SIZE]; /* "" if longer than any rule can name */
+        bool by_rule;                    /* approved by a rule of the site policy, not by people */
 };
 
 struct update_status {
@@ -78,6 +84,7 @@ enum update_phase {
         UPDATE_PHASE_COMPLETE,
         UPDATE_PHASE_RESET
 };
+enum update_awaiting { UPDATE_AWAITS_NOTHING, UPDATE_AWAITS_FETCH, UPDATE_AWAITS_STAGE };
 enum update_piece_state { UPDATE_PIECE_FREE, UPDATE_PIECE_WANTED, UPDATE_PIECE_ASKED, UPDATE_PIECE_ARRIVED };
 
 struct update_piece {
@@ -102,8 +109,12 @@ struct update {
         bool approvals_asked;
         bool look_again; /* something changed since the last decision */
         bool settling;
-        uint64_t settled_ms; /* from then on missing approvals are a refusal */
-        uint64_t hold_ms;    /* nothing is tried before */
+        uint64_t settled_ms;           /* from then on missing approvals are a refusal */
+        uint64_t hold_ms;              /* nothing is tried before */
+        uint64_t recheck_ms;           /* then an approval's window may have opened; 0: nothing to wait for */
+        bool timed;                    /* there was trusted time when we last looked */
+        enum update_awaiting awaiting; /* the gate's verdict */
+        enum update_awaiting ticket;   /* for what it opened, a moment ago */
         struct update_target candidate;
         size_t envelope_size;
         uint8_t envelope[MANIFEST_MAX];
@@ -142,6 +153,8 @@ void update_offer(struct update *u, struct span envelope, uint64_t now_ms);
 void update_approval(struct update *u, struct span sign1);
 /* A message below images/<digest>/; flash errors come back. */
 int update_image(struct update *u, const struct topic_parts *parts, struct span payload, uint64_t now_ms);
+/* Site policy, vendor key set or approval epoch changed: what was judged is judged anew. */
+void update_trust(struct update *u, const struct port_boot_status *status, uint64_t now_ms);
 /* The application confirmed the running image. */
 void update_confirmed(struct update *u);
 /* Time passes: decides, starts, finishes. 0 or a flash or boot error. */

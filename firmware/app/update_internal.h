@@ -9,5 +9,11 @@ void update_tell(struct update *u, enum update_state state, enum reason reason, 
 size_t update_approval_spans(const struct update *u, struct span out[SITE_APPROVERS_MAX]);
 /* Looks at the candidate; starts fetching if everything is there. */
 int update_consider(struct update *u, uint64_t now_ms);
+/* May the target still be installed? NONE, or why not; also if it is not the candidate any more. */
+enum reason update_judge_target(struct update *u, uint64_t now_ms);
+/* true: the gate opened just now, or need not be asked. Else it is being asked, and update_follow_gate() goes on. */
+bool update_ask_gate(struct update *u, enum update_awaiting what, uint64_t now_ms);
+/* Looks whether the verdict came; true: it is open. */
+bool update_follow_gate(struct update *u, uint64_t now_ms);
 /* Starts (or resumes) fetching the candidate's image, within the erase budget. */
 int update_fetch(struct update *u, uint64_t now_ms);

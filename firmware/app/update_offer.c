@@ -7,6 +7,8 @@
 
 #include "relay/manifest.h"
 
+#define RECHECK_MS 30000 /* how often an approval's window is looked at */
+
 const struct update_timing update_timing_default = { .settle_ms = 2000, .block_timeout_ms = 10000, .retry_ms = 30000 };
 
 const char *update_state_name(enum update_state state)
@@ -46,6 +48,8 @@ static void take_target(struct update_target *out, const struct manifest_verifie
         out->image_size = manifest->fields.image_size;
         if (!span_to_string(manifest->fields.version, out->version, sizeof(out->version)))
                 out->version[0] = '\0';
+        if (!span_to_string(manifest->fields.urgency, out->urgency, sizeof(out->urgency)))
+                out->urgency[0] = '\0';
 }
 
 /* what can be said of a manifest by itself; *out as far as it is known */
@@ -73,8 +77,16 @@ static enum reason judge_offer(const struct update *u, struct span envelope, str
         return REASON_NONE;
 }
 
+static void await_nothing(struct update *u)
+{
+        u->awaiting = u->ticket = UPDATE_AWAITS_NOTHING;
+        gate_stop(u->config.gate);
+}
+
 static void drop_candidate(struct update *u)
 {
+        if (u->awaiting == UPDATE_AWAITS_FETCH)
+                await_nothing(u);
         u->has_candidate = false;
         u->approvals_asked = false;
         u->approval_count = u->approvals_size = 0;
@@ -85,6 +97,8 @@ static void stop_fetch(struct update *u)
 {
         if (u->phase == UPDATE_PHASE_RESET)
                 return;
+        if (u->awaiting == UPDATE_AWAITS_STAGE)
+                await_nothing(u);
         u->phase = UPDATE_PHASE_NONE;
         for (unsigned i = 0; i < UPDATE_WINDOW; i++) {
                 struct update_piece *piece = &u->window[i];
@@ -122,8 +136,11 @@ void update_offer(struct update *u, struct span envelope, uint64_t now_ms)
                 return;
         }
         u->look_again = true;
-        if (u->has_candidate && memcmp(target.digest, u->candidate.digest, SHA256_SIZE) == 0)
+        if (u->has_candidate && memcmp(target.digest, u->candidate.digest, SHA256_SIZE) == 0) {
+                if (u->awaiting != UPDATE_AWAITS_NOTHING)
+                        gate_hurry(u->config.gate, now_ms);
                 return;
+        }
         drop_candidate(u);
         u->has_candidate = true;
         u->candidate = target;
@@ -188,27 +205,40 @@ size_t update_approval_spans(const struct update *u, struct span out[SITE_APPROV
         return u->approval_count;
 }
 
-static enum reason judge_approvals(const struct update *u)
+static enum reason judge_approvals(const struct update *u, uint64_t now_ms)
 {
-        struct approval_facts facts = { .device = u->config.device };
+        const struct site_policy *policy = u->config.policy;
+        struct approval_facts facts = { .device = u->config.device, .epoch_floor = u->boot.approval_epoch };
         struct span spans[SITE_APPROVERS_MAX];
 
         memcpy(facts.class_id, u->config.class_id, CLASS_ID_SIZE);
+        if (policy->approval_epoch > facts.epoch_floor)
+                facts.epoch_floor = policy->approval_epoch;
+        facts.time_trusted = gate_time(u->config.gate, now_ms, &facts.now);
         size_t count = update_approval_spans(u, spans);
-        struct decision decision = approval_decide(spans, count, u->candidate.digest, u->config.policy, &facts);
+        struct decision decision = approval_decide(spans, count, u->candidate.digest, policy, &facts);
         return decision.verdict == VERDICT_ALLOW ? REASON_NONE : decision.reason;
 }
 
+/* People's approvals, or else a rule, which k people signed with the policy. */
+static enum reason judge_approved(struct update *u, uint64_t now_ms)
+{
+        enum reason reason = judge_approvals(u, now_ms);
+
+        u->candidate.by_rule = reason != REASON_NONE &&
+                               site_policy_rule(u->config.policy, 0, span_of_string(u->candidate.urgency),
+                                                u->config.device, u->config.class_id) >= 0;
+        return u->candidate.by_rule ? REASON_NONE : reason;
+}
+
 /* everything a device demands before it fetches (docs/trust.md) beyond what judge_offer() saw */
-static enum reason judge_candidate(const struct update *u)
+static enum reason judge_candidate(struct update *u, uint64_t now_ms)
 {
         if (u->candidate.sequence <= u->boot.floor) /* it rose since the offer came */
                 return REASON_OLD_SEQUENCE;
-        enum reason reason = judge_approvals(u);
+        enum reason reason = judge_approved(u, now_ms);
         if (reason != REASON_NONE)
                 return reason;
-        if (u->config.policy->ticket_needed)
-                return REASON_TICKET_REQUIRED;
         if (u->boot.tries >= PORT_BOOT_TRIES_MAX &&
             memcmp(u->boot.tried_manifest, u->candidate.digest, SHA256_SIZE) == 0)
                 return REASON_TRIES_EXHAUSTED;
@@ -233,6 +263,95 @@ static bool is_target(const struct update *u)
         return u->phase != UPDATE_PHASE_NONE && memcmp(u->target.digest, u->candidate.digest, SHA256_SIZE) == 0;
 }
 
+enum reason update_judge_target(struct update *u, uint64_t now_ms)
+{
+        if (!is_target(u)) /* its approvals are gone; the boot stage has them in the slot, and judges them */
+                return REASON_NONE;
+        enum reason reason = judge_candidate(u, now_ms);
+        u->target.by_rule = u->candidate.by_rule;
+        return reason;
+}
+
+/* ---- the gate */
+
+static const struct update_target *awaited(const struct update *u)
+{
+        return u->awaiting == UPDATE_AWAITS_STAGE ? &u->target : &u->candidate;
+}
+
+bool update_follow_gate(struct update *u, uint64_t now_ms)
+{
+        const struct update_target *target = awaited(u);
+        enum reason reason;
+
+        switch (gate_may_install(u->config.gate, target->digest, now_ms, &reason)) {
+        case GATE_PENDING:
+                return false;
+        case GATE_OPEN:
+                u->ticket = u->awaiting;
+                u->awaiting = UPDATE_AWAITS_NOTHING;
+                return true;
+        case GATE_NO:
+                break;
+        }
+        /* that these two end is not the gate's to wait for: the device must catch up first */
+        bool behind = reason == REASON_POLICY_DIFFERS || reason == REASON_REVOKED_EPOCH;
+        update_tell(u, behind ? UPDATE_REFUSED : UPDATE_WAITING, reason, target);
+        return false;
+}
+
+bool update_ask_gate(struct update *u, enum update_awaiting what, uint64_t now_ms)
+{
+        bool needed = u->config.policy->ticket_needed;
+
+        u->awaiting = what;
+        needed = needed || awaited(u)->by_rule;
+        if (needed && u->ticket != what && !update_follow_gate(u, now_ms))
+                return false;
+        await_nothing(u); /* a ticket serves once */
+        return true;
+}
+
+/* ---- deciding */
+
+static bool may_pass(enum reason reason)
+{
+        return reason == REASON_OUTSIDE_WINDOW || reason == REASON_NO_TRUSTED_TIME;
+}
+
+static void refuse_candidate(struct update *u, enum reason reason, uint64_t now_ms)
+{
+        if (u->awaiting == UPDATE_AWAITS_FETCH)
+                await_nothing(u);
+        u->recheck_ms = may_pass(reason) ? now_ms + RECHECK_MS : 0;
+        update_tell(u, UPDATE_REFUSED, reason, &u->candidate);
+}
+
+void update_trust(struct update *u, const struct port_boot_status *status, uint64_t now_ms)
+{
+        struct update_target target = { 0 };
+
+        u->boot.approval_epoch = status->approval_epoch;
+        u->look_again = true;
+        if (u->awaiting != UPDATE_AWAITS_NOTHING)
+                await_nothing(u);
+        if (!u->has_candidate)
+                return;
+        enum reason reason = judge_offer(u, span_of(u->envelope, u->envelope_size), &target);
+        bool fetching = is_target(u);
+        drop_candidate(u); /* approvals are kept by their place in the policy, and will come again */
+        if (reason != REASON_NONE) {
+                if (fetching)
+                        stop_fetch(u);
+                update_tell(u, UPDATE_REFUSED, reason, &target);
+                return;
+        }
+        u->has_candidate = true;
+        u->candidate = target;
+        u->settled_ms = now_ms + u->config.timing.settle_ms;
+        u->settling = true;
+}
+
 int update_consider(struct update *u, uint64_t now_ms)
 {
         /* on trial, the other slot holds what the boot stage goes back to: nothing is fetched over it */
@@ -241,13 +360,13 @@ int update_consider(struct update *u, uint64_t now_ms)
         if (!u->has_candidate || is_target(u) || u->phase == UPDATE_PHASE_RESET || now_ms < u->hold_ms)
                 return 0;
         u->look_again = false;
-        enum reason reason = judge_candidate(u);
+        enum reason reason = judge_candidate(u, now_ms);
         if (reason == REASON_NOT_APPROVED && now_ms < u->settled_ms)
                 return 0;
         if (reason == REASON_NONE && u->phase != UPDATE_PHASE_NONE && u->candidate.sequence <= u->target.sequence)
                 reason = REASON_OLD_SEQUENCE;
         if (reason != REASON_NONE) {
-                update_tell(u, UPDATE_REFUSED, reason, &u->candidate);
+                refuse_candidate(u, reason, now_ms);
                 return 0;
         }
         if (just_failed(u, now_ms))
@@ -258,5 +377,5 @@ int update_consider(struct update *u, uint64_t now_ms)
                 u->look_again = true;
                 return 0;
         }
-        return update_fetch(u, now_ms);
+        return update_ask_gate(u, UPDATE_AWAITS_FETCH, now_ms) ? update_fetch(u, now_ms) : 0;
 }

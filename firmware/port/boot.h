@@ -44,7 +44,8 @@ struct port_boot {
         int (*confirm)(void *context);
         /*
          * A successor of the site policy or vendor key set, or a revocation. 0 and *refusal (REASON_NONE: in force now
-         * and for ever, also after a power cut; else nothing changed), or PORT_E_IO.
+         * and for ever, also after a power cut; else nothing changed), or PORT_E_IO. NULL: what is in force never
+         * changes, and nobody asks for successors.
          */
         int (*accept)(void *context, enum port_boot_object object, struct span signed_set, enum reason *refusal);
         /* Copies what is in force now. 0 or PORT_E_IO. */

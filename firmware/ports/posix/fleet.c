@@ -110,15 +110,6 @@ static int member_confirm(void *context)
         return 0;
 }
 
-static int member_accept(void *context, enum port_boot_object object, struct span signed_set, enum reason *refusal)
-{
-        (void)context;
-        (void)object;
-        (void)signed_set;
-        *refusal = REASON_NOT_AUTHORISED;
-        return 0;
-}
-
 static int member_trusted(void *context, struct site_policy *policy, struct vendor_keys *vendor)
 {
         const struct member *m = context;
@@ -170,7 +161,6 @@ static int open_member(struct member *m)
         struct device_config config = {
                 .identity = m->identity,
                 .version = "fleet",
-                .policy = &f->policy,
                 .tls = &m->tls_port,
                 .clock = &f->clock,
                 .boot = &m->boot,
@@ -178,6 +168,7 @@ static int open_member(struct member *m)
                 .outbox = &m->outbox,
                 .keep_alive_s = (uint16_t)f->options.keep_alive_s,
                 .timing = failover_timing_default,
+                .gate_timing = gate_timing_default,
                 .acknowledged = acknowledged,
                 .context = m,
         };
@@ -188,7 +179,6 @@ static int open_member(struct member *m)
         m->boot = (struct port_boot){ .status = member_status,
                                       .stage = member_stage,
                                       .confirm = member_confirm,
-                                      .accept = member_accept,
                                       .trusted = member_trusted,
                                       .reset = member_reset,
                                       .context = m };

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "app/device.h"
+#include "app/json.h"
 #include "app/plant.h"
 #include "ports/common/tls_wolfssl.h"
 #include "ports/posix/boot_channel.h"
@@ -25,15 +26,13 @@
 
 struct options {
         int flash_fd, boot_fd, counter_fd;
-        uint64_t cut_after, keep_alive_s, period_ms, dwell_ms, retry_ms, settle_ms;
+        uint64_t cut_after, keep_alive_s, period_ms, dwell_ms, retry_ms, settle_ms, gate_ms;
 };
 
 struct application {
         struct options options;
         struct flash_file flash;
         struct boot_client boot;
-        struct vendor_keys vendor;
-        struct site_policy policy;
         struct port_clock clock;
         struct port_entropy entropy;
         struct port_log log;
@@ -45,9 +44,10 @@ struct application {
         struct port_tls tls_port;
         struct outbox outbox;
         struct update update;
+        struct commands commands;
         struct device device;
         struct plant plant;
-        uint64_t next_report_ms, next_feed_ms;
+        uint64_t started_ms, next_report_ms, next_feed_ms;
         bool confirmed;
 };
 
@@ -87,8 +87,9 @@ static int open_update(struct application *a)
         struct update_config config = {
                 .device = a->boot.identity.name,
                 .version = FIRMWARE_VERSION,
-                .vendor = &a->vendor,
-                .policy = &a->policy,
+                .vendor = &a->device.vendor,
+                .policy = &a->device.policy,
+                .gate = &a->device.gate,
                 .boot = &a->boot.boot,
                 .manifests = { layout_manifest(flash, 0), layout_manifest(flash, 1) },
                 .images = { layout_image(flash, 0), layout_image(flash, 1) },
@@ -105,13 +106,56 @@ static int open_update(struct application *a)
         return update_init(&a->update, &config, a->clock.now_ms(NULL));
 }
 
+/* every pause of the gate's client in proportion to the one between two questions */
+static void set_gate_timing(struct gate_timing *timing, uint64_t spacing_ms)
+{
+        timing->patience_ms = (uint32_t)(timing->patience_ms * spacing_ms / timing->spacing_ms);
+        timing->retry_first_ms = (uint32_t)(timing->retry_first_ms * spacing_ms / timing->spacing_ms);
+        timing->retry_most_ms = (uint32_t)(timing->retry_most_ms * spacing_ms / timing->spacing_ms);
+        timing->spacing_ms = (uint32_t)spacing_ms;
+}
+
+static bool is_command(const char *name, const char *expected)
+{
+        return strcmp(name, expected) == 0;
+}
+
+static enum command_outcome run_command(void *context, const char *name, struct span arguments, struct writer *value)
+{
+        struct application *a = context;
+
+        (void)arguments;
+        if (is_command(name, "diagnostics.uptime")) {
+                json_digits(value, (a->clock.now_ms(NULL) - a->started_ms) / 1000);
+                return COMMAND_OUTCOME_DONE;
+        }
+        if (is_command(name, "diagnostics.version")) {
+                writer_bytes(value, SPAN_LITERAL(FIRMWARE_VERSION));
+                return COMMAND_OUTCOME_DONE;
+        }
+        return plant_command(&a->plant, name, value);
+}
+
+static int open_commands(struct application *a)
+{
+        struct commands_config config = {
+                .device = a->boot.identity.name,
+                .class_id = a->boot.identity.class_id,
+                .policy = &a->device.policy,
+                .vendor = &a->device.vendor,
+                .counters = layout_area(&a->flash.port, LAYOUT_SETTINGS),
+                .run = run_command,
+                .context = a,
+        };
+        return commands_init(&a->commands, &config);
+}
+
 static int open_device(struct application *a)
 {
         struct flash_area outbox = layout_area(&a->flash.port, LAYOUT_OUTBOX);
         struct device_config config = {
                 .identity = a->boot.identity.name,
                 .version = FIRMWARE_VERSION,
-                .policy = &a->policy,
                 .tls = &a->tls_port,
                 .clock = &a->clock,
                 .boot = &a->boot.boot,
@@ -119,14 +163,20 @@ static int open_device(struct application *a)
                 .log = &a->log,
                 .outbox = &a->outbox,
                 .update = &a->update,
+                .commands = &a->commands,
                 .keep_alive_s = (uint16_t)a->options.keep_alive_s,
                 .timing = failover_timing_default,
+                .gate_timing = gate_timing_default,
         };
 
+        memcpy(config.class_id, a->boot.identity.class_id, CLASS_ID_SIZE);
         config.timing.dwell_ms = (uint32_t)a->options.dwell_ms;
+        set_gate_timing(&config.gate_timing, a->options.gate_ms);
         int r = outbox_mount(&a->outbox, &outbox);
         if (r == 0)
                 r = open_update(a);
+        if (r == 0)
+                r = open_commands(a);
         return r == 0 ? device_init(&a->device, &config) : r;
 }
 
@@ -187,23 +237,31 @@ static void wait_for_work(struct application *a)
 static int parse(struct options *o, int argc, char **argv)
 {
         static const struct option options[] = {
-                { "flash-fd", required_argument, NULL, 0 },   { "boot-fd", required_argument, NULL, 1 },
-                { "counter-fd", required_argument, NULL, 2 }, { "cut-after", required_argument, NULL, 3 },
-                { "keep-alive", required_argument, NULL, 4 }, { "period-ms", required_argument, NULL, 5 },
-                { "dwell-ms", required_argument, NULL, 6 },   { "retry-ms", required_argument, NULL, 7 },
-                { "settle-ms", required_argument, NULL, 8 },  { 0 },
+                { "flash-fd", required_argument, NULL, 0 },
+                { "boot-fd", required_argument, NULL, 1 },
+                { "counter-fd", required_argument, NULL, 2 },
+                { "cut-after", required_argument, NULL, 3 },
+                { "keep-alive", required_argument, NULL, 4 },
+                { "period-ms", required_argument, NULL, 5 },
+                { "dwell-ms", required_argument, NULL, 6 },
+                { "retry-ms", required_argument, NULL, 7 },
+                { "settle-ms", required_argument, NULL, 8 },
+                { "gate-ms", required_argument, NULL, 9 },
+                { 0 },
         };
-        uint64_t values[] = { UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 10, 1000, 5000, 30000, 2000 };
+        uint64_t values[] = {
+                UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 10, 1000, 5000, 30000, 2000, gate_timing_default.spacing_ms,
+        };
         int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-                if (c < 0 || c > 8)
+                if (c < 0 || c > 9)
                         return -EINVAL;
                 values[c] = strtoull(optarg, NULL, 10);
         }
         *o = (struct options){ (int)values[0], (int)values[1], (int)values[2], values[3], values[4],
-                               values[5],      values[6],      values[7],      values[8] };
-        return o->flash_fd < 0 || o->boot_fd < 0 || values[5] == 0 ? -EINVAL : 0;
+                               values[5],      values[6],      values[7],      values[8], values[9] };
+        return o->flash_fd < 0 || o->boot_fd < 0 || values[5] == 0 || values[9] == 0 || values[9] > 60000 ? -EINVAL : 0;
 }
 
 int main(int argc, char **argv)
@@ -213,18 +271,17 @@ int main(int argc, char **argv)
         if (parse(&a.options, argc, argv) < 0) {
                 fprintf(stderr,
                         "usage: started by device-boot; options [--keep-alive S] [--period-ms N] [--dwell-ms N] "
-                        "[--retry-ms N] [--settle-ms N]\n");
+                        "[--retry-ms N] [--settle-ms N] [--gate-ms N]\n");
                 return 2;
         }
         int r = open_hardware(&a);
-        if (r == 0)
-                r = a.boot.boot.trusted(a.boot.boot.context, &a.policy, &a.vendor);
         if (r == 0)
                 r = open_device(&a);
         if (r < 0) {
                 fprintf(stderr, "<3>plant-care: cannot start: %s\n", relay_result_string(r));
                 return 1;
         }
+        a.started_ms = a.clock.now_ms(NULL);
         plant_init(&a.plant, &plant_plan_default, 450, a.clock.now_ms(NULL));
         while (r >= 0) {
                 r = run_once(&a);
