@@ -66,47 +66,26 @@ struct offer_row {
         uint64_t sequence;
         uint8_t class_id, vendor_id;
         uint32_t image_size;
-        bool ticket;
         enum reason expected;
 };
 
 static void test_offers_refused_before_anything_is_fetched(void **state)
 {
         static const struct offer_row rows[] = {
-                { "unapproved", { ORGANISATION, DEVELOPER }, 2, 0, 11, 0xc1, 0xac, 9000, false, REASON_NOT_APPROVED },
-                { "one approval", { ORGANISATION, DEVELOPER }, 2, 1, 11, 0xc1, 0xac, 9000, false, REASON_NOT_APPROVED },
-                { "organisation only",
-                  { ORGANISATION },
-                  1,
-                  2,
-                  11,
-                  0xc1,
-                  0xac,
-                  9000,
-                  false,
-                  REASON_DEVELOPER_SIGNATURE },
-                { "developer only", { DEVELOPER }, 1, 2, 11, 0xc1, 0xac, 9000, false, REASON_ORGANISATION_SIGNATURE },
-                { "running sequence",
-                  { ORGANISATION, DEVELOPER },
-                  2,
-                  2,
-                  10,
-                  0xc1,
-                  0xac,
-                  9000,
-                  false,
-                  REASON_OLD_SEQUENCE },
-                { "old sequence", { ORGANISATION, DEVELOPER }, 2, 2, 3, 0xc1, 0xac, 9000, false, REASON_OLD_SEQUENCE },
-                { "other class", { ORGANISATION, DEVELOPER }, 2, 2, 11, 0xc2, 0xac, 9000, false, REASON_WRONG_CLASS },
-                { "other vendor", { ORGANISATION, DEVELOPER }, 2, 2, 11, 0xc1, 0xad, 9000, false, REASON_WRONG_VENDOR },
-                { "too large", { ORGANISATION, DEVELOPER }, 2, 2, 11, 0xc1, 0xac, 600000, false, REASON_TOO_LARGE },
-                { "ticket", { ORGANISATION, DEVELOPER }, 2, 2, 11, 0xc1, 0xac, 9000, true, REASON_TICKET_REQUIRED },
+                { "unapproved", { ORGANISATION, DEVELOPER }, 2, 0, 11, 0xc1, 0xac, 9000, REASON_NOT_APPROVED },
+                { "one approval", { ORGANISATION, DEVELOPER }, 2, 1, 11, 0xc1, 0xac, 9000, REASON_NOT_APPROVED },
+                { "organisation only", { ORGANISATION }, 1, 2, 11, 0xc1, 0xac, 9000, REASON_DEVELOPER_SIGNATURE },
+                { "developer only", { DEVELOPER }, 1, 2, 11, 0xc1, 0xac, 9000, REASON_ORGANISATION_SIGNATURE },
+                { "running sequence", { ORGANISATION, DEVELOPER }, 2, 2, 10, 0xc1, 0xac, 9000, REASON_OLD_SEQUENCE },
+                { "old sequence", { ORGANISATION, DEVELOPER }, 2, 2, 3, 0xc1, 0xac, 9000, REASON_OLD_SEQUENCE },
+                { "other class", { ORGANISATION, DEVELOPER }, 2, 2, 11, 0xc2, 0xac, 9000, REASON_WRONG_CLASS },
+                { "other vendor", { ORGANISATION, DEVELOPER }, 2, 2, 11, 0xc1, 0xad, 9000, REASON_WRONG_VENDOR },
+                { "too large", { ORGANISATION, DEVELOPER }, 2, 2, 11, 0xc1, 0xac, 600000, REASON_TOO_LARGE },
         };
 
         for (size_t i = 0; i < ROWS(rows); i++) {
                 const struct offer_row *row = &rows[i];
                 setup(state);
-                policy.ticket_needed = row->ticket;
                 second.fields.sequence = row->sequence;
                 second.fields.image_size = row->image_size;
                 memset(second.fields.class_id, row->class_id, CLASS_ID_SIZE);

@@ -2,6 +2,7 @@
 #pragma once
 /* A device whose update agent is tested: the real boot stage behind it, a broker that may be hostile before it. */
 
+#include "gate_lab.h"
 #include "made.h"
 
 #include "app/update.h"
@@ -11,7 +12,14 @@ static struct made_image first, second, third;
 static struct site_policy policy;
 static struct vendor_keys vendor;
 static struct update update;
+static struct gate gate;
 static bool busy;
+
+/* how the gate answers */
+enum gate_word { GATE_SAYS_NOTHING, GATE_SAYS_OPEN, GATE_SAYS_NO };
+static enum gate_word gate_word;
+static enum reason gate_reason; /* of NO */
+static unsigned questions;      /* with a digest */
 
 static uint64_t now;
 static struct update_status told[64];
@@ -90,6 +98,7 @@ static int start_agent(void)
                 .version = "1.0.0",
                 .vendor = &vendor,
                 .policy = &policy,
+                .gate = &gate,
                 .boot = &boot_port,
                 .manifests = { layout_manifest(&device.flash, 0), layout_manifest(&device.flash, 1) },
                 .images = { layout_image(&device.flash, 0), layout_image(&device.flash, 1) },
@@ -99,7 +108,17 @@ static int start_agent(void)
                 .consent = consent,
         };
 
+        struct gate_config gate_config = {
+                .device = "device-1",
+                .class_id = update.config.class_id,
+                .policy = &policy,
+                .entropy = &gate_lab_entropy,
+                .timing = gate_timing_default,
+        };
+
         memset(config.class_id, 0xc1, CLASS_ID_SIZE);
+        gate_init(&gate, &gate_config);
+        gate_trust(&gate, policy.approval_epoch, policy.issued, now);
         told_count = 0;
         reset = false;
         return update_init(&update, &config, now);
@@ -117,7 +136,8 @@ static inline int setup(void **state)
 {
         (void)state;
         busy = false;
-        asked_blocks = asked_lists = watched = most_watched = 0;
+        asked_blocks = asked_lists = watched = most_watched = questions = 0;
+        gate_word = GATE_SAYS_NOTHING;
         now = 5000;
         policy = made_policy();
         vendor = sample_vendor();
@@ -186,11 +206,38 @@ static int answer_subscription(const struct made_image *image, size_t approvals,
         return send_piece(image, &parts, trick);
 }
 
+static inline struct ticket gate_answer_to(struct span question)
+{
+        struct ticket ticket = gate_lab_ticket(&policy, question);
+
+        if (ticket.has_digest && gate_word == GATE_SAYS_NO)
+                ticket.decision = DECISION_DENY(gate_reason);
+        return ticket;
+}
+
+static void serve_gate(void)
+{
+        uint8_t question_bytes[GATE_REQUEST_MAX], ticket_bytes[TICKET_MAX];
+        struct span question;
+
+        gate_tick(&gate, now);
+        if (!gate_is_due(&gate, now))
+                return;
+        assert_int_equal(gate_ask(&gate, question_bytes, &question, now), 0);
+        struct ticket ticket = gate_answer_to(question);
+        questions += ticket.has_digest;
+        if (gate_word == GATE_SAYS_NOTHING)
+                return;
+        assert_int_equal(gate_ticket(&gate, gate_lab_sign(ticket_bytes, &ticket, GATE), now), REASON_NONE);
+}
+
 /* everything the agent wants, until it wants nothing more for this moment */
 static int serve(const struct made_image *image, size_t approvals, enum trick trick)
 {
         struct update_action action;
         unsigned guard = 0;
+
+        serve_gate();
         int r = update_tick(&update, now);
 
         while (r == 0 && update_next(&update, &action)) {
