@@ -30,6 +30,7 @@ static int port_open(void *context, unsigned link, const struct tls_target *targ
         if (net_random(net, 100) < net->cut_percent)
                 c->cut_after = 1 + net_random(net, 4000);
         net->connects++;
+        net->attempts[c->broker]++;
         return 0;
 }
 
@@ -100,7 +101,7 @@ static void store_retained(struct net *net, unsigned broker, struct span topic, 
 
 static void end_connection(struct net *net, struct connection *c, bool with_will)
 {
-        if (c->connected && with_will)
+        if (c->connected && c->has_will && with_will)
                 store_retained(net, c->broker, span_of_string(c->will_topic), span_of(c->will, c->will_size));
         c->connected = false;
 }
@@ -137,13 +138,13 @@ static void answer(struct connection *c, const struct mqtt_packet *packet)
         c->to_device.fill += writer_needed(&w);
 }
 
-static void send_publish(struct connection *c, struct span topic, struct span payload)
+static void send_publish(struct connection *c, struct span topic, struct span payload, bool retain)
 {
         struct mqtt_packet p = { .type = MQTT_PUBLISH };
 
         p.publish.topic = topic;
         p.publish.payload = payload;
-        p.publish.retain = true;
+        p.publish.retain = retain;
         answer(c, &p);
 }
 
@@ -173,14 +174,78 @@ const struct retained *net_find(const struct net *net, unsigned broker, const ch
         return NULL;
 }
 
-void net_retain(struct net *net, unsigned broker, const char *topic, const char *payload)
+static bool is_subscribed(const struct connection *c, struct span topic)
 {
-        store_retained(net, broker, span_of_string(topic), span_of_string(payload));
+        for (size_t i = 0; i < c->filter_count; i++)
+                if (topic_matches(span_of_string(c->filters[i]), topic))
+                        return true;
+        return false;
+}
+
+static bool send_to_subscribers(struct net *net, unsigned broker, struct span topic, struct span payload)
+{
+        bool sent = false;
+
         for (unsigned i = 0; i < PORT_LINKS; i++) {
                 struct connection *c = &net->connections[i];
-                if (c->open && c->connected && c->broker == broker && c->subscribed_state)
-                        send_publish(c, span_of_string(topic), span_of_string(payload));
+                if (c->open && c->connected && c->broker == broker && is_subscribed(c, topic)) {
+                        send_publish(c, topic, payload, false);
+                        sent = true;
+                }
         }
+        return sent;
+}
+
+bool net_send(struct net *net, unsigned broker, const char *topic, struct span payload)
+{
+        return send_to_subscribers(net, broker, span_of_string(topic), payload);
+}
+
+void net_retain(struct net *net, unsigned broker, const char *topic, struct span payload)
+{
+        store_retained(net, broker, span_of_string(topic), payload);
+        (void)send_to_subscribers(net, broker, span_of_string(topic), payload);
+}
+
+bool net_is_subscribed(const struct net *net, unsigned broker, const char *topic)
+{
+        for (unsigned i = 0; i < PORT_LINKS; i++) {
+                const struct connection *c = &net->connections[i];
+                if (c->open && c->connected && c->broker == broker && is_subscribed(c, span_of_string(topic)))
+                        return true;
+        }
+        return false;
+}
+
+unsigned net_count_told(const struct net *net, const char *rest)
+{
+        unsigned count = 0;
+
+        for (size_t i = 0; i < net->told_count; i++)
+                count += strcmp(net->told[i].rest, rest) == 0;
+        return count;
+}
+
+const struct told *net_told(const struct net *net, const char *rest)
+{
+        const struct told *last = NULL;
+
+        for (size_t i = 0; i < net->told_count; i++)
+                if (strcmp(net->told[i].rest, rest) == 0)
+                        last = &net->told[i];
+        return last;
+}
+
+static void note_told(struct net *net, unsigned broker, struct span rest, struct span payload)
+{
+        struct told *told = &net->told[net->told_count++];
+
+        assert_true(net->told_count <= TOLD_MAX && payload.size < sizeof(told->payload));
+        told->broker = broker;
+        assert_true(span_to_string(rest, told->rest, sizeof(told->rest)));
+        memcpy(told->payload, payload.data, payload.size);
+        told->payload[payload.size] = '\0';
+        told->size = payload.size;
 }
 
 const struct received *net_event(const struct net *net, uint32_t boot, uint64_t seq)
@@ -237,27 +302,35 @@ static void on_publish(struct net *net, struct connection *c, const struct mqtt_
                 take_event(net, p);
         else if (p->publish.retain)
                 store_retained(net, c->broker, p->publish.topic, p->publish.payload);
+        else
+                note_told(net, c->broker, parts.rest, p->publish.payload);
         answer(c, &ack);
+        if (span_equal_string(parts.rest, "gate/request") && net->on_question)
+                net->on_question(net, c->broker, p->publish.payload);
 }
 
 static void on_subscribe(struct net *net, struct connection *c, const struct mqtt_packet *p)
 {
-        static const uint8_t granted[4] = { 1, 1, 1, 1 };
+        static const uint8_t granted[8] = { 1, 1, 1, 1, 1, 1, 1, 1 };
         struct mqtt_packet ack = { .type = MQTT_SUBACK };
         struct mqtt_filters filters;
         struct mqtt_filter filter;
         char text[TOPIC_MAX];
 
+        assert_true(p->subscribe.count <= sizeof(granted));
         ack.suback.packet_id = p->subscribe.packet_id;
         ack.suback.reasons = span_of(granted, p->subscribe.count);
         answer(c, &ack);
         mqtt_filters_init(&filters, p);
         while (mqtt_filters_next(&filters, &filter)) {
                 assert_true(span_to_string(filter.filter, text, sizeof(text)));
-                c->subscribed_state = c->subscribed_state || strstr(text, "/relay/state");
+                if (!is_subscribed(c, filter.filter)) {
+                        assert_true(c->filter_count < FILTERS_MAX);
+                        strcpy(c->filters[c->filter_count++], text);
+                }
                 const struct retained *r = net_find(net, c->broker, text);
                 if (r)
-                        send_publish(c, span_of_string(r->topic), span_of(r->payload, r->size));
+                        send_publish(c, span_of_string(r->topic), span_of(r->payload, r->size), true);
         }
 }
 
@@ -266,10 +339,13 @@ static void on_connect(struct net *net, struct connection *c, const struct mqtt_
         struct mqtt_packet ack = { .type = MQTT_CONNACK };
 
         assert_true(span_equal_string(p->connect.client_id, "device-1"));
-        assert_true(p->connect.has_will && p->connect.will_retain);
-        assert_true(span_to_string(p->connect.will_topic, c->will_topic, sizeof(c->will_topic)));
-        memcpy(c->will, p->connect.will_payload.data, p->connect.will_payload.size);
-        c->will_size = p->connect.will_payload.size;
+        c->has_will = p->connect.has_will;
+        if (c->has_will) {
+                assert_true(p->connect.will_retain);
+                assert_true(span_to_string(p->connect.will_topic, c->will_topic, sizeof(c->will_topic)));
+                memcpy(c->will, p->connect.will_payload.data, p->connect.will_payload.size);
+                c->will_size = p->connect.will_payload.size;
+        }
         c->connected = true;
         net->sessions[c->broker]++;
         answer(c, &ack);

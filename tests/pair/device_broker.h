@@ -10,9 +10,11 @@
 #include "relay/mqtt.h"
 #include "relay/topic.h"
 
-#define BROKERS      2
+#define BROKERS      3 /* the last one is where only gates are asked */
 #define EVENTS_MAX   4000
 #define RETAINED_MAX 16
+#define TOLD_MAX     64
+#define FILTERS_MAX  24
 #define PIPE_SIZE    65536
 
 struct received {
@@ -25,7 +27,15 @@ struct received {
 
 struct retained {
         char topic[TOPIC_MAX];
-        uint8_t payload[512];
+        uint8_t payload[4096];
+        size_t size;
+};
+
+/* what the device published beside events and state */
+struct told {
+        unsigned broker;
+        char rest[32]; /* below the device's prefix */
+        char payload[512];
         size_t size;
 };
 
@@ -37,12 +47,14 @@ struct pipe {
 struct connection {
         bool open, refused;
         unsigned broker;
-        bool connected;        /* CONNACK was sent */
-        bool subscribed_state; /* to relay/state */
-        uint64_t ready_at;     /* handshake takes until then */
-        size_t cut_after;      /* bytes either way until the line is cut; 0: never */
+        bool connected; /* CONNACK was sent */
+        char filters[FILTERS_MAX][TOPIC_MAX];
+        size_t filter_count;
+        uint64_t ready_at; /* handshake takes until then */
+        size_t cut_after;  /* bytes either way until the line is cut; 0: never */
         size_t bytes;
         struct pipe to_broker, to_device;
+        bool has_will;
         char will_topic[TOPIC_MAX];
         uint8_t will[512];
         size_t will_size;
@@ -59,7 +71,11 @@ struct net {
         size_t event_count;
         bool out_of_order;
         struct retained retained[BROKERS][RETAINED_MAX];
-        unsigned connects, sessions[BROKERS];
+        struct told told[TOLD_MAX];
+        size_t told_count;
+        unsigned connects, sessions[BROKERS], attempts[BROKERS];
+        /* a question to the gate came; may be NULL */
+        void (*on_question)(struct net *net, unsigned broker, struct span question);
         struct port_tls port;
 };
 
@@ -70,6 +86,13 @@ void net_run(struct net *net);
 /* the line or the broker goes: wills are published */
 void net_cut(struct net *net, unsigned broker);
 /* a retained message at a broker; sent to subscribed sessions, too */
-void net_retain(struct net *net, unsigned broker, const char *topic, const char *payload);
+void net_retain(struct net *net, unsigned broker, const char *topic, struct span payload);
+/* a message that is not retained; true if a session had subscribed to it */
+bool net_send(struct net *net, unsigned broker, const char *topic, struct span payload);
+/* has a session there subscribed to exactly this? */
+bool net_is_subscribed(const struct net *net, unsigned broker, const char *topic);
+/* how often the device told this below its prefix; the last one, NULL: never */
+unsigned net_count_told(const struct net *net, const char *rest);
+const struct told *net_told(const struct net *net, const char *rest);
 const struct retained *net_find(const struct net *net, unsigned broker, const char *topic);
 const struct received *net_event(const struct net *net, uint32_t boot, uint64_t seq);
