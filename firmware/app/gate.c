@@ -34,12 +34,18 @@ static void give_up_question(struct gate *g)
         g->asked = g->unanswered = false;
 }
 
+static void hurry(struct gate_schedule *schedule, uint64_t now_ms)
+{
+        schedule->pause_ms = 0;
+        schedule->paused_ms = now_ms;
+}
+
 static void ask_anew(struct gate *g, uint64_t now_ms)
 {
         give_up_question(g);
         g->time_wanted = true;
-        g->verdict_pause_ms = g->time_pause_ms = 0;
-        g->verdict_ms = g->time_ms = now_ms;
+        hurry(&g->verdict, now_ms);
+        hurry(&g->clock, now_ms);
 }
 
 void gate_trust(struct gate *g, uint64_t approval_epoch, uint64_t time_floor, uint64_t now_ms)
@@ -62,24 +68,25 @@ void gate_session(struct gate *g, uint64_t now_ms)
 
 /* ---- pauses */
 
-static void pause(const struct gate *g, uint32_t *pause_ms, uint64_t *next_ms, uint64_t now_ms)
+static void pause(const struct gate *g, struct gate_schedule *schedule, uint64_t now_ms)
 {
         const struct gate_timing *timing = &g->config.timing;
-        uint64_t longer = *pause_ms == 0 ? timing->retry_first_ms : (uint64_t)*pause_ms * 2;
+        uint64_t longer = schedule->pause_ms == 0 ? timing->retry_first_ms : (uint64_t)schedule->pause_ms * 2;
+        uint64_t pause_ms = longer < timing->retry_most_ms ? longer : timing->retry_most_ms;
 
-        *pause_ms = longer < timing->retry_most_ms ? (uint32_t)longer : timing->retry_most_ms;
+        schedule->pause_ms = (uint32_t)pause_ms;
         /* the last nonce's first bytes are as good as any for keeping devices apart: up to a quarter more */
-        uint64_t spread = (uint64_t)(g->request.nonce[0] << 8 | g->request.nonce[1]) * *pause_ms / (4 * 65536);
-        *next_ms = now_ms + *pause_ms + spread;
+        uint64_t spread = (uint64_t)(g->request.nonce[0] << 8 | g->request.nonce[1]) * pause_ms / (4 * 65536);
+        schedule->paused_ms = now_ms + pause_ms + spread;
 }
 
 static void note_no_answer(struct gate *g, uint64_t now_ms)
 {
-        pause(g, &g->time_pause_ms, &g->time_ms, now_ms);
+        pause(g, &g->clock, now_ms);
         if (!g->verdict_wanted)
                 return;
         g->standing = REASON_NO_GATE_ANSWER;
-        pause(g, &g->verdict_pause_ms, &g->verdict_ms, now_ms);
+        pause(g, &g->verdict, now_ms);
 }
 
 void gate_unreached(struct gate *g, uint64_t now_ms)
@@ -103,8 +110,7 @@ void gate_tick(struct gate *g, uint64_t now_ms)
 
 void gate_hurry(struct gate *g, uint64_t now_ms)
 {
-        g->verdict_pause_ms = 0;
-        g->verdict_ms = now_ms;
+        hurry(&g->verdict, now_ms);
 }
 
 /* ---- asking */
@@ -114,16 +120,21 @@ bool gate_is_waiting(const struct gate *g)
         return g->asked && !g->unanswered;
 }
 
+static uint64_t not_before(const struct gate_schedule *schedule)
+{
+        return schedule->spaced_ms > schedule->paused_ms ? schedule->spaced_ms : schedule->paused_ms;
+}
+
 static bool verdict_is_due(const struct gate *g, uint64_t now_ms)
 {
-        return g->verdict_wanted && !g->open && now_ms >= g->verdict_ms;
+        return g->verdict_wanted && !g->open && now_ms >= not_before(&g->verdict);
 }
 
 bool gate_is_due(const struct gate *g, uint64_t now_ms)
 {
-        if (gate_is_waiting(g) || now_ms < g->next_ms || !gate_of_device(g))
+        if (gate_is_waiting(g) || !gate_of_device(g))
                 return false;
-        return verdict_is_due(g, now_ms) || (g->time_wanted && now_ms >= g->time_ms);
+        return verdict_is_due(g, now_ms) || (g->time_wanted && now_ms >= not_before(&g->clock));
 }
 
 uint64_t gate_deadline(const struct gate *g, uint64_t now_ms)
@@ -135,11 +146,9 @@ uint64_t gate_deadline(const struct gate *g, uint64_t now_ms)
         if (gate_is_waiting(g))
                 return g->asked_ms + g->config.timing.patience_ms;
         if (g->verdict_wanted && !g->open)
-                best = g->verdict_ms;
-        if (g->time_wanted && g->time_ms < best)
-                best = g->time_ms;
-        if (best != UINT64_MAX && best < g->next_ms)
-                best = g->next_ms;
+                best = not_before(&g->verdict);
+        if (g->time_wanted && not_before(&g->clock) < best)
+                best = not_before(&g->clock);
         if (g->has_time && !g->time_wanted && g->time_at_ms + g->config.timing.refresh_ms < best)
                 best = g->time_at_ms + g->config.timing.refresh_ms;
         return best < now_ms ? now_ms : best;
@@ -163,7 +172,7 @@ int gate_ask(struct gate *g, uint8_t out[GATE_REQUEST_MAX], struct span *questio
         g->asked = true;
         g->asked_ms = now_ms;
         g->request = request;
-        g->next_ms = now_ms + g->config.timing.spacing_ms;
+        (request.has_digest ? &g->verdict : &g->clock)->spaced_ms = now_ms + g->config.timing.spacing_ms;
         *question = writer_span(&w);
         return 0;
 }
@@ -204,14 +213,14 @@ static bool is_late(const struct gate *g, struct span sign1)
 static void take_time(struct gate *g, const struct ticket *ticket, uint64_t now_ms)
 {
         if (!ticket->has_time) {
-                pause(g, &g->time_pause_ms, &g->time_ms, now_ms); /* a gate without a clock may get one */
+                pause(g, &g->clock, now_ms); /* a gate without a clock may get one */
                 return;
         }
         g->has_time = true;
         g->time = ticket->time;
         g->time_at_ms = g->asked_ms;
         g->time_wanted = false;
-        g->time_pause_ms = 0;
+        hurry(&g->clock, now_ms);
 }
 
 static bool answers_wish(const struct gate *g)
@@ -228,9 +237,9 @@ static void take_verdict(struct gate *g, struct decision decision, uint64_t now_
         g->open_ms = g->asked_ms;
         g->standing = decision.reason;
         if (g->open)
-                g->verdict_pause_ms = 0;
+                hurry(&g->verdict, now_ms);
         else
-                pause(g, &g->verdict_pause_ms, &g->verdict_ms, now_ms);
+                pause(g, &g->verdict, now_ms);
 }
 
 enum reason gate_ticket(struct gate *g, struct span sign1, uint64_t now_ms)
@@ -252,7 +261,7 @@ enum reason gate_ticket(struct gate *g, struct span sign1, uint64_t now_ms)
         }
         g->behind = reason == REASON_POLICY_DIFFERS || reason == REASON_REVOKED_EPOCH;
         take_verdict(g, DECISION_DENY(reason), now_ms);
-        pause(g, &g->time_pause_ms, &g->time_ms, now_ms);
+        pause(g, &g->clock, now_ms);
         return reason;
 }
 

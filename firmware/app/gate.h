@@ -5,7 +5,8 @@
  * questions out. A nonce lives in RAM only, for one question; its making is what a ticket's age counts from, on our own
  * uptime. Trusted time comes from tickets of this boot only, and a later ticket may correct it.
  *
- *  - One question is open at a time. A gate answers one in ten seconds, so questions keep their distance.
+ *  - One question is open at a time. A gate answers one of a kind (time, verdict) in ten seconds, so they keep their
+ *    distance.
  *  - Without an answer, or with a closed one, the same is asked again after a growing pause, each time with a new
  * nonce.
  *  - An open verdict serves once, for its manifest, while the ticket is not older than TICKET_AGE_MAX_S.
@@ -17,7 +18,7 @@
 #define GATE_GIVEN_UP 4 /* unanswered questions remembered, so that a late answer does not look like an attack */
 
 struct gate_timing {                            /* all in milliseconds */
-        uint32_t spacing_ms;                    /* between the making of two questions */
+        uint32_t spacing_ms;                    /* between the making of two questions of a kind */
         uint32_t patience_ms;                   /* after this long without an answer there is none */
         uint32_t retry_first_ms, retry_most_ms; /* pause after no answer or a closed gate; doubles */
         uint32_t refresh_ms;                    /* trusted time older than this is asked for again */
@@ -32,17 +33,22 @@ struct gate_config {
         struct gate_timing timing;
 };
 
+/* when a question of a kind may be asked */
+struct gate_schedule {
+        uint64_t spaced_ms; /* not before: one was made lately */
+        uint64_t paused_ms; /* not before: it was of no use lately */
+        uint32_t pause_ms;  /* the last pause */
+};
+
 struct gate {
         struct gate_config config;
         uint64_t approval_epoch, time_floor;
 
+        struct gate_schedule verdict, clock;
         bool time_wanted;
         bool verdict_wanted;
-        uint8_t wanted[SHA256_SIZE];              /* manifest digest */
-        enum reason standing;                     /* why there is no open verdict for it; NONE: not known yet */
-        uint64_t next_ms;                         /* no question before */
-        uint64_t verdict_ms, time_ms;             /* none of this kind before */
-        uint32_t verdict_pause_ms, time_pause_ms; /* last pauses */
+        uint8_t wanted[SHA256_SIZE]; /* manifest digest */
+        enum reason standing;        /* why there is no open verdict for it; NONE: not known yet */
 
         bool asked;      /* request is open: it may be answered, unless a new one is made */
         bool unanswered; /* patience is over */
