@@ -98,10 +98,17 @@ class Desk:
     def publish(self, topic, payload):
         self.vendor.client.publish(topic, payload, qos=1, retain=True).wait_for_publish(20)
 
+    def own(self, number):
+        """The place of a block (0 to 7) that no other update has: a device may have those of the program already."""
+        return len(self.program) // objects.BLOCK + 1 + number
+
     def serve(self, update, **changed):
-        """Puts the image there; changed: b5=..., l0=...: another payload for block 5 or the list, None: not there."""
+        """Puts the image there; changed: b5=..., o5=..., l0=...: another payload for block 5, its own block 5, or the list,
+        None: not there."""
         for topic, payload in update.pieces().items():
             name = topic.rsplit("/", 1)[1]
+            if not name.startswith("l"):
+                payload = changed.get(f"o{int(name) - self.own(0)}", payload)
             payload = changed.get(name if name.startswith("l") else f"b{name}", payload)
             if payload is not None:
                 self.publish(topic, payload)

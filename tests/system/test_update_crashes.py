@@ -71,7 +71,7 @@ def test_crashes_in_the_update_flow(site, victims):
         desk = Desk(site)
         desk.sequence = int(time.time())
         update = desk.make()
-        desk.serve(update, b30=None)
+        desk.serve(update, o1=None)
         desk.offer(update.envelope)
         wait_until("it to be pending", lambda: find(site, update))
         desk.close()

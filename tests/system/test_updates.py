@@ -273,15 +273,15 @@ def wrong_list(desk):
 
 # name -> (pieces the cloud serves instead, the relay's alert)
 BAD_IMAGES = {
-    "a wrong block": ({"b31": b"\x5a" * objects.BLOCK}, "block-digest"),  # zeros may be what belongs there
-    "a short block": ({"b31": bytes(100)}, "block-digest"),
-    "a large block": ({"b31": bytes(30000)}, "topic"),
-    "an endless block": ({"b31": bytes(1 << 20)}, None),
+    "a wrong block": ({"o2": bytes(objects.BLOCK)}, "block-digest"),
+    "a short block": ({"o2": bytes(100)}, "block-digest"),
+    "a large block": ({"o2": bytes(30000)}, "topic"),
+    "an endless block": ({"o2": bytes(1 << 20)}, None),
     "blocks that changed places": ("swap", "block-digest"),
     "the list of another image": ("list", "block-list-digest"),
     "a short list": ({"l0": bytes(32)}, "block-list-digest"),
     "an endless list": ({"l0": bytes(1 << 20)}, None),
-    "a missing block": ({"b33": None}, None),
+    "a missing block": ({"o4": None}, None),
     "a missing list": ({"l0": None}, None),
 }
 
@@ -295,7 +295,7 @@ def test_bad_image(site, name):
     with nobody_moves(site):
         update = desk.make()
         if changed == "swap":
-            changed = {"b0": update.blocks()[31], "b31": update.blocks()[0]}
+            changed = {"o2": update.blocks()[desk.own(3)], "o3": update.blocks()[desk.own(2)]}
         elif changed == "list":
             changed = {"l0": wrong_list(desk)}
         desk.serve(update, **changed)
@@ -318,7 +318,7 @@ def test_repaired_image_goes_on(site):
     since = desk.mark()
     before = site.relayctl_json("status")["ImageBytesFetched"]
     update = desk.make()
-    desk.serve(update, b34=None)
+    desk.serve(update, o5=None)
     desk.offer(update.envelope)
     for person in ("anna", "bertil"):
         desk.approve(person, update)
@@ -339,7 +339,7 @@ def in_the_middle(site):
     desk = site.desk
     since = desk.mark()
     update = desk.make()
-    desk.serve(update, b36=None)
+    desk.serve(update, o7=None)
     desk.offer(update.envelope)
     for person in ("anna", "bertil"):
         desk.approve(person, update)
