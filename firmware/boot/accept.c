@@ -72,8 +72,6 @@ static int accept_vendor(struct boot *b, struct span set, enum reason *refusal)
 
         *refusal = vendor_keys_accept_next(set, &b->vendor, &b->policy, &keys, b->room.read.scratch,
                                            sizeof(b->room.read.scratch));
-        if (*refusal == REASON_NONE && site_policy_shares_key(&b->policy, &keys))
-                *refusal = REASON_VENDOR_KEYS_INVALID;
         if (*refusal != REASON_NONE)
                 return 0;
         int r = read_other(b, TRUST_POLICY, b->room.read.set, sizeof(b->room.read.set), &policy_set);

@@ -253,6 +253,58 @@ static void test_old_trust_is_no_way_back(void **state)
         assert_runs(&first);
 }
 
+/* Somebody with a flash programmer writes a pair that is well signed, but not the one that was accepted. */
+static void test_other_trust_in_flash_is_not_believed(void **state)
+{
+        static uint8_t vendor_bytes[VENDOR_KEYS_SET_MAX];
+        struct site_policy foreign = made_policy();
+        struct vendor_keys keys = rotated_vendor();
+        unsigned area = device.boot.record.trust_area;
+
+        (void)state;
+        foreign.patience_s = 77;
+        struct span vendor_set = write_vendor_set(vendor_bytes, sizeof(vendor_bytes));
+        assert_int_equal(trust_write(&device.flash, area, vendor_set, made_policy_set(&foreign, old_pair, 2)), 0);
+        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(outcome.reasons[0], REASON_POLICY_INVALID);
+        foreign = made_policy();
+        struct span policy_set = made_policy_set(&foreign, old_pair, 2);
+        assert_int_equal(trust_write(&device.flash, area, vendor_successor(&keys), policy_set), 0);
+        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(outcome.reasons[0], REASON_VENDOR_KEYS_INVALID);
+        assert_int_equal(trust_write(&device.flash, area, vendor_set, policy_set), 0);
+        assert_runs(&first);
+}
+
+static int (*good_program)(void *context, uint32_t offset, struct span data);
+
+/* a cell of the second sector of either trust area no longer takes a zero */
+static int worn_program(void *context, uint32_t offset, struct span data)
+{
+        const uint32_t worn[] = { 7 * LAYOUT_SECTOR_SIZE + 40, 11 * LAYOUT_SECTOR_SIZE + 40 };
+        int r = good_program(context, offset, data);
+
+        for (size_t i = 0; i < ROWS(worn); i++)
+                if (r == 0 && offset <= worn[i] && worn[i] - offset < data.size)
+                        device.memory[worn[i]] = 0xff;
+        return r;
+}
+
+static void test_worn_flash_is_noticed_before_it_counts(void **state)
+{
+        struct site_policy next = made_next_policy(&device.boot.policy);
+        enum reason refusal = REASON_COUNT;
+
+        (void)state;
+        good_program = device.flash.program;
+        device.flash.program = worn_program;
+        struct span set = made_policy_set(&next, old_pair, 2);
+        assert_int_equal(boot_accept(&device.boot, PORT_BOOT_POLICY, set, &refusal), PORT_E_IO);
+        made_power(&device, 0);
+        assert_runs(&first);
+        assert_int_equal(status.policy_epoch, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -265,6 +317,8 @@ int main(void)
                 cmocka_unit_test_setup(test_staged_image_needs_the_new_vendor_keys, setup),
                 cmocka_unit_test_setup(test_vendor_sets_that_change_nothing, setup),
                 cmocka_unit_test_setup(test_old_trust_is_no_way_back, setup),
+                cmocka_unit_test_setup(test_other_trust_in_flash_is_not_believed, setup),
+                cmocka_unit_test_setup(test_worn_flash_is_noticed_before_it_counts, setup),
         };
         return cmocka_run_group_tests_name("boot_trust", tests, NULL, NULL);
 }
