@@ -23,6 +23,11 @@ static const char *const explanations[] = {
         [AUDIT_ORDER] = "the record is out of order",
         [AUDIT_CHANGED] = "the record was changed or replaced",
         [AUDIT_SHORTENED] = "the log does not contain what an earlier verification saw",
+        [AUDIT_CHECKPOINT_MALFORMED] = "the checkpoint is none of this log",
+        [AUDIT_CHECKPOINT_SIGNATURE] = "the checkpoint was signed by no gate key of the site",
+        [AUDIT_CHECKPOINT_MISSING] = "a checkpoint before it is missing",
+        [AUDIT_REWRITTEN] =
+                "the record, or one between it and the checkpoint before, is not the one that was signed for",
 };
 
 const char *audit_action_name(enum audit_action action)
@@ -221,6 +226,9 @@ bool audit_verify_next(struct audit_verifier *verifier, struct span encoded)
 {
         struct audit_record record;
         struct audit_head next;
+        if (verifier->what == AUDIT_MISSING && audit_decode(encoded, &record) == RELAY_OK &&
+            record.number == verifier->number)
+                verifier->what = AUDIT_ORDER;
         if (verifier->what != AUDIT_INTACT)
                 return false;
         if (audit_decode(encoded, &record) != RELAY_OK || audit_head_of(encoded, &next) != RELAY_OK)

@@ -113,6 +113,11 @@ enum audit_break {
         AUDIT_ORDER,     /* a number comes again or too late */
         AUDIT_CHANGED,   /* the previous record is not the one this one was written after */
         AUDIT_SHORTENED, /* fewer records than a checkpoint names, or another record where it points */
+        /* only where checkpoints come with the log; number: of records they speak of */
+        AUDIT_CHECKPOINT_MALFORMED, /* not a checkpoint, or of another site, or out of place */
+        AUDIT_CHECKPOINT_SIGNATURE, /* of no gate key of the site */
+        AUDIT_CHECKPOINT_MISSING,   /* one before it, or one that was seen before, is not there */
+        AUDIT_REWRITTEN,            /* not the record that the checkpoint was signed for */
 };
 const char *audit_break_explanation(enum audit_break what); /* part of a sentence; static storage */
 
@@ -125,7 +130,10 @@ struct audit_verifier {
 };
 /* checkpoint: head remembered from an earlier verification, or NULL */
 void audit_verify_start(struct audit_verifier *verifier, const struct audit_head *checkpoint);
-/* The next record. Returns false once the chain is broken; verifier->what and ->number say where. */
+/*
+ * The next record. Returns false once the chain is broken; verifier->what and ->number say where. Whoever goes on after
+ * AUDIT_MISSING hears AUDIT_ORDER if the record comes later: it was moved, not removed.
+ */
 bool audit_verify_next(struct audit_verifier *verifier, struct span encoded);
 /* After the last one: true if all of it holds. */
 bool audit_verify_end(struct audit_verifier *verifier);

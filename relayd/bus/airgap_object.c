@@ -9,6 +9,7 @@
 
 #define EVENTS_MAX       10000          /* in one answer */
 #define EVENTS_BYTES_MAX (1024u * 1024) /* of payload in one answer; a larger one still passes alone */
+#define CHECKPOINTS_MAX  1000           /* in one answer */
 #define EVENT_FIELDS     "tsstbttay"    /* number, device, name, time, keyed, boot, seq, payload */
 
 /* ---- events */
@@ -64,6 +65,48 @@ int airgap_read_events(sd_bus_message *message, void *context, sd_bus_error *err
                 r = sd_bus_message_close_container(list.reply);
         if (r >= 0)
                 r = sd_bus_message_append(list.reply, "t", next);
+        if (r >= 0)
+                r = sd_bus_send(NULL, list.reply, NULL);
+        sd_bus_message_unref(list.reply);
+        return r;
+}
+
+/* ---- checkpoints */
+static int add_checkpoint(void *context, uint64_t records, struct span checkpoint)
+{
+        struct list *list = context;
+        int r;
+
+        if (list->left-- == 0)
+                return 1;
+        r = sd_bus_message_open_container(list->reply, 'r', "tay");
+        if (r >= 0)
+                r = sd_bus_message_append(list->reply, "t", records);
+        if (r >= 0)
+                r = sd_bus_message_append_array(list->reply, 'y', checkpoint.data, checkpoint.size);
+        if (r >= 0)
+                r = sd_bus_message_close_container(list->reply);
+        return r < 0 ? r : 0;
+}
+
+int airgap_read_checkpoints(sd_bus_message *message, void *context, sd_bus_error *error)
+{
+        struct bus *bus = context;
+        struct list list = { 0 };
+        uint64_t from;
+        int r = sd_bus_message_read(message, "tu", &from, &list.left);
+
+        (void)error;
+        if (r < 0)
+                return r;
+        list.left = list.left < CHECKPOINTS_MAX ? list.left : CHECKPOINTS_MAX;
+        r = sd_bus_message_new_method_return(message, &list.reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(list.reply, 'a', "(tay)");
+        if (r >= 0)
+                r = manager_walk_checkpoints(bus->manager, from, add_checkpoint, &list);
+        if (r >= 0)
+                r = sd_bus_message_close_container(list.reply);
         if (r >= 0)
                 r = sd_bus_send(NULL, list.reply, NULL);
         sd_bus_message_unref(list.reply);

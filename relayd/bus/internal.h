@@ -38,6 +38,7 @@ int country_reload(sd_bus_message *message, void *context, sd_bus_error *error);
 /* methods of the manager for sites without a cloud; airgap_object.c */
 int airgap_import_update(sd_bus_message *message, void *context, sd_bus_error *error);
 int airgap_import_image(sd_bus_message *message, void *context, sd_bus_error *error);
+int airgap_read_checkpoints(sd_bus_message *message, void *context, sd_bus_error *error);
 int airgap_read_events(sd_bus_message *message, void *context, sd_bus_error *error);
 int airgap_drop_events(sd_bus_message *message, void *context, sd_bus_error *error);
 /* methods of the manager about commands and checkpoints, and manager_listener.command_ended; command_object.c */

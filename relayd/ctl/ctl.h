@@ -51,6 +51,7 @@ int ctl_alerts(struct cli *cli);
 extern const struct cli_option ctl_audit_log_options[], ctl_audit_verify_options[];
 int ctl_audit_log(struct cli *cli);
 int ctl_audit_verify(struct cli *cli);
+int ctl_audit_export(struct cli *cli);
 
 extern const struct cli_option ctl_publish_options[];
 int ctl_publish(struct cli *cli);

@@ -97,9 +97,12 @@ static const struct cli_command commands[] = {
           "is on its disk." },
         { "alerts", NULL, "", 0, 0, false, ctl_alerts, ctl_alerts_options, "what the relay warned of", NULL },
         { "audit", "log", "", 0, 0, true, ctl_audit_log, ctl_audit_log_options, "who did what", NULL },
-        { "audit", "verify", "", 0, 0, false, ctl_audit_verify, ctl_audit_verify_options,
-          "check the chain of the audit log",
-          "Remembers the end of the log, and refuses one that does not contain what was seen before." },
+        { "audit", "verify", "[FILE]", 0, 1, false, ctl_audit_verify, ctl_audit_verify_options,
+          "check the chain of the audit log, of the relay or of an export, and who signed its checkpoints",
+          "Remembers the end of the log and its last checkpoint, and refuses one that does not contain them. Needs no\n"
+          "relay if FILE is given." },
+        { "audit", "export", "FILE", 1, 1, false, ctl_audit_export, NULL,
+          "write records and signed checkpoints to a file, to be verified elsewhere", NULL },
         { "uplink", "show", "", 0, 0, true, ctl_uplink_show, NULL, "the way to the cloud", NULL },
         { 0 },
 };

@@ -79,6 +79,9 @@ struct span manager_checkpoint(struct manager *m);
 /* Signs one now, or gives the last one if nothing was added to the log since. */
 int manager_make_checkpoint(struct manager *m, struct span *checkpoint, struct refusal *refusal);
 
+/* Signed checkpoints of the audit log, in order, from the first on that speaks of at least so many records. */
+int manager_walk_checkpoints(struct manager *m, uint64_t from,
+                             int (*fn)(void *context, uint64_t records, struct span checkpoint), void *context);
 /*
  * An update from a file: envelope, block list of its image, release notes; for these devices, or (count 0) for every
  * registered one of its class. digest: of its manifest. *next: the first block that is missing, of *blocks.

@@ -106,6 +106,32 @@ int manager_drop_events(struct manager *m, const char *caller, uint64_t through,
         return 0;
 }
 
+/* ---- checkpoints */
+struct checkpoint_walk {
+        int (*fn)(void *context, uint64_t records, struct span checkpoint);
+        void *context;
+};
+
+static int walk_checkpoint(void *context, struct span key, struct span value)
+{
+        const struct checkpoint_walk *walk = context;
+        struct reader r;
+
+        reader_init(&r, key);
+        uint64_t records = reader_u64(&r);
+        return reader_finish(&r) == RELAY_OK ? walk->fn(walk->context, records, value) : -EBADMSG;
+}
+
+int manager_walk_checkpoints(struct manager *m, uint64_t from,
+                             int (*fn)(void *context, uint64_t records, struct span checkpoint), void *context)
+{
+        struct checkpoint_walk walk = { fn, context };
+        uint8_t key[STORE_NUMBER_SIZE];
+        int result = store_walk(m->store, STORE_CHECKPOINTS, store_number_key(from, key), walk_checkpoint, &walk);
+
+        return result < 0 ? result : 0;
+}
+
 /* ---- updates */
 /* Those that the update is for, if nobody names any: found by what the manifest says; verified is it later. */
 static int devices_of_class(const struct manager *m, struct update_import *import, const char ***names)

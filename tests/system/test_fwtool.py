@@ -414,7 +414,7 @@ def test_wrong_use_is_told(tmp_path):
 def test_help_and_completion_come_from_one_table():
     overview = fwtool("--help").stdout
     nouns = fwtool("__complete", "").stdout.split()
-    assert {"keys", "manifest", "publish", "unpublish", "ca", "factory", "vendor-keys"} == set(nouns)
+    assert {"keys", "manifest", "bundle", "publish", "unpublish", "ca", "factory", "vendor-keys"} == set(nouns)
     for noun in nouns:
         for verb in fwtool("__complete", noun, "").stdout.split() or [""]:
             assert f"  {noun} {verb}".rstrip() in overview
