@@ -4,6 +4,7 @@
 #include "ctl/auditlog.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -147,15 +148,11 @@ static struct span rest(const struct from_file *f)
         return span_of(f->buffer + f->start, f->end - f->start);
 }
 
-static int no_export(const struct from_file *f, int result, uint64_t items)
+static int damaged(const struct from_file *f, int result, uint64_t items)
 {
-        if (result == RELAY_E_TRUNCATED && items > 0)
-                return cli_fail(f->cli, CLI_FAILED, "%s: the export is cut after its item %llu", f->path,
-                                (unsigned long long)items);
-        return cli_fail(
-                f->cli, CLI_FAILED,
-                "%s: no export of an audit log, or damaged at its item %llu ('relayctl audit export' makes them)",
-                f->path, (unsigned long long)items + 1);
+        if (result == RELAY_E_TRUNCATED)
+                return cli_fail(f->cli, CLI_FAILED, "%s: the export is cut after its item %" PRIu64, f->path, items);
+        return cli_fail(f->cli, CLI_FAILED, "%s: the export is damaged at its item %" PRIu64, f->path, items + 1);
 }
 
 static int give_items(struct from_file *f, audit_item_fn fn, void *context)
@@ -171,7 +168,7 @@ static int give_items(struct from_file *f, audit_item_fn fn, void *context)
                         return CLI_OK;
                 r = audit_item_decode(rest(f), &item, &size);
                 if (r != RELAY_OK)
-                        return no_export(f, r, items);
+                        return damaged(f, r, items);
                 if ((r = fn(context, &item)) != CLI_OK)
                         return r;
                 f->start += size;
@@ -194,7 +191,8 @@ int audit_items_of_file(struct cli *cli, const char *path,
                 return r;
         r = audit_file_head_decode(rest(&f), &h, &size);
         if (r != RELAY_OK)
-                return no_export(&f, r, 0);
+                return cli_fail(cli, CLI_FAILED, "%s: no export of an audit log ('relayctl audit export' makes them)",
+                                path);
         f.start += size;
         r = head(context, &h);
         return r == CLI_OK ? give_items(&f, fn, context) : r;

@@ -137,6 +137,12 @@ class Manager(dbus.service.Object):
         return dbus.Array([dbus.Struct((dbus.UInt64(number), dbus.ByteArray(bytes.fromhex(record))), signature="tay")
                            for number, record in found], signature="(tay)")
 
+    @dbus.service.method(NAME + ".Manager", in_signature="tu", out_signature="a(tay)")
+    def ReadCheckpoints(self, start, most):
+        found = [entry for entry in self.relay.state().get("checkpoints", []) if entry[0] >= start][:most]
+        return dbus.Array([dbus.Struct((dbus.UInt64(number), dbus.ByteArray(bytes.fromhex(signed))), signature="tay")
+                           for number, signed in found], signature="(tay)")
+
     @dbus.service.signal(NAME + ".Manager", signature="ttsss")
     def AlertRaised(self, number, time, device, reason, detail):
         pass

@@ -317,7 +317,8 @@ def test_audit_log_and_its_chain(relay, tmp_path):
     verify = ("audit", "verify", "--trust", tmp_path)
     assert relay.json(*verify)["records"] == 450
     relay.show(audit=audit_chain(460))
-    assert relay.json(*verify) == {"intact": True, "records": 460, "seen_before": 450,
+    assert relay.json(*verify) == {"intact": True, "records": 460, "seen_before": 450, "checkpoints": 0, "signed": 0,
+                                   "gate_keys": "relay",
                                    "head": hashlib.sha256(bytes.fromhex(audit_chain(460)[-1][1])).hexdigest()}
     relay.show(audit=audit_chain(459))
     assert "broken" in relay.ctl(*verify, code=1).stderr
