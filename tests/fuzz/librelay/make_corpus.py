@@ -11,6 +11,7 @@ import relayobjects as ro  # noqa: E402
 sample = ro.Sample()
 es256 = ro.sign1(ro.Key("organisation", p256=True), b"fuzz", b"payload")
 digest = sample.digest.hex()
+PLAIN = sample.make_policy(gates=[], grants=None, vendor_commands=None, rules=None, time_zone=None, ticket=False)
 CORPORA = {
     "approval": {
         "site": sample.approvals[0],
@@ -29,11 +30,22 @@ CORPORA = {
     "manifest": {"signed": sample.envelope, "unsigned": ro.envelope(sample.manifest, []),
                  "body": sample.manifest,
                  "plain": ro.envelope(ro.close_manifest(ro.manifest_parts(1, bytes(16), bytes(16), b"i", "1", "r")), [])},
-    "sitepolicy": {"set": sample.policy_set, "payload": sample.policy_payload},
+    "sitepolicy": {"set": sample.policy_set, "payload": sample.policy_payload,
+                   "next": sample.next_policy_set, "plain": PLAIN},
     "topic": {"device": b"sites/s1/devices/d-1/events/soil", "site": b"sites/s1/policy/3",
               "block": f"images/{digest}/12".encode(), "list": f"images/{digest}/l0".encode(),
               "filter": b"a/+/c/#a/b/c/d/"},
-    "vendor": {"set": sample.vendor_set, "payload": ro.open_set(sample.vendor_set)[0]},
+    "checkpoint": {"first": sample.first_checkpoint, "next": sample.checkpoint,
+                   "payload": ro.verify1(sample.checkpoint, sample.gate.cose, ro.CHECKPOINT_AAD)},
+    "command": {"signed": sample.order, "payload": ro.command_payload("s", "d", 1, 0, "a"),
+                "long": ro.command_payload("s", "d", (1 << 64) - 1, 1 << 40, "n" * 40, bytes(512))},
+    "gate_request": {"update": sample.request, "time": sample.time_request},
+    "revocation": {"set": sample.revocation, "payload": ro.revocation_payload("site-1", 1 << 33, 0)},
+    "ticket": {"open": sample.ticket, "closed": sample.refusal, "time": sample.time_answer,
+               "no_clock": ro.ticket_payload("s", "d", sample.request, bytes(32), reason="rule-waits", time=None)},
+    "update_file": {"small": ro.update_file(b"envelope", "notes\n", b"image"),
+                    "whole": ro.update_file(sample.envelope, "", b"i" * 300)},
+    "vendor": {"next": sample.next_vendor_set, "set": sample.vendor_set, "payload": ro.open_set(sample.vendor_set)[0]},
 }
 
 for name, files in CORPORA.items():
