@@ -14,6 +14,24 @@ static int note_head(void *context, struct span key, struct span record)
         return audit_head_of(record, &log->head) == RELAY_OK ? 0 : -EBADMSG;
 }
 
+static int note_more(void *context, struct span key, struct span record)
+{
+        (void)key, (void)record;
+        ((struct audit_log *)context)->has_gaps = true;
+        return 1;
+}
+
+/* Numbers have no gaps, so the last one is their count; unless somebody took records away. */
+static int find_gaps(struct audit_log *log, uint64_t count)
+{
+        uint8_t key[AUDIT_KEY_SIZE];
+        int result = store_walk(log->store, STORE_AUDIT, store_number_key(count + 1, key), note_more, log);
+
+        if (result < 0 || !log->has_gaps)
+                return result;
+        return store_walk(log->store, STORE_AUDIT, SPAN_EMPTY, note_head, log);
+}
+
 int audit_log_load(struct audit_log *log, struct store *store)
 {
         _cleanup_free_ uint8_t *record = NULL;
@@ -26,14 +44,12 @@ int audit_log_load(struct audit_log *log, struct store *store)
         result = store_usage(store, &usage);
         if (result < 0 || usage.records[STORE_AUDIT] == 0)
                 return result;
-        /* numbers have no gaps, so the last one is their count */
-        result = store_get(store, STORE_AUDIT, store_number_key(usage.records[STORE_AUDIT], key), &record, &size);
-        if (result == -ENOENT) {
-                log->has_gaps = true;
-                return store_walk(store, STORE_AUDIT, SPAN_EMPTY, note_head, log);
-        }
-        if (result < 0)
+        result = find_gaps(log, usage.records[STORE_AUDIT]);
+        if (result < 0 || log->has_gaps)
                 return result;
+        result = store_get(store, STORE_AUDIT, store_number_key(usage.records[STORE_AUDIT], key), &record, &size);
+        if (result < 0)
+                return result == -ENOENT ? -EBADMSG : result;
         return audit_head_of(span_of(record, size), &log->head) == RELAY_OK ? 0 : -EBADMSG;
 }
 

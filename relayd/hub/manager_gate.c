@@ -294,7 +294,7 @@ static void tell_broken(struct manager *m)
                 return;
         manager_alert(m, "", REASON_AUDIT_BROKEN, m->gate.broken);
         manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_LOG_BROKEN, m->conf->identity, m->gate.broken);
-        if (checkpoints_restart(&m->gate.checkpoints) < 0)
+        if (m->gate.begins_anew && checkpoints_restart(&m->gate.checkpoints) < 0)
                 log_warning("the checkpoints of the broken audit log were not removed; they will be told again");
         (void)make_checkpoint(m);
         m->gate.broken[0] = '\0';
@@ -304,7 +304,9 @@ static int verify_log(struct manager *m)
 {
         int result = 0;
 
-        if (checkpoints_verify(&m->gate.checkpoints, &m->audit, m->gate.broken, sizeof(m->gate.broken), &result))
+        m->gate.begins_anew = !checkpoints_verify(&m->gate.checkpoints, &m->audit, m->gate.broken,
+                                                  sizeof(m->gate.broken), &result);
+        if (!m->gate.begins_anew)
                 m->gate.broken[0] = '\0';
         if (result == 0 && m->audit.has_gaps && !*m->gate.broken)
                 snprintf(m->gate.broken, sizeof(m->gate.broken), "the audit log is broken: records are missing");

@@ -23,6 +23,7 @@ struct manager_gate {
         struct checkpoints checkpoints;
         struct refusals told;       /* what devices say that they refused */
         char broken[VIEW_TEXT_MAX]; /* the audit log, as found at the start; "": whole */
+        bool begins_anew;           /* and its checkpoints say so */
         bool store_failed;          /* a checkpoint could not be kept, and that was said */
 };
 
