@@ -210,6 +210,7 @@ static inline struct ticket gate_answer_to(struct span question)
 {
         struct ticket ticket = gate_lab_ticket(&policy, question);
 
+        ticket.time += now / 1000;
         if (ticket.has_digest && gate_word == GATE_SAYS_NO)
                 ticket.decision = DECISION_DENY(gate_reason);
         return ticket;
