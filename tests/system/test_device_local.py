@@ -28,6 +28,9 @@ class Box:
     def __init__(self, folder):
         self.folder, self.sample = folder, Sample()
         self.flash = folder / "flash"
+        sample = self.sample # a site that demands no tickets: nobody could have one at a local port
+        sample.policy_payload = site_policy("site-1", sample.approvers, 2, [sample.gate], sample.endpoints, ticket=False)
+        sample.policy_set = sign_set(SITE_POLICY_AAD, sample.policy_payload, sample.approvers[:2])
         key = Key("device 1").private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                                     serialization.NoEncryption())
         for name, content in (("key", key), ("certificate", b"factory\n"), ("vendor", self.sample.vendor_set),
