@@ -27,24 +27,6 @@ static const struct output_column vendor_fields[] = {
         { "signed_by", "Signed by", OUTPUT_LIST },
         { "digest", "Digest", OUTPUT_TEXT },
 };
-static const struct output_column policy_fields[] = {
-        { "site", "Site", OUTPUT_TEXT },
-        { "epoch", "Epoch", OUTPUT_TEXT },
-        { "approvers", "Approvers", OUTPUT_LIST },
-        { "threshold", "Needed (k)", OUTPUT_TEXT },
-        { "gates", "Gate keys", OUTPUT_LIST },
-        { "endpoints", "Endpoints", OUTPUT_COUNT },
-        { "mode", "Mode", OUTPUT_TEXT },
-        { "ticket_needed", "Ticket needed", OUTPUT_YES_NO },
-        { "patience", "Patience (s)", OUTPUT_TEXT },
-        { "signed_by", "Signed by", OUTPUT_LIST },
-        { "digest", "Policy digest", OUTPUT_TEXT },
-};
-static const struct output_column endpoint_columns[] = {
-        { "kind", "ENDPOINT", OUTPUT_TEXT }, { "host", "HOST", OUTPUT_TEXT },       { "port", "PORT", OUTPUT_TEXT },
-        { "pin", "PIN", OUTPUT_TEXT },       { "devices", "DEVICES", OUTPUT_LIST },
-};
-
 json_t *describe_public_key(const struct public_key *key)
 {
         char id[2 * KEY_ID_SIZE + 1];
@@ -52,7 +34,7 @@ json_t *describe_public_key(const struct public_key *key)
         return json_string(cli_key_id_hex(key, id));
 }
 
-static json_t *describe_keys(const struct public_key *keys, size_t count)
+json_t *describe_keys(const struct public_key *keys, size_t count)
 {
         json_t *array = json_array();
 
@@ -98,39 +80,6 @@ json_t *describe_vendor_keys(const struct vendor_keys *keys)
                 describe_keys(keys->command, keys->command_count), "digest", json_hex(keys->digest, SHA256_SIZE));
 }
 
-static json_t *describe_endpoint(const struct site_policy *p, const struct site_endpoint *e)
-{
-        json_t *devices = json_array();
-        json_t *object;
-
-        for (size_t i = 0; i < e->device_count; i++)
-                json_array_append_new(devices, json_string(p->devices[e->device_first + i]));
-        object = json_pack("{s:s, s:s, s:i, s:o, s:o}", "kind", e->kind == ENDPOINT_RELAY ? "relay" : "cloud", "host",
-                           e->host, "port", (int)e->port, "pin", json_hex(e->pin, SHA256_SIZE), "devices", devices);
-        if (e->has_backup_pin)
-                json_object_set_new(object, "backup_pin", json_hex(e->backup_pin, SHA256_SIZE));
-        return object;
-}
-
-json_t *describe_policy(const struct site_policy *p)
-{
-        json_t *endpoints = json_array(), *gates = json_array();
-        json_t *object;
-
-        for (size_t i = 0; i < p->endpoint_count; i++)
-                json_array_append_new(endpoints, describe_endpoint(p, &p->endpoints[i]));
-        for (size_t i = 0; i < p->gate_count; i++)
-                json_array_append_new(gates, describe_public_key(&p->gates[i].key));
-        object = json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:s, s:b, s:I, s:o}", "site", p->site, "epoch",
-                           (json_int_t)p->epoch, "approvers", describe_keys(p->approvers, p->approver_count),
-                           "threshold", (json_int_t)p->threshold, "gates", gates, "endpoints", endpoints, "mode",
-                           p->mode == SITE_RELAY_ONLY ? "relay-only" : "normal", "ticket_needed", p->ticket_needed,
-                           "patience", (json_int_t)p->patience_s, "digest", json_hex(p->digest, SHA256_SIZE));
-        if (p->has_predecessor)
-                json_object_set_new(object, "predecessor", json_hex(p->predecessor, SHA256_SIZE));
-        return object;
-}
-
 int show_manifest(struct cli *cli, const json_t *manifest)
 {
         return output_record(cli, manifest, manifest_fields, COUNT(manifest_fields));
@@ -139,14 +88,4 @@ int show_manifest(struct cli *cli, const json_t *manifest)
 int show_vendor_keys(struct cli *cli, const json_t *keys)
 {
         return output_record(cli, keys, vendor_fields, COUNT(vendor_fields));
-}
-
-int show_policy(struct cli *cli, const json_t *policy)
-{
-        int r = output_record(cli, policy, policy_fields, COUNT(policy_fields));
-
-        if (r != CLI_OK || cli->json)
-                return r;
-        return output_table(cli, json_object_get(policy, "endpoints"), endpoint_columns, COUNT(endpoint_columns),
-                            "no endpoints");
 }

@@ -12,9 +12,20 @@
 
 /* New objects, for --json and for the functions below; NULL without memory. The caller owns them. */
 json_t *describe_public_key(const struct public_key *key);
+json_t *describe_keys(const struct public_key *keys, size_t count);
 json_t *describe_manifest(const struct manifest_unverified *manifest);
 json_t *describe_vendor_keys(const struct vendor_keys *keys);
 json_t *describe_policy(const struct site_policy *policy);
+/* "site", "class:<hexadecimal>", "device-1,device-2" */
+json_t *describe_scope(const struct site_policy *policy, const struct site_scope *scope);
+/*
+ * What a person who signs has to know: sentences, one a difference ("approver 0123456789abcdef goes"); before NULL: all
+ * that the policy says.
+ */
+json_t *describe_policy_changes(const struct site_policy *before, const struct site_policy *after);
+/* 64 digits as people compare them: 16 groups of 4, in two lines; returns out */
+#define DESCRIBE_DIGEST_SIZE 84
+char *describe_digest(const uint8_t digest[SHA256_SIZE], char out[DESCRIBE_DIGEST_SIZE]);
 
 /* the same for people */
 int show_manifest(struct cli *cli, const json_t *manifest);

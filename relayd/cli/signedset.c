@@ -19,8 +19,10 @@ int signed_set_load(const struct cli *cli, const char *path, struct signed_set *
         r = file_read(path, SIGNED_SET_MAX, &out->bytes, &size);
         if (r < 0)
                 return cli_errno(cli, r, path);
-        if (cose_set_decode_proposal(span_of(out->bytes, size), &out->set) != RELAY_OK)
-                return cli_fail(cli, CLI_FAILED, "%s: no signed set (a CBOR array of payload and signatures)", path);
+        out->file = span_of(out->bytes, size);
+        if (cose_set_decode_proposal(out->file, &out->set) != RELAY_OK)
+                return cli_refuse(cli, REASON_MALFORMED, "%s: no signed set (a CBOR array of payload and signatures)",
+                                  path);
         if (crypto_sha256(out->set.payload, out->digest) != RELAY_OK)
                 return cli_fail(cli, CLI_FAILED, "%s: SHA-256 failed", path);
         return CLI_OK;

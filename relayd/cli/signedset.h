@@ -10,6 +10,7 @@
 
 struct signed_set {
         uint8_t *bytes; /* what the spans of set point into */
+        struct span file;
         struct cose_set set;
         uint8_t digest[SHA256_SIZE]; /* of the payload */
 };

@@ -90,6 +90,7 @@ static int make_approval(struct cli *cli, struct request *request)
 
         memcpy(approval->site, request->trust.policy.site, sizeof(approval->site));
         memcpy(approval->manifest_digest, request->manifest.digest, SHA256_SIZE);
+        approval->epoch = request->trust.approval_epoch;
         if (duration) {
                 if (!parse_duration(duration, &seconds))
                         return cli_fail(cli, CLI_USAGE, "--valid-for '%s': a duration such as 12h or 7d is needed",
@@ -152,14 +153,14 @@ static int show(struct cli *cli, const struct request *request)
 
 int request_sign(struct cli *cli, struct request *request, struct writer *w)
 {
-        const struct request_parts *parts = &request->parts;
+        struct trust_source source = request_source(request);
         struct approval checked;
         struct signer signer;
         enum reason why;
         size_t approver;
         int r;
 
-        if ((r = trust_establish(cli, parts->policy_set, parts->vendor_set, &request->trust)) != CLI_OK ||
+        if ((r = trust_establish(cli, &source, &request->trust)) != CLI_OK ||
             (r = verify_manifest(cli, request)) != CLI_OK || (r = take_key(cli, request)) != CLI_OK ||
             (r = make_approval(cli, request)) != CLI_OK || (r = show(cli, request)) != CLI_OK ||
             (r = prompt_confirm(cli, "Approve this manifest digest with your key?")) != CLI_OK)
@@ -223,14 +224,17 @@ int ctl_updates_export_request(struct cli *cli)
         _cleanup_(request_done) struct request request = { 0 };
         _cleanup_bus_ sd_bus *bus = NULL;
         const char *path = cli_argument(cli, 1);
-        uint8_t out[REQUEST_MAX];
+        _cleanup_free_ uint8_t *out = malloc(REQUEST_MAX);
         struct writer w;
         int r;
 
+        if (!out)
+                return cli_errno(cli, -ENOMEM, path);
         if ((r = ctl_connect(cli, &bus)) != CLI_OK ||
-            (r = request_fetch(cli, bus, cli_argument(cli, 0), &request)) != CLI_OK)
+            (r = request_fetch(cli, bus, cli_argument(cli, 0), &request)) != CLI_OK ||
+            (r = request_fetch_chains(&request)) != CLI_OK)
                 return r;
-        writer_init(&w, out, sizeof(out));
+        writer_init(&w, out, REQUEST_MAX);
         if (request_encode(&w, &request.parts) != RELAY_OK)
                 return cli_fail(cli, CLI_FAILED, "%s: what the relay hands out is larger than %u bytes", path,
                                 REQUEST_MAX);

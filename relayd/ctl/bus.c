@@ -152,17 +152,11 @@ int ctl_call_bytes(struct cli *cli, sd_bus *bus, const char *method, struct span
         return r < 0 ? ctl_failure(cli, r, &SD_BUS_ERROR_NULL) : call(cli, bus, m, reply);
 }
 
-int ctl_fetch_bytes(struct cli *cli, sd_bus *bus, const char *path, const char *interface, const char *method,
-                    uint8_t **data, size_t *size)
+static int take_bytes(struct cli *cli, sd_bus_message *reply, const char *method, uint8_t **data, size_t *size)
 {
-        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
         const void *bytes = NULL;
-        int r;
+        int r = sd_bus_message_read_array(reply, 'y', &bytes, size);
 
-        if ((r = new_call(cli, bus, &m, path, interface, method)) != CLI_OK ||
-            (r = call(cli, bus, m, &reply)) != CLI_OK)
-                return r;
-        r = sd_bus_message_read_array(reply, 'y', &bytes, size);
         if (r < 0)
                 return ctl_failure(cli, r, &SD_BUS_ERROR_NULL);
         *data = malloc(*size + 1);
@@ -171,6 +165,47 @@ int ctl_fetch_bytes(struct cli *cli, sd_bus *bus, const char *path, const char *
         if (*size > 0)
                 memcpy(*data, bytes, *size);
         return CLI_OK;
+}
+
+int ctl_fetch_bytes(struct cli *cli, sd_bus *bus, const char *path, const char *interface, const char *method,
+                    uint8_t **data, size_t *size)
+{
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        int r;
+
+        if ((r = new_call(cli, bus, &m, path, interface, method)) != CLI_OK ||
+            (r = call(cli, bus, m, &reply)) != CLI_OK)
+                return r;
+        return take_bytes(cli, reply, method, data, size);
+}
+
+int ctl_fetch_bytes_if_any(struct cli *cli, sd_bus *bus, const char *method, uint8_t **data, size_t *size)
+{
+        _cleanup_message_ sd_bus_message *m = NULL, *reply = NULL;
+        sd_bus_error error = SD_BUS_ERROR_NULL;
+        int code, r = new_call(cli, bus, &m, BUS_PATH, BUS_MANAGER, method);
+
+        if (r != CLI_OK)
+                return r;
+        r = sd_bus_call(bus, m, 0, &error, &reply);
+        if (r >= 0) {
+                code = take_bytes(cli, reply, method, data, size);
+        } else if (sd_bus_error_has_name(&error, SD_BUS_ERROR_UNKNOWN_METHOD)) {
+                *size = 0;
+                code = CLI_OK;
+        } else {
+                code = ctl_failure(cli, r, &error);
+        }
+        sd_bus_error_free(&error);
+        return code;
+}
+
+int ctl_fetch_bytes_at(struct cli *cli, sd_bus *bus, const char *method, uint64_t epoch, uint8_t **data, size_t *size)
+{
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        int r = ctl_call(cli, bus, method, &reply, "t", epoch);
+
+        return r == CLI_OK ? take_bytes(cli, reply, method, data, size) : r;
 }
 
 int ctl_manager(struct cli *cli, sd_bus *bus, json_t **object)

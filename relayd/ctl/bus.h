@@ -23,6 +23,10 @@ int ctl_send(struct cli *cli, sd_bus *bus, sd_bus_message *m, sd_bus_message **r
 /* A method of any object without arguments that answers one byte array; *data is malloc'ed. */
 int ctl_fetch_bytes(struct cli *cli, sd_bus *bus, const char *path, const char *interface, const char *method,
                     uint8_t **data, size_t *size);
+/* a method of the manager that a relay of an earlier version does not have: *data stays NULL, *size 0 then */
+int ctl_fetch_bytes_if_any(struct cli *cli, sd_bus *bus, const char *method, uint8_t **data, size_t *size);
+/* a method of the manager that takes an epoch and answers one byte array */
+int ctl_fetch_bytes_at(struct cli *cli, sd_bus *bus, const char *method, uint64_t epoch, uint8_t **data, size_t *size);
 /* the manager's properties as an object */
 int ctl_manager(struct cli *cli, sd_bus *bus, json_t **object);
 /* every object with this interface, sorted by key; each has its D-Bus path under "Path" */

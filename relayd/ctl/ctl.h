@@ -32,15 +32,18 @@ int ctl_gate_show(struct cli *cli);
 int ctl_gate_open(struct cli *cli);
 int ctl_gate_close(struct cli *cli);
 
-extern const struct cli_option ctl_approvers_list_options[], ctl_approvers_propose_options[],
-        ctl_approvers_sign_options[];
+extern const struct cli_option ctl_approvers_propose_options[], ctl_approvers_show_options[],
+        ctl_approvers_sign_options[], ctl_approvers_import_options[];
 int ctl_approvers_list(struct cli *cli);
 int ctl_approvers_propose(struct cli *cli);
 int ctl_approvers_sign(struct cli *cli);
 int ctl_approvers_show(struct cli *cli);
+int ctl_approvers_import(struct cli *cli);
 
-int ctl_policy_import(struct cli *cli);
-int ctl_vendor_import(struct cli *cli);
+extern const struct cli_option ctl_vendor_keys_sign_options[];
+int ctl_vendor_keys_show(struct cli *cli);
+int ctl_vendor_keys_sign(struct cli *cli);
+int ctl_vendor_keys_import(struct cli *cli);
 
 extern const struct cli_option ctl_events_export_options[];
 int ctl_events_export(struct cli *cli);

@@ -135,7 +135,7 @@ static int take_values(struct cli *cli, struct setup *setup)
         if ((r = take_address(cli, setup)) != CLI_OK || (r = check_uplink(cli)) != CLI_OK)
                 return r;
         setup->policy.epoch = 1;
-        if ((r = policy_take_site(cli, &setup->policy, site)) != CLI_OK)
+        if ((r = policy_take_site(cli, NULL, &setup->policy, site)) != CLI_OK)
                 return r;
         snprintf(setup->identity, sizeof(setup->identity), "relay.%s", setup->policy.site);
         return CLI_OK;
@@ -372,7 +372,7 @@ static int report(struct cli *cli, const struct setup *setup, const struct site_
                        "%s\n",
                        paths[LAYOUT_CONF], setup->listen, paths[LAYOUT_RUNTIME], paths[LAYOUT_RUNTIME],
                        paths[LAYOUT_RELAY_CERTIFICATE]);
-        printf("  - relayctl policy import %s\n  - relayctl vendor import VENDOR-KEYS\n"
+        printf("  - relayctl approvers import %s\n  - relayctl vendor-keys import VENDOR-KEYS\n"
                "  - relayctl devices import FACTORY-LIST\n",
                paths[LAYOUT_POLICY]);
         return CLI_OK;

@@ -157,6 +157,7 @@ class FakeRelay:
             "devices": [device("device-10"), device("device-2", Online=False), device("device-1")],
             "updates": [update_of(home / "manifest")],
             "policy": (home / "policy.cbor").read_bytes().hex(), "vendor": (home / "vendor.cbor").read_bytes().hex(),
+            "gates": [["site", "closed", 0, []]],
             "alerts": [[1, 1763800000, "device-1", "developer-signature", "an offer without it"]],
             "audit": audit_chain(450)}
         self.original = copy.deepcopy(self.state)

@@ -4,13 +4,15 @@
 
     fakerelay.py BUS-ADDRESS STATE.json CALLS.jsonl
 State: {"manager": {...}, "devices": [{...}], "updates": [{..., "envelope": hex}], "policy": hex, "vendor": hex,
-"alerts": [[...]], "audit": [[number, hex]]}. It is read again for every call, so a test can change the relay's mind.
+"policies": {epoch: hex}, "vendors": {epoch: hex}, "revocation": hex, "gates": [[scope, state, until, [window]]],
+"counter": number, "answer": [result, reason, hex] of a command, "alerts": [[...]], "audit": [[number, hex]]}. It is read again for every call, so a test can change the relay's mind.
 """
 
 import json
 import pathlib
 import sys
 
+import cbor2
 import dbus
 import dbus.mainloop.glib
 import dbus.service
@@ -108,6 +110,56 @@ class Manager(dbus.service.Object):
     @dbus.service.method(NAME + ".Manager", out_signature="ay")
     def GetVendorKeys(self):
         return dbus.ByteArray(bytes.fromhex(self.relay.state()["vendor"]))
+
+    @dbus.service.method(NAME + ".Manager", in_signature="t", out_signature="ay")
+    def GetSitePolicyAt(self, epoch):
+        return dbus.ByteArray(bytes.fromhex(self.relay.state().get("policies", {}).get(str(epoch), "")))
+
+    @dbus.service.method(NAME + ".Manager", in_signature="t", out_signature="ay")
+    def GetVendorKeysAt(self, epoch):
+        return dbus.ByteArray(bytes.fromhex(self.relay.state().get("vendors", {}).get(str(epoch), "")))
+
+    @dbus.service.method(NAME + ".Manager", out_signature="ay")
+    def GetRevocation(self):
+        return dbus.ByteArray(bytes.fromhex(self.relay.state().get("revocation", "")))
+
+    @dbus.service.method(NAME + ".Manager", in_signature="ay", byte_arrays=True)
+    def Revoke(self, signed_set):
+        self.relay.note("Revoke", bytes(signed_set).hex())
+
+    @dbus.service.method(NAME + ".Manager", out_signature="a(sstas)")
+    def GetGate(self):
+        return dbus.Array([dbus.Struct((scope, state, dbus.UInt64(until), dbus.Array(windows, signature="s")),
+                                       signature="sstas") for scope, state, until, windows in self.relay.state()["gates"]],
+                          signature="(sstas)")
+
+    @dbus.service.method(NAME + ".Manager", in_signature="sstas")
+    def SetGate(self, scope, state, until, windows):
+        self.relay.note("SetGate", scope, state, int(until), list(windows))
+
+    @dbus.service.method(NAME + ".Manager", in_signature="s")
+    def ResetGate(self, scope):
+        self.relay.note("ResetGate", scope)
+
+    @dbus.service.method(NAME + ".Manager", in_signature="ss", out_signature="t")
+    def CommandCounter(self, device, key_id):
+        return dbus.UInt64(self.relay.state().get("counter", 0))
+
+    @dbus.service.method(NAME + ".Manager", in_signature="ay", out_signature="t", byte_arrays=True)
+    def SendCommand(self, command):
+        body = cbor2.loads(cbor2.loads(bytes(command)).value[2])
+        key_id = cbor2.loads(cbor2.loads(bytes(command)).value[0])[4].hex()
+        self.relay.note("SendCommand", bytes(command).hex())
+        answer = self.relay.state().get("answer")
+        for result, reason, value in [answer] if answer else []:
+            # of another command first, which is not the answer
+            self.CommandResult(body[2], key_id, dbus.UInt64(body[3] - 1), "failed", "none", dbus.ByteArray(b""))
+            self.CommandResult(body[2], key_id, dbus.UInt64(body[3]), result, reason, dbus.ByteArray(bytes.fromhex(value)))
+        return dbus.UInt64(body[3])
+
+    @dbus.service.signal(NAME + ".Manager", signature="sstssay")
+    def CommandResult(self, device, key_id, counter, result, reason, value):
+        pass
 
     @dbus.service.method(NAME + ".Manager", in_signature="ay", out_signature="uu", byte_arrays=True)
     def Approve(self, approval):

@@ -31,7 +31,7 @@ def test_setup_makes_what_the_hub_needs(home):
     assert signatures == [] and cbor2.dumps(body, canonical=True) == payload
     assert body[1] == "s1" and body[2] == 1 and body[5] == 2 and body[9] is False
     assert [key[-2] for key in body[4]] == [raw(public(home / f"{n}.key.pub")) for n in ("anna", "bertil", "cecilia")]
-    assert body[6] == [{1: 1, -1: 6, -2: raw(public(etc / "keys/gate.key.pub"))}]
+    assert body[6] == [{0: {1: 1, -1: 6, -2: raw(public(etc / "keys/gate.key.pub"))}}]
     pin = hashlib.sha256(spki(public(etc / "keys/relay.key.pub"))).digest()
     assert body[7] == [{0: 0, 1: "127.0.0.1", 2: 8883, 3: pin, 5: ["device-1", "device-2"]},
                        {0: 1, 1: "127.0.0.1", 2: 18883, 3: bytes.fromhex("ab" * 32)}]
