@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Devices as processes, with a cloud and without a relay: power cuts, broken images, damaged flash, a false cloud."""
 
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 
@@ -183,3 +185,44 @@ def test_provisioning_overwrites_nothing(factory):
                        check=False)
     assert done.returncode == 1
     assert "exists; remove it" in done.stderr
+
+
+def test_successor_of_the_policy_holds_after_power_cuts_and_restarts(factory):
+    """By the cloud, from a site whose relay is gone. The power goes while the device puts it into force, more than once."""
+    people = [Approver(factory.folder / "people" / person / "approver.key") for person in ("anna", "bertil")]
+    payload = relayobjects.open_set(factory.policy.read_bytes())[0]
+
+    def successor(of, changes):
+        policy = relayobjects.decode(of)
+        policy |= {2: policy[2] + 1, 3: hashlib.sha256(of).digest(), **changes}
+        return relayobjects.encode({label: policy[label] for label in sorted(policy)})
+
+    def publish(number, content):
+        signed = relayobjects.sign_set(relayobjects.SITE_POLICY_AAD, content, people)
+        factory.cloud.publish("vendor.acme", f"sites/{SITE}/policy/{number}", signed, retain=True)
+
+    def epoch():
+        done = factory.run("device-local", "--flash", flash_of(factory, "device-1"), "show")
+        return int(re.search(r"site policy +epoch (\d+)", done.stdout)[1])
+
+    second = successor(payload, {10: 4321})
+    third = successor(second, {11: 5})
+    publish(2, second)
+    publish(3, third)
+    cut, cuts = 1, 0
+    while epoch() < 3:
+        before = epoch()
+        run = subprocess.run([factory.program("device-boot"), "--flash", flash_of(factory, "device-1"), *OPTIONS,
+                              "--cut-after", str(cut)], stderr=subprocess.PIPE, text=True, timeout=60)
+        assert run.returncode == CUT and "recovery" not in run.stderr, run.stderr
+        assert epoch() in range(before, 4)
+        cut, cuts = cut + 3, cuts + 1
+    assert cuts > 2
+    publish(4, successor(third, {3: bytes(32)}))
+    device = factory.start_device("device-1", *OPTIONS)
+    device.wait_for("session with the cloud")
+    device.wait_for("refused: policy-fork")
+    device.stop()
+    assert epoch() == 3
+    for number in (2, 3, 4):
+        factory.cloud.publish("vendor.acme", f"sites/{SITE}/policy/{number}", b"", retain=True)
