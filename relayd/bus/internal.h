@@ -48,6 +48,14 @@ void command_ended(void *bus, const struct command_end_view *end);
 int checkpoint_get(sd_bus_message *message, void *context, sd_bus_error *error);
 int checkpoint_make(sd_bus_message *message, void *context, sd_bus_error *error);
 /* methods of the manager about what the site trusts; trust_object.c */
+int trust_import_site_policy(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_import_vendor_keys(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_revoke(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_get_site_policy(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_get_vendor_keys(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_get_site_policy_at(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_get_vendor_keys_at(sd_bus_message *message, void *context, sd_bus_error *error);
+int trust_get_revocation(sd_bus_message *message, void *context, sd_bus_error *error);
 int trust_set_gate(sd_bus_message *message, void *context, sd_bus_error *error);
 int trust_reset_gate(sd_bus_message *message, void *context, sd_bus_error *error);
 int trust_get_gate(sd_bus_message *message, void *context, sd_bus_error *error);
@@ -68,6 +76,8 @@ extern const char *const manager_changing[], *const device_changing[], *const up
 /* May the sender change anything? 0 and caller ("uid:1000"), else an error is set and returned. */
 #define BUS_CALLER_SIZE 32
 int bus_authorise(struct bus *bus, sd_bus_message *message, char caller[BUS_CALLER_SIZE], sd_bus_error *error);
+/* The next argument, an array of bytes; valid as long as the message. */
+int bus_read_bytes(sd_bus_message *message, struct span *out);
 /* From an action's answer (hub/manager.h): 0, or the error for the caller is set and returned. */
 int bus_answer(int result, const struct refusal *refusal, sd_bus_error *error);
 

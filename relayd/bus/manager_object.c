@@ -21,6 +21,7 @@ static const struct property properties[] = {
         { "PolicyEpoch", PROPERTY_U64, offsetof(struct manager_view, policy.epoch) },
         { "PolicyDigest", PROPERTY_DIGEST, offsetof(struct manager_view, policy.digest) },
         { "Threshold", PROPERTY_U32, offsetof(struct manager_view, policy.threshold) },
+        { "ApprovalEpoch", PROPERTY_U64, offsetof(struct manager_view, policy.approval_epoch) },
         { "Sessions", PROPERTY_U32, offsetof(struct manager_view, sessions) },
         { "OutboxEvents", PROPERTY_U64, offsetof(struct manager_view, outbox_events) },
         { "OutboxBytes", PROPERTY_U64, offsetof(struct manager_view, outbox_bytes) },
@@ -64,7 +65,7 @@ static int get(sd_bus *connection, const char *path, const char *interface, cons
 
 /* ---- actions */
 
-static int read_bytes(sd_bus_message *message, struct span *out)
+int bus_read_bytes(sd_bus_message *message, struct span *out)
 {
         const void *data = NULL;
         size_t size = 0;
@@ -85,7 +86,7 @@ static int import_devices(sd_bus_message *message, void *context, sd_bus_error *
         int r = bus_authorise(bus, message, caller, error);
 
         if (r >= 0)
-                r = read_bytes(message, &list);
+                r = bus_read_bytes(message, &list);
         if (r >= 0)
                 r = bus_answer(manager_import_devices(bus->manager, caller, list, &added, &known, &refusal), &refusal,
                                error);
@@ -132,67 +133,6 @@ static int revoke_device(sd_bus_message *message, void *context, sd_bus_error *e
         return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
-typedef int (*import_fn)(struct manager *m, const char *caller, struct span set, struct refusal *refusal);
-
-static int import_set(sd_bus_message *message, struct bus *bus, import_fn import, sd_bus_error *error)
-{
-        char caller[BUS_CALLER_SIZE];
-        struct refusal refusal = { 0 };
-        struct span set;
-        int r = bus_authorise(bus, message, caller, error);
-
-        if (r >= 0)
-                r = read_bytes(message, &set);
-        if (r >= 0)
-                r = bus_answer(import(bus->manager, caller, set, &refusal), &refusal, error);
-        return r < 0 ? r : bus_reply_when_durable(bus, message, "");
-}
-
-static int import_site_policy(sd_bus_message *message, void *context, sd_bus_error *error)
-{
-        return import_set(message, context, manager_import_site_policy, error);
-}
-
-static int import_vendor_keys(sd_bus_message *message, void *context, sd_bus_error *error)
-{
-        return import_set(message, context, manager_import_vendor_keys, error);
-}
-
-static int reply_bytes(sd_bus_message *message, struct span bytes)
-{
-        sd_bus_message *reply = NULL;
-        int r = sd_bus_message_new_method_return(message, &reply);
-
-        if (r >= 0)
-                r = sd_bus_message_append_array(reply, 'y', bytes.data, bytes.size);
-        if (r >= 0)
-                r = sd_bus_send(NULL, reply, NULL);
-        sd_bus_message_unref(reply);
-        return r;
-}
-
-static int get_site_policy(sd_bus_message *message, void *context, sd_bus_error *error)
-{
-        struct bus *bus = context;
-        struct span set = manager_site_policy(bus->manager);
-
-        if (set.size == 0)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "PolicyInvalid",
-                                        "this relay has no site policy yet; relayctl setup imports the first one");
-        return reply_bytes(message, set);
-}
-
-static int get_vendor_keys(sd_bus_message *message, void *context, sd_bus_error *error)
-{
-        struct bus *bus = context;
-        struct span set = manager_vendor_keys(bus->manager);
-
-        if (set.size == 0)
-                return sd_bus_error_set(error, BUS_ERROR_PREFIX "VendorKeysInvalid",
-                                        "this relay has no vendor key set yet; relayctl setup imports the first one");
-        return reply_bytes(message, set);
-}
-
 static int approve(sd_bus_message *message, void *context, sd_bus_error *error)
 {
         struct bus *bus = context;
@@ -203,7 +143,7 @@ static int approve(sd_bus_message *message, void *context, sd_bus_error *error)
         int r = bus_authorise(bus, message, caller, error);
 
         if (r >= 0)
-                r = read_bytes(message, &approval);
+                r = bus_read_bytes(message, &approval);
         if (r >= 0)
                 r = bus_answer(manager_approve(bus->manager, caller, approval, &approved, &needed, &refusal), &refusal,
                                error);
@@ -360,6 +300,7 @@ const sd_bus_vtable manager_vtable[] = {
         CHANGING("PolicyEpoch", "t"),
         CHANGING("PolicyDigest", "ay"),
         CHANGING("Threshold", "u"),
+        CHANGING("ApprovalEpoch", "t"),
         COUNTER("Sessions", "u"),
         COUNTER("OutboxEvents", "t"),
         COUNTER("OutboxBytes", "t"),
@@ -390,13 +331,21 @@ const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("RevokeDevice", SD_BUS_ARGS("s", identity, "s", why), SD_BUS_NO_RESULT, revoke_device,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ImportSitePolicy", SD_BUS_ARGS("ay", signed_set), SD_BUS_NO_RESULT, import_site_policy,
+        SD_BUS_METHOD_WITH_ARGS("ImportSitePolicy", SD_BUS_ARGS("ay", signed_set), SD_BUS_NO_RESULT,
+                                trust_import_site_policy, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ImportVendorKeys", SD_BUS_ARGS("ay", signed_set), SD_BUS_NO_RESULT,
+                                trust_import_vendor_keys, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetSitePolicy", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", signed_set), trust_get_site_policy,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("ImportVendorKeys", SD_BUS_ARGS("ay", signed_set), SD_BUS_NO_RESULT, import_vendor_keys,
+        SD_BUS_METHOD_WITH_ARGS("GetVendorKeys", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", signed_set), trust_get_vendor_keys,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("GetSitePolicy", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", signed_set), get_site_policy,
+        SD_BUS_METHOD_WITH_ARGS("GetSitePolicyAt", SD_BUS_ARGS("t", epoch), SD_BUS_RESULT("ay", signed_set),
+                                trust_get_site_policy_at, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetVendorKeysAt", SD_BUS_ARGS("t", epoch), SD_BUS_RESULT("ay", signed_set),
+                                trust_get_vendor_keys_at, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Revoke", SD_BUS_ARGS("ay", signed_set), SD_BUS_NO_RESULT, trust_revoke,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
-        SD_BUS_METHOD_WITH_ARGS("GetVendorKeys", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", signed_set), get_vendor_keys,
+        SD_BUS_METHOD_WITH_ARGS("GetRevocation", SD_BUS_NO_ARGS, SD_BUS_RESULT("ay", signed_set), trust_get_revocation,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Approve", SD_BUS_ARGS("ay", approval), SD_BUS_RESULT("u", approved, "u", needed),
                                 approve, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -463,10 +412,23 @@ const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 const char *const manager_changing[] = {
-        "UplinkState",     "UplinkSince",         "UplinkError",
-        "GateState",       "GateUntil",           "PolicyEpoch",
-        "PolicyDigest",    "Threshold",           "CountryEnforced",
-        "GuardState",      "GuardError",          "CountryPendingUntil",
-        "CountryDatabase", "CountryDatabaseDate", "CountryDatabaseError",
-        "Lockdown",        "OpenPorts",           NULL,
+        "UplinkState",
+        "UplinkSince",
+        "UplinkError",
+        "GateState",
+        "GateUntil",
+        "PolicyEpoch",
+        "PolicyDigest",
+        "Threshold",
+        "ApprovalEpoch",
+        "CountryEnforced",
+        "GuardState",
+        "GuardError",
+        "CountryPendingUntil",
+        "CountryDatabase",
+        "CountryDatabaseDate",
+        "CountryDatabaseError",
+        "Lockdown",
+        "OpenPorts",
+        NULL,
 };

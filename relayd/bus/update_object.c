@@ -66,6 +66,8 @@ static const struct property properties[] = {
         { "ImageDigest", PROPERTY_DIGEST_HEX, offsetof(struct manager_update, image_digest) },
         { "ImageSize", PROPERTY_U32, offsetof(struct manager_update, image_size) },
         { "State", PROPERTY_TEXT, offsetof(struct manager_update, state) },
+        { "Rule", PROPERTY_CHARS, offsetof(struct manager_update, rule) },
+        { "DeniedBecause", PROPERTY_TEXT, offsetof(struct manager_update, why) },
         { "Received", PROPERTY_U64, offsetof(struct manager_update, received) },
         { "Needed", PROPERTY_U32, offsetof(struct manager_update, needed) },
         { "BlocksCached", PROPERTY_U32, offsetof(struct manager_update, blocks_cached) },
@@ -168,7 +170,9 @@ const sd_bus_vtable update_vtable[] = {
         CONSTANT("ImageDigest", "s"),
         CONSTANT("ImageSize", "u"),
         CHANGING("State", "s", get),
-        CONSTANT("Received", "t"),
+        CHANGING("Received", "t", get),
+        CHANGING("Rule", "s", get),
+        CHANGING("DeniedBecause", "s", get),
         CHANGING("Approvals", "as", get_approvals),
         CHANGING("Needed", "u", get),
         CHANGING("BlocksCached", "u", get),
@@ -179,6 +183,5 @@ const sd_bus_vtable update_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,
 };
-const char *const update_changing[] = {
-        "State", "Approvals", "Needed", "BlocksCached", "Devices", "ReleaseNotes", NULL
-};
+const char *const update_changing[] = { "State",  "Received",     "Rule",    "DeniedBecause", "Approvals",
+                                        "Needed", "BlocksCached", "Devices", "ReleaseNotes",  NULL };

@@ -2,123 +2,415 @@
 #include "hub/anchors.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define POLICY_KEY "policy/1"
-#define VENDOR_KEY "vendor/1"
+#include "util/array.h"
+
 /* a signed set is copied into it while one signature is checked */
 #define SCRATCH_SIZE (SITE_POLICY_MAX + 256)
+#define KEY_SIZE     32
+
+static const char *const names[ANCHOR_KINDS] = { "policy", "vendor", "revocation" };
 
 static enum reason reason_of_store(int r)
 {
         return r == 0 ? REASON_NONE : r == -ENOSPC || r == -E2BIG ? REASON_STORE_FULL : REASON_STORE_FAILED;
 }
 
-static enum reason accept_policy(struct span set, const char *site, struct site_policy *out)
+static struct span store_key(char out[KEY_SIZE], enum anchor_kind kind, uint64_t epoch)
+{
+        if (kind == ANCHOR_REVOCATION)
+                snprintf(out, KEY_SIZE, "%s", names[kind]);
+        else
+                snprintf(out, KEY_SIZE, "%s/%llu", names[kind], (unsigned long long)epoch);
+        return span_of_string(out);
+}
+
+/* ---- chains */
+
+static const struct anchor_chain *chain_of(const struct anchors *anchors, enum anchor_kind kind)
+{
+        switch (kind) {
+        case ANCHOR_POLICY:
+                return &anchors->policies;
+        case ANCHOR_VENDOR:
+                return &anchors->vendors;
+        case ANCHOR_REVOCATION:
+                break;
+        }
+        return NULL;
+}
+
+static const struct anchor_set *find_set(const struct anchors *anchors, enum anchor_kind kind, uint64_t epoch)
+{
+        const struct anchor_chain *chain = chain_of(anchors, kind);
+
+        if (!chain)
+                return anchors->revocation_set.bytes ? &anchors->revocation_set : NULL;
+        return epoch > 0 && epoch <= chain->count ? &chain->sets[epoch - 1] : NULL;
+}
+
+static int copy_set(struct span signed_set, const uint8_t digest[SHA256_SIZE], struct anchor_set *out)
+{
+        uint8_t *copy = malloc(signed_set.size + 1);
+
+        if (!copy)
+                return -ENOMEM;
+        memcpy(copy, signed_set.data, signed_set.size);
+        *out = (struct anchor_set){ .bytes = copy, .size = signed_set.size };
+        memcpy(out->digest, digest, SHA256_SIZE);
+        return 0;
+}
+
+/* Makes room first, so that what is staged later is also remembered. */
+static int reserve(struct anchors *anchors, enum anchor_kind kind)
+{
+        switch (kind) {
+        case ANCHOR_POLICY:
+                return array_reserve(anchors->policies.sets, anchors->policies.count, anchors->policies.room);
+        case ANCHOR_VENDOR:
+                return array_reserve(anchors->vendors.sets, anchors->vendors.count, anchors->vendors.room);
+        case ANCHOR_REVOCATION:
+                break;
+        }
+        return 0;
+}
+
+static void remember(struct anchors *anchors, enum anchor_kind kind, const struct anchor_set *set)
+{
+        switch (kind) {
+        case ANCHOR_POLICY:
+                anchors->policies.sets[anchors->policies.count++] = *set;
+                break;
+        case ANCHOR_VENDOR:
+                anchors->vendors.sets[anchors->vendors.count++] = *set;
+                break;
+        case ANCHOR_REVOCATION:
+                free(anchors->revocation_set.bytes);
+                anchors->revocation_set = *set;
+                break;
+        }
+}
+
+static void clear_chain(struct anchor_chain *chain)
+{
+        for (size_t i = 0; i < chain->count; i++)
+                free(chain->sets[i].bytes);
+        free(chain->sets);
+}
+
+void anchors_clear(struct anchors *anchors)
+{
+        clear_chain(&anchors->policies);
+        clear_chain(&anchors->vendors);
+        free(anchors->revocation_set.bytes);
+        *anchors = (struct anchors){ 0 };
+}
+
+/* ---- claims */
+
+static void claim_policy(struct span payload, struct anchor_claim *claim)
+{
+        struct site_policy policy;
+
+        if (site_policy_decode(payload, &policy) != RELAY_OK)
+                return;
+        claim->epoch = policy.epoch;
+        memcpy(claim->predecessor, policy.predecessor, SHA256_SIZE);
+}
+
+static void claim_vendor(struct span payload, struct anchor_claim *claim)
+{
+        struct vendor_keys keys;
+
+        if (vendor_keys_decode(payload, &keys) != RELAY_OK)
+                return;
+        claim->epoch = keys.epoch;
+        memcpy(claim->predecessor, keys.predecessor, SHA256_SIZE);
+}
+
+struct anchor_claim anchor_claim(enum anchor_kind kind, struct span signed_set)
+{
+        struct anchor_claim claim = { 0 };
+        struct revocation revocation;
+        struct cose_set set;
+
+        if (signed_set.size > SITE_POLICY_MAX || cose_set_decode(signed_set, &set) != RELAY_OK ||
+            crypto_sha256(set.payload, claim.digest) != RELAY_OK)
+                return claim;
+        switch (kind) {
+        case ANCHOR_POLICY:
+                claim_policy(set.payload, &claim);
+                break;
+        case ANCHOR_VENDOR:
+                claim_vendor(set.payload, &claim);
+                break;
+        case ANCHOR_REVOCATION:
+                if (revocation_decode(set.payload, &revocation) == RELAY_OK)
+                        claim.epoch = revocation.epoch;
+                break;
+        }
+        return claim;
+}
+
+const uint8_t *anchors_digest(const struct anchors *anchors, enum anchor_kind kind, uint64_t epoch)
+{
+        const struct anchor_set *set = find_set(anchors, kind, epoch);
+
+        return set ? set->digest : NULL;
+}
+
+bool anchors_hold(const struct anchors *anchors, enum anchor_kind kind, const struct anchor_claim *claim)
+{
+        const uint8_t *held = claim->epoch > 0 ? anchors_digest(anchors, kind, claim->epoch) : NULL;
+
+        return held && memcmp(held, claim->digest, SHA256_SIZE) == 0;
+}
+
+/* ---- taking */
+
+static enum reason judge_policy(const struct anchors *anchors, const char *site, struct span set,
+                                struct site_policy *out)
 {
         uint8_t scratch[SCRATCH_SIZE];
+        enum reason reason = anchors->policy.epoch == 0
+                                     ? site_policy_accept_first(set, out, scratch, sizeof(scratch))
+                                     : site_policy_accept_next(set, &anchors->policy, out, scratch, sizeof(scratch));
 
-        if (set.size > SITE_POLICY_MAX)
-                return REASON_TOO_LARGE;
-        enum reason reason = site_policy_accept_first(set, out, scratch, sizeof(scratch));
         if (reason == REASON_NONE && strcmp(out->site, site) != 0)
                 reason = REASON_WRONG_SITE;
+        if (reason == REASON_NONE && site_policy_shares_key(out, &anchors->vendor))
+                reason = REASON_POLICY_INVALID; /* nobody of the vendor approves for the site */
         return reason;
 }
 
-static enum reason accept_vendor(struct span set, struct vendor_keys *out)
+static enum reason judge_vendor(const struct anchors *anchors, const struct site_policy *policy, struct span set,
+                                struct vendor_keys *out)
+{
+        uint8_t scratch[SCRATCH_SIZE];
+        enum reason reason;
+
+        if (set.size > VENDOR_KEYS_SET_MAX)
+                return REASON_TOO_LARGE;
+        if (anchors->vendor.epoch == 0)
+                reason = vendor_keys_accept_first(set, out, scratch, sizeof(scratch));
+        else if (policy->epoch == 0)
+                return REASON_POLICY_INVALID;
+        else
+                reason = vendor_keys_accept_next(set, &anchors->vendor, policy, out, scratch, sizeof(scratch));
+        if (reason == REASON_NONE && site_policy_shares_key(policy, out))
+                reason = REASON_VENDOR_KEYS_INVALID;
+        return reason;
+}
+
+static enum reason judge_revocation(const struct site_policy *policy, uint64_t floor, struct span set,
+                                    struct revocation *out)
 {
         uint8_t scratch[SCRATCH_SIZE];
 
-        if (set.size > SITE_POLICY_MAX)
-                return REASON_TOO_LARGE;
-        return vendor_keys_accept_first(set, out, scratch, sizeof(scratch));
+        if (policy->epoch == 0)
+                return REASON_POLICY_INVALID;
+        return revocation_accept(set, policy, floor, out, scratch, sizeof(scratch));
+}
+
+/* Somebody made two of one epoch: that is more than an old one told again. */
+static enum reason see_fork(const struct anchors *anchors, enum anchor_kind kind, const struct anchor_claim *claim,
+                            enum reason reason)
+{
+        bool old = reason == REASON_OLD_POLICY || reason == REASON_OLD_VENDOR_KEYS;
+        const uint8_t *held = anchors_digest(anchors, kind, claim->epoch);
+
+        if (!old || !held || memcmp(held, claim->digest, SHA256_SIZE) == 0)
+                return reason;
+        return kind == ANCHOR_POLICY ? REASON_POLICY_FORK : REASON_VENDOR_KEYS_FORK;
+}
+
+/* Copies first and stages second, so that memory and store never disagree. */
+static enum reason keep(struct anchors *anchors, struct store *store, enum anchor_kind kind,
+                        const struct anchor_claim *claim, struct span signed_set)
+{
+        char key[KEY_SIZE];
+        struct anchor_set set;
+
+        if (reserve(anchors, kind) < 0 || copy_set(signed_set, claim->digest, &set) < 0)
+                return REASON_STORE_FAILED;
+        enum reason reason = reason_of_store(
+                store_put(store, STORE_POLICY, store_key(key, kind, claim->epoch), signed_set));
+        if (reason == REASON_NONE)
+                remember(anchors, kind, &set);
+        else
+                free(set.bytes);
+        return reason;
+}
+
+enum reason anchors_take(struct anchors *anchors, struct store *store, const char *site, enum anchor_kind kind,
+                         struct span signed_set)
+{
+        const struct anchor_claim claim = anchor_claim(kind, signed_set);
+        struct site_policy policy;
+        struct vendor_keys vendor;
+        struct revocation revocation;
+        enum reason reason = REASON_MALFORMED;
+
+        switch (kind) {
+        case ANCHOR_POLICY:
+                reason = judge_policy(anchors, site, signed_set, &policy);
+                break;
+        case ANCHOR_VENDOR:
+                reason = judge_vendor(anchors, &anchors->policy, signed_set, &vendor);
+                break;
+        case ANCHOR_REVOCATION:
+                reason = judge_revocation(&anchors->policy, anchors_floor(anchors), signed_set, &revocation);
+                break;
+        }
+        if (reason == REASON_NONE)
+                reason = keep(anchors, store, kind, &claim, signed_set);
+        if (reason != REASON_NONE)
+                return see_fork(anchors, kind, &claim, reason);
+        switch (kind) {
+        case ANCHOR_POLICY:
+                anchors->policy = policy;
+                break;
+        case ANCHOR_VENDOR:
+                anchors->vendor = vendor;
+                break;
+        case ANCHOR_REVOCATION:
+                anchors->revocation = revocation;
+                break;
+        }
+        return REASON_NONE;
+}
+
+/* ---- what is held */
+
+struct span anchors_set(const struct anchors *anchors, enum anchor_kind kind, uint64_t epoch)
+{
+        const struct anchor_set *set = find_set(anchors, kind, epoch);
+
+        return set ? span_of(set->bytes, set->size) : SPAN_EMPTY;
+}
+
+uint64_t anchors_epoch(const struct anchors *anchors, enum anchor_kind kind)
+{
+        switch (kind) {
+        case ANCHOR_POLICY:
+                return anchors->policy.epoch;
+        case ANCHOR_VENDOR:
+                return anchors->vendor.epoch;
+        case ANCHOR_REVOCATION:
+                return anchors->revocation.epoch;
+        }
+        return 0;
+}
+
+uint64_t anchors_floor(const struct anchors *anchors)
+{
+        return anchors->revocation.epoch > anchors->policy.approval_epoch ? anchors->revocation.epoch
+                                                                          : anchors->policy.approval_epoch;
+}
+
+/* ---- loading */
+
+/* The next set of this kind from the store: 0, -ENOENT (there is none), -EBADMSG, -ENOMEM, or the store's error. */
+static int load_set(struct anchors *anchors, struct store *store, enum anchor_kind kind)
+{
+        char key[KEY_SIZE];
+        struct anchor_set set = { 0 };
+        uint64_t epoch = anchors_epoch(anchors, kind) + 1;
+        int r = store_get(store, STORE_POLICY, store_key(key, kind, epoch), &set.bytes, &set.size);
+
+        if (r < 0)
+                return r;
+        const struct anchor_claim claim = anchor_claim(kind, span_of(set.bytes, set.size));
+        memcpy(set.digest, claim.digest, SHA256_SIZE);
+        r = reserve(anchors, kind);
+        if (r == 0 && kind != ANCHOR_REVOCATION && claim.epoch != epoch)
+                r = -EBADMSG;
+        if (r == 0)
+                remember(anchors, kind, &set);
+        else
+                free(set.bytes);
+        return r;
+}
+
+static int load_policies(struct anchors *anchors, struct store *store, const char *site)
+{
+        struct site_policy policy;
+        int r;
+
+        while ((r = load_set(anchors, store, ANCHOR_POLICY)) == 0) {
+                struct span set = anchors_set(anchors, ANCHOR_POLICY, anchors->policy.epoch + 1);
+                if (judge_policy(anchors, site, set, &policy) != REASON_NONE)
+                        return -EBADMSG;
+                anchors->policy = policy;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+/*
+ * Vendor key sets and revocations were signed by the approvers of their day: one policy of the chain has to satisfy.
+ * The newest comes first, since it mostly does.
+ */
+static enum reason judge_by_any_policy(struct anchors *anchors, enum anchor_kind kind, struct span set,
+                                       struct vendor_keys *vendor, struct revocation *revocation)
+{
+        enum reason reason = kind == ANCHOR_VENDOR ? judge_vendor(anchors, &anchors->policy, set, vendor)
+                                                   : judge_revocation(&anchors->policy, 0, set, revocation);
+
+        for (uint64_t epoch = anchors->policy.epoch; reason != REASON_NONE && epoch-- > 1;) {
+                uint8_t scratch[SCRATCH_SIZE];
+                struct site_policy policy;
+                if (site_policy_read(anchors_set(anchors, ANCHOR_POLICY, epoch), &policy, scratch, sizeof(scratch)) !=
+                    REASON_NONE)
+                        return REASON_POLICY_INVALID;
+                reason = kind == ANCHOR_VENDOR ? judge_vendor(anchors, &policy, set, vendor)
+                                               : judge_revocation(&policy, 0, set, revocation);
+        }
+        return reason;
+}
+
+static int load_vendors(struct anchors *anchors, struct store *store)
+{
+        struct vendor_keys keys;
+        int r;
+
+        while ((r = load_set(anchors, store, ANCHOR_VENDOR)) == 0) {
+                struct span set = anchors_set(anchors, ANCHOR_VENDOR, anchors->vendor.epoch + 1);
+                if (judge_by_any_policy(anchors, ANCHOR_VENDOR, set, &keys, NULL) != REASON_NONE)
+                        return -EBADMSG;
+                anchors->vendor = keys;
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
+static int load_revocation(struct anchors *anchors, struct store *store)
+{
+        struct revocation revocation;
+        int r = load_set(anchors, store, ANCHOR_REVOCATION);
+
+        if (r == 0 && judge_by_any_policy(anchors, ANCHOR_REVOCATION, anchors_set(anchors, ANCHOR_REVOCATION, 0), NULL,
+                                          &revocation) != REASON_NONE)
+                return -EBADMSG;
+        if (r == 0)
+                anchors->revocation = revocation;
+        return r == -ENOENT ? 0 : r;
 }
 
 int anchors_load(struct anchors *anchors, struct store *store, const char *site)
 {
         struct anchors next = { 0 };
-        int r = store_get(store, STORE_POLICY, SPAN_LITERAL(POLICY_KEY), &next.policy_set, &next.policy_set_size);
+        int r = load_policies(&next, store, site);
 
-        if (r == 0 && accept_policy(anchors_policy_set(&next), site, &next.policy) != REASON_NONE)
-                r = -EBADMSG;
-        if (r == 0 || r == -ENOENT)
-                r = store_get(store, STORE_POLICY, SPAN_LITERAL(VENDOR_KEY), &next.vendor_set, &next.vendor_set_size);
-        if (r == 0 && next.vendor_set && accept_vendor(anchors_vendor_set(&next), &next.vendor) != REASON_NONE)
-                r = -EBADMSG;
-        if (r != 0 && r != -ENOENT) {
+        if (r == 0)
+                r = load_vendors(&next, store);
+        if (r == 0)
+                r = load_revocation(&next, store);
+        if (r < 0) {
                 anchors_clear(&next);
                 return r;
         }
         *anchors = next;
         return 0;
-}
-
-void anchors_clear(struct anchors *anchors)
-{
-        free(anchors->policy_set);
-        free(anchors->vendor_set);
-        *anchors = (struct anchors){ 0 };
-}
-
-/* Copies first and stages second, so that memory and store never disagree. */
-static enum reason keep(struct store *store, const char *key, struct span set, uint8_t **ret, size_t *ret_size)
-{
-        uint8_t *copy = malloc(set.size);
-
-        if (!copy)
-                return REASON_STORE_FAILED;
-        memcpy(copy, set.data, set.size);
-        enum reason reason = reason_of_store(store_put(store, STORE_POLICY, span_of_string(key), set));
-        if (reason != REASON_NONE) {
-                free(copy);
-                return reason;
-        }
-        *ret = copy;
-        *ret_size = set.size;
-        return REASON_NONE;
-}
-
-enum reason anchors_import_policy(struct anchors *anchors, struct store *store, const char *site,
-                                  struct span signed_set)
-{
-        struct site_policy policy = { 0 };
-
-        if (anchors->policy_set)
-                return REASON_POLICY_INVALID;
-        enum reason reason = accept_policy(signed_set, site, &policy);
-        if (reason == REASON_NONE && site_policy_shares_key(&policy, &anchors->vendor))
-                reason = REASON_POLICY_INVALID; /* nobody of the vendor approves for the site */
-        if (reason == REASON_NONE)
-                reason = keep(store, POLICY_KEY, signed_set, &anchors->policy_set, &anchors->policy_set_size);
-        if (reason == REASON_NONE)
-                anchors->policy = policy;
-        return reason;
-}
-
-enum reason anchors_import_vendor(struct anchors *anchors, struct store *store, struct span signed_set)
-{
-        struct vendor_keys keys = { 0 };
-
-        if (anchors->vendor_set)
-                return REASON_VENDOR_KEYS_INVALID;
-        enum reason reason = accept_vendor(signed_set, &keys);
-        if (reason == REASON_NONE && site_policy_shares_key(&anchors->policy, &keys))
-                reason = REASON_VENDOR_KEYS_INVALID;
-        if (reason == REASON_NONE)
-                reason = keep(store, VENDOR_KEY, signed_set, &anchors->vendor_set, &anchors->vendor_set_size);
-        if (reason == REASON_NONE)
-                anchors->vendor = keys;
-        return reason;
-}
-
-struct span anchors_policy_set(const struct anchors *anchors)
-{
-        return span_of(anchors->policy_set, anchors->policy_set_size);
-}
-
-struct span anchors_vendor_set(const struct anchors *anchors)
-{
-        return span_of(anchors->vendor_set, anchors->vendor_set_size);
 }

@@ -41,9 +41,12 @@ int manager_revoke_device(struct manager *m, const char *caller, const char *ide
                           struct refusal *refusal);
 int manager_import_site_policy(struct manager *m, const char *caller, struct span signed_set, struct refusal *refusal);
 int manager_import_vendor_keys(struct manager *m, const char *caller, struct span signed_set, struct refusal *refusal);
-/* SPAN_EMPTY if there is none yet; valid until the next action */
-struct span manager_site_policy(struct manager *m);
-struct span manager_vendor_keys(struct manager *m);
+/* Of this epoch, 0: the newest; SPAN_EMPTY if there is none; valid until the next action */
+struct span manager_site_policy(struct manager *m, uint64_t epoch);
+struct span manager_vendor_keys(struct manager *m, uint64_t epoch);
+/* Approvals of an older epoch than the revocation names count no more. */
+int manager_revoke_approvals(struct manager *m, const char *caller, struct span signed_set, struct refusal *refusal);
+struct span manager_revocation(struct manager *m); /* SPAN_EMPTY if there is none yet */
 int manager_approve(struct manager *m, const char *caller, struct span approval, uint32_t *approved, uint32_t *needed,
                     struct refusal *refusal);
 int manager_deny_update(struct manager *m, const char *caller, const uint8_t digest[SHA256_SIZE], const char *why,

@@ -94,16 +94,6 @@ int manager_walk_audit(struct manager *m, uint64_t from, uint32_t max,
         return audit_log_walk(&m->audit, from, max, fn, context);
 }
 
-struct span manager_site_policy(struct manager *m)
-{
-        return updater_site_policy(m->updater);
-}
-
-struct span manager_vendor_keys(struct manager *m)
-{
-        return updater_vendor_keys(m->updater);
-}
-
 /* ---- devices */
 /* The list may name any device: whoever shows them looks at all. */
 static void tell_all_devices(struct manager *m)

@@ -21,22 +21,71 @@ static bool device_class(const struct updates *u, const struct update *update, c
         return registered;
 }
 
-static struct decision decide(const struct updates *u, const struct update *update, const char *device)
+/* ---- k approvals, or a rule */
+
+static struct decision decide_approvals(const struct updates *u, const struct update *update, const char *device)
 {
         struct span approvals[SITE_APPROVERS_MAX];
         struct approval_facts facts = {
                 .device = device,
+                .epoch_floor = anchors_floor(u->anchors),
                 .time_trusted = u->host.time_trusted(u->host.context),
                 .now = u->host.now(u->host.context),
         };
 
-        if (!u->anchors->policy_set)
+        if (u->anchors->policy.epoch == 0)
                 return DECISION_DENY(REASON_NOT_APPROVED);
         for (size_t i = 0; i < update->approval_count; i++)
                 approvals[i] = span_of(update->approvals[i].sign1, update->approvals[i].size);
         if (device)
                 (void)device_class(u, update, device, facts.class_id);
         return approval_decide(approvals, update->approval_count, update->digest, &u->anchors->policy, &facts);
+}
+
+/* Does this relay's gate answer for the device? Where tickets are needed, that is the gate that the policy names. */
+static bool answers_for(const struct updates *u, const char *device, const uint8_t class_id[CLASS_ID_SIZE])
+{
+        const struct site_policy *policy = &u->anchors->policy;
+
+        if (!policy->ticket_needed || !site_policy_gate(policy, device, class_id))
+                return true;
+        return u->gate_key && site_policy_is_gate(policy, u->gate_key, device, class_id);
+}
+
+struct decision updates_rule(const struct updates *u, const struct update *update, const char *device, int *rule)
+{
+        const struct gate_facts now = gate_facts(u->gate, u->host.time_trusted(u->host.context),
+                                                 u->host.now(u->host.context));
+        uint8_t class_id[CLASS_ID_SIZE];
+
+        *rule = -1;
+        if (u->anchors->policy.rule_count == 0)
+                return DECISION_DENY(REASON_NOT_APPROVED);
+        (void)device_class(u, update, device, class_id);
+        const struct rule_facts facts = {
+                .urgency = update->manifest.fields.urgency,
+                .device = device,
+                .class_id = class_id,
+                .is_gate = answers_for(u, device, class_id),
+                .time_known = now.time_known,
+                .now = now.now,
+                .received = update->received,
+                .minute_known = now.minute_known,
+                .minute = now.minute,
+        };
+        return rule_decide(&u->anchors->policy, &facts, rule);
+}
+
+/* Approvals first; where they do not suffice, what a rule that covers the device says. */
+static struct decision decide_device(const struct updates *u, const struct update *update, const char *device,
+                                     struct decision signed_by)
+{
+        int rule;
+
+        if (signed_by.verdict == VERDICT_ALLOW)
+                return signed_by;
+        struct decision by_rule = updates_rule(u, update, device, &rule);
+        return rule >= 0 ? by_rule : signed_by;
 }
 
 static bool all_for_the_site(const struct update *update)
@@ -55,6 +104,12 @@ static bool has_windows(const struct update *update)
         return false;
 }
 
+/* Can its decision change by time alone? */
+static bool is_timed(const struct updates *u, const struct update *update)
+{
+        return !update->denied && (has_windows(update) || u->anchors->policy.rule_count > 0);
+}
+
 static bool same_class(const struct update *a, const struct update *b)
 {
         return memcmp(a->manifest.fields.class_id, b->manifest.fields.class_id, CLASS_ID_SIZE) == 0 &&
@@ -68,7 +123,7 @@ static bool is_superseded(const struct updates *u, const struct update *update)
 
         for (size_t i = 0; i < u->table.count; i++) {
                 const struct update *other = u->table.updates[i];
-                if (other != update && !other->denied && same_class(other, update) &&
+                if (other != update && !other->denied && !other->leaving && same_class(other, update) &&
                     other->manifest.fields.sequence > update->manifest.fields.sequence &&
                     (!approved || other->approval.verdict == VERDICT_ALLOW))
                         return true;
@@ -78,7 +133,7 @@ static bool is_superseded(const struct updates *u, const struct update *update)
 
 static enum update_state state_of(const struct updates *u, const struct update *update)
 {
-        if (update->denied)
+        if (update->denied || update->leaving)
                 return UPDATE_DENIED;
         if (is_superseded(u, update))
                 return UPDATE_SUPERSEDED;
@@ -93,18 +148,43 @@ static bool take_decision(struct decision *decision, struct decision next)
         return changed;
 }
 
-/* Asks approval_decide() anew; says whether any answer is another one. */
-static bool decide_all(struct updates *u, struct update *update)
+static void sign_all(struct updates *u, struct update *update)
 {
         bool uniform = all_for_the_site(update);
-        bool changed = take_decision(&update->approval, decide(u, update, NULL));
 
+        update->signed_by = decide_approvals(u, update, NULL);
+        for (size_t i = 0; i < update->device_count; i++)
+                update->devices[i].signed_by = uniform ? update->signed_by
+                                                       : decide_approvals(u, update, update->devices[i].name);
+}
+
+/* For the update as a whole a rule counts as soon as it approves it for one of its devices. */
+static struct decision decide_whole(const struct update *update)
+{
+        struct decision decision = update->signed_by;
+
+        for (size_t i = 0; i < update->device_count && decision.verdict != VERDICT_ALLOW; i++) {
+                const struct update_device *device = &update->devices[i];
+                if (device->signed_by.verdict != VERDICT_ALLOW &&
+                    (device->approval.verdict == VERDICT_ALLOW || device->approval.reason != device->signed_by.reason))
+                        decision = device->approval;
+        }
+        return decision;
+}
+
+/* Decides anew; says whether any answer is another one. approvals: verify them, too. */
+static bool decide_all(struct updates *u, struct update *update, bool approvals)
+{
+        bool changed = false;
+
+        if (approvals)
+                sign_all(u, update);
         for (size_t i = 0; i < update->device_count; i++) {
                 struct update_device *device = &update->devices[i];
-                struct decision next = uniform ? update->approval : decide(u, update, device->name);
+                struct decision next = decide_device(u, update, device->name, device->signed_by);
                 changed = take_decision(&device->approval, next) || changed;
         }
-        return changed;
+        return take_decision(&update->approval, decide_whole(update)) || changed;
 }
 
 /* ---- images */
@@ -129,6 +209,8 @@ static void manage_image(struct updates *u, const struct update *update)
 {
         const struct manifest_fields *fields = &update->manifest.fields;
 
+        if (u->gate_only)
+                return;
         switch (update->state) {
         case UPDATE_APPROVED:
                 if (images_want(u->images, fields->image_digest, fields->image_size, fields->block_list_digest,
@@ -163,6 +245,8 @@ struct decision updates_gate(const struct updates *u, const struct update *updat
         uint8_t class_id[CLASS_ID_SIZE];
 
         (void)device_class(u, update, device, class_id);
+        if (!answers_for(u, device, class_id))
+                return DECISION_ALLOW; /* the device asks another gate */
         facts.device = device;
         facts.class_id = class_id;
         return gate_decide(&u->gate->settings, &facts);
@@ -172,7 +256,8 @@ static bool may_show(const struct updates *u, const struct update *update, const
 {
         uint8_t class_id[CLASS_ID_SIZE];
 
-        if (update->state != UPDATE_APPROVED || device->approval.verdict != VERDICT_ALLOW || device->record.installed)
+        if (u->gate_only || update->state != UPDATE_APPROVED || device->approval.verdict != VERDICT_ALLOW ||
+            device->record.installed)
                 return false;
         if (!device_class(u, update, device->name, class_id) ||
             memcmp(class_id, update->manifest.fields.class_id, CLASS_ID_SIZE) != 0)
@@ -220,6 +305,7 @@ void updates_refresh_device(struct updates *u, const char *name)
 static void finish(struct updates *u, struct update *update)
 {
         manage_image(u, update);
+        updates_answer(u, update);
         for (size_t i = 0; i < update->device_count; i++) {
                 updates_refresh_device(u, update->devices[i].name);
                 if (update->devices[i].changed)
@@ -230,7 +316,7 @@ static void finish(struct updates *u, struct update *update)
 
 void updates_evaluate(struct updates *u, struct update *update)
 {
-        (void)decide_all(u, update);
+        (void)decide_all(u, update, true);
         /* its decision may change what others of the class are */
         for (size_t i = 0; i < u->table.count; i++) {
                 struct update *other = u->table.updates[i];
@@ -247,11 +333,21 @@ void updates_evaluate(struct updates *u, struct update *update)
 void updates_evaluate_all(struct updates *u)
 {
         for (size_t i = 0; i < u->table.count; i++)
-                (void)decide_all(u, u->table.updates[i]);
+                (void)decide_all(u, u->table.updates[i], true);
         for (size_t i = 0; i < u->table.count; i++)
                 u->table.updates[i]->state = state_of(u, u->table.updates[i]);
         for (size_t i = 0; i < u->table.count; i++)
                 finish(u, u->table.updates[i]);
+}
+
+/* The time of an offer that came before the clock was set is that of the clock's first word. */
+static void learn_received(struct updates *u, struct update *update)
+{
+        if (update->received > 0 || !u->host.time_trusted(u->host.context))
+                return;
+        update->received = u->host.now(u->host.context);
+        (void)update_store(u->store, update); /* a full store: learnt again after the next start */
+        updates_answer(u, update);
 }
 
 void updates_tick(struct updates *u)
@@ -263,7 +359,8 @@ void updates_tick(struct updates *u)
         u->checked_ms = now_ms;
         for (size_t i = 0; i < u->table.count; i++) {
                 struct update *update = u->table.updates[i];
-                if (!update->denied && has_windows(update) && decide_all(u, update))
+                learn_received(u, update);
+                if (is_timed(u, update) && decide_all(u, update, has_windows(update)))
                         updates_evaluate(u, update);
         }
 }
@@ -271,21 +368,28 @@ void updates_tick(struct updates *u)
 uint64_t updates_deadline(const struct updates *u)
 {
         for (size_t i = 0; i < u->table.count; i++)
-                if (!u->table.updates[i]->denied && has_windows(u->table.updates[i]))
+                if (is_timed(u, u->table.updates[i]))
                         return u->checked_ms + WINDOW_CHECK_MS;
         return UINT64_MAX;
 }
 
-/* ---- signed objects on their topics */
+/* ---- tickets */
 
-void updates_publish_approval(struct updates *u, const struct update *update, const struct update_approval *approval,
-                              bool to_cloud)
+struct decision updates_verdict(struct updates *u, const char *name, const uint8_t digest[SHA256_SIZE])
 {
-        char topic[TOPIC_MAX];
-        struct span sign1 = span_of(approval->sign1, approval->size);
+        const struct update *update = update_table_find(&u->table, digest);
+        const struct update_device *device = update ? update_find_device(update, name) : NULL;
+        uint8_t class_id[CLASS_ID_SIZE];
 
-        topic_approval(topic, u->site, update->digest, approval->key_id);
-        (void)u->host.publish_local(u->host.context, topic, sign1);
-        if (to_cloud)
-                (void)u->host.publish_cloud(u->host.context, topic, sign1);
+        if (!device || update->state == UPDATE_SUPERSEDED)
+                return DECISION_DENY(REASON_UNKNOWN_UPDATE);
+        if (update->denied)
+                return DECISION_DENY(REASON_DENIED);
+        if (!device_class(u, update, name, class_id))
+                return DECISION_DENY(REASON_UNKNOWN_DEVICE);
+        if (memcmp(class_id, update->manifest.fields.class_id, CLASS_ID_SIZE) != 0)
+                return DECISION_DENY(REASON_WRONG_CLASS);
+        /* asked now, not at the last look: a window may have ended since */
+        struct decision decision = decide_device(u, update, name, decide_approvals(u, update, name));
+        return decision.verdict == VERDICT_ALLOW ? updates_gate(u, update, name) : decision;
 }

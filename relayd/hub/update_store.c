@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hub/message.h"
 #include "hub/update_table.h"
 
 #define DEVICE_KEY_MAX (SHA256_SIZE + IDENTITY_MAX)
@@ -78,19 +79,27 @@ int update_store_approval(struct store *store, const uint8_t digest[SHA256_SIZE]
         return store_put(store, STORE_APPROVALS, approval_key(key, digest, key_id), sign1);
 }
 
-void update_store_delete(struct store *store, const struct update *update)
+void update_store_delete_approval(struct store *store, const uint8_t digest[SHA256_SIZE],
+                                  const uint8_t key_id[KEY_ID_SIZE])
 {
-        uint8_t key[DEVICE_KEY_MAX], approval[APPROVAL_KEY];
+        uint8_t key[APPROVAL_KEY];
 
         /* deletes are always taken, or the store has failed for good, which its owner hears of elsewhere */
+        (void)store_delete(store, STORE_APPROVALS, approval_key(key, digest, key_id));
+}
+
+void update_store_delete(struct store *store, const struct update *update)
+{
+        uint8_t key[DEVICE_KEY_MAX];
+
+        /* as above */
         (void)store_delete(store, STORE_UPDATES, SPAN_OF(update->digest));
         if (update->imported)
                 (void)store_delete(store, STORE_UPDATES, import_key(key, update));
         for (size_t i = 0; i < update->device_count; i++)
                 (void)store_delete(store, STORE_UPDATES, device_key(key, update, update->devices[i].name));
         for (size_t i = 0; i < update->approval_count; i++)
-                (void)store_delete(store, STORE_APPROVALS,
-                                   approval_key(approval, update->digest, update->approvals[i].key_id));
+                update_store_delete_approval(store, update->digest, update->approvals[i].key_id);
 }
 
 /* ---- reading all of it */
@@ -112,7 +121,8 @@ static int load_update(struct load *load, struct span value)
             manifest_decode(record.envelope, &manifest) != REASON_NONE ||
             manifest_verify(&manifest, load->vendor, &verified) != REASON_NONE)
                 return -EBADMSG;
-        struct update *update = update_new(&verified, record.received);
+        /* a time of before there was any of this: the clock was not set */
+        struct update *update = update_new(&verified, record.received < MESSAGE_TIME_PLAUSIBLE ? 0 : record.received);
         if (!update)
                 return -ENOMEM;
         update->denied = record.denied;

@@ -113,6 +113,25 @@ struct update_approval *update_find_approval(struct update *update, size_t appro
         return NULL;
 }
 
+void update_remove_approval(struct update *update, size_t place)
+{
+        free(update->approvals[place].sign1);
+        memmove(&update->approvals[place], &update->approvals[place + 1],
+                (--update->approval_count - place) * sizeof(update->approvals[0]));
+}
+
+const char *update_state_name(enum update_state state)
+{
+        static const char *const names[] = {
+                [UPDATE_PENDING] = "pending",
+                [UPDATE_APPROVED] = "approved",
+                [UPDATE_DENIED] = "denied",
+                [UPDATE_SUPERSEDED] = "superseded",
+        };
+
+        return names[state];
+}
+
 int update_set_approval(struct update *update, const struct approval *content, size_t approver,
                         const uint8_t key_id[KEY_ID_SIZE], struct span sign1)
 {

@@ -13,8 +13,9 @@ enum update_state { UPDATE_PENDING = 0, UPDATE_APPROVED = 1, UPDATE_DENIED = 2, 
 struct update_device {
         char name[IDENTITY_MAX + 1];
         struct update_device_record record;
-        struct decision approval; /* last answer of approval_decide() for this device */
-        bool changed;             /* the record is not staged yet */
+        struct decision signed_by; /* last answer of approval_decide() for this device */
+        struct decision approval;  /* the same, or that of a rule of the site policy */
+        bool changed;              /* the record is not staged yet */
 };
 struct update_approval {
         uint8_t key_id[KEY_ID_SIZE];
@@ -27,7 +28,7 @@ struct update {
         uint8_t digest[SHA256_SIZE];
         uint8_t *bytes; /* the envelope; fields point into it */
         struct manifest_verified manifest;
-        uint64_t received;
+        uint64_t received; /* Unix seconds; 0: the clock was not set then */
         bool denied;
         char why[UPDATE_WHY_SIZE];
         bool imported; /* from a file: its image is kept although nobody approved it yet */
@@ -37,8 +38,11 @@ struct update {
         size_t approval_count;
         struct update_device *devices; /* ascending by name */
         size_t device_count, device_room;
-        struct decision approval; /* for the site as a whole */
+        struct decision signed_by; /* for the site as a whole */
+        struct decision approval;  /* the same, or that of a rule for one of the devices */
         enum update_state state;
+        bool leaving;                  /* being removed: nobody is shown it, and nothing is said of it any more */
+        uint8_t answered[SHA256_SIZE]; /* of the answer that stands retained; zeros: none yet */
 };
 struct update_table {
         struct update **updates; /* ascending by time of arrival */
@@ -57,6 +61,8 @@ struct update_device *update_add_device(struct update *update, const char *devic
 int update_set_approval(struct update *update, const struct approval *content, size_t approver,
                         const uint8_t key_id[KEY_ID_SIZE], struct span sign1);
 struct update_approval *update_find_approval(struct update *update, size_t approver);
+void update_remove_approval(struct update *update, size_t place);
+const char *update_state_name(enum update_state state); /* "pending", "approved", ... */
 
 int update_table_init(struct update_table *table, size_t max); /* 0, -ENOMEM */
 void update_table_clear(struct update_table *table);
@@ -70,6 +76,8 @@ int update_store_device(struct store *store, const struct update *update, struct
 int update_store_approval(struct store *store, const uint8_t digest[SHA256_SIZE], const uint8_t key_id[KEY_ID_SIZE],
                           struct span sign1);
 int update_store_import(struct store *store, const struct update *update);  /* that it was imported, and its notes */
+void update_store_delete_approval(struct store *store, const uint8_t digest[SHA256_SIZE],
+                                  const uint8_t key_id[KEY_ID_SIZE]);
 void update_store_delete(struct store *store, const struct update *update); /* with devices and approvals */
 /*
  * Reads everything; vendor: every manifest is verified again; policy: every approval. Approvals of keys that are no

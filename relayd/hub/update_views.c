@@ -1,16 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Updates as the bus shows them. */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "hub/updates_internal.h"
 
-static const char *const state_names[] = {
-        [UPDATE_PENDING] = "pending",
-        [UPDATE_APPROVED] = "approved",
-        [UPDATE_DENIED] = "denied",
-        [UPDATE_SUPERSEDED] = "superseded",
-};
+#define DAY_S 86400u
+
+/* "rule 2: urgency security, 7 d after the offer, in Sun 02:00-04:00": of the first one that covers one of its devices
+ */
+static void describe_rule(const struct updates *u, const struct update *update, char out[VIEW_TEXT_MAX])
+{
+        char text[WEEK_TEXT_SIZE];
+        int number = -1;
+
+        for (size_t i = 0; i < update->device_count && number < 0; i++)
+                (void)updates_rule(u, update, update->devices[i].name, &number);
+        if (number < 0)
+                return;
+        const struct site_rule *rule = &u->anchors->policy.rules[number];
+        size_t at = (size_t)snprintf(out, VIEW_TEXT_MAX, "rule %d: urgency %.*s", number + 1,
+                                     (int)update->manifest.fields.urgency.size,
+                                     (const char *)update->manifest.fields.urgency.data);
+        if (rule->wait_s > 0 && at < VIEW_TEXT_MAX)
+                at += (size_t)snprintf(out + at, VIEW_TEXT_MAX - at, ", %llu %s after the offer",
+                                       (unsigned long long)(rule->wait_s % DAY_S ? rule->wait_s : rule->wait_s / DAY_S),
+                                       rule->wait_s % DAY_S ? "s" : "d");
+        for (size_t i = 0; i < rule->window_count && at < VIEW_TEXT_MAX; i++) {
+                const struct week_window window = { rule->windows[i].first, rule->windows[i].minutes };
+                at += (size_t)snprintf(out + at, VIEW_TEXT_MAX - at, "%s%s", i ? ", " : ", in ",
+                                       week_format(&window, text));
+        }
+}
 
 static void fill(const struct updates *u, const struct update *update, struct manager_update *out)
 {
@@ -22,12 +44,13 @@ static void fill(const struct updates *u, const struct update *update, struct ma
                 .description = fields->description,
                 .sequence = fields->sequence,
                 .image_size = fields->image_size,
-                .state = state_names[update->state],
+                .state = update_state_name(update->state),
                 .received = update->received,
                 .approval_count = (uint32_t)update->approval_count,
                 .needed = (uint32_t)u->anchors->policy.threshold,
                 .blocks = image_block_count(fields->image_size),
                 .envelope = update->manifest.envelope,
+                .why = update->denied ? update->why : "",
                 .device_count = (uint32_t)update->device_count,
                 .notes = span_of(update->notes, update->notes_size),
         };
@@ -35,6 +58,7 @@ static void fill(const struct updates *u, const struct update *update, struct ma
         memcpy(out->image_digest, fields->image_digest, SHA256_SIZE);
         for (size_t i = 0; i < update->approval_count; i++)
                 memcpy(out->approvals[i], update->approvals[i].key_id, KEY_ID_SIZE);
+        describe_rule(u, update, out->rule);
         (void)images_progress(u->images, fields->image_digest, &out->blocks_cached, &out->blocks);
 }
 

@@ -8,6 +8,8 @@
 
 #include "hub/flat_json.h"
 
+#define DEVICE_DETAIL_SIZE (80 + 1) /* of what a device says it refused: an epoch, or a digest */
+
 /* ---- what the parts ask of their host */
 
 static uint64_t now_s(void *context)
@@ -125,6 +127,8 @@ static int make_parts(struct updater *u)
                 .store = u->store,
                 .anchors = &u->anchors,
                 .gate = &u->gate,
+                .gate_key = u->host.gate_key,
+                .gate_only = u->host.gate_only,
                 .host = { .context = u,
                           .now = now_s,
                           .now_ms = now_ms,
@@ -172,6 +176,7 @@ struct updater *updater_free(struct updater *u)
         if (u) {
                 updates_free(u->updates);
                 images_free(u->images);
+                updater_parked_clear(u);
                 anchors_clear(&u->anchors);
                 gate_clear(&u->gate);
                 free(u);
@@ -181,9 +186,10 @@ struct updater *updater_free(struct updater *u)
 
 void updater_start(struct updater *u)
 {
+        updater_use_zone(u);
         const struct gate_facts facts = updater_gate_facts(u);
-
         u->gate_open = gate_open_entries(&u->gate.settings, &facts);
+        updater_publish_anchors(u, true, false);
         updates_publish(u->updates);
         /* what cannot be swept now is swept at the next start */
         (void)images_sweep(u->images);
@@ -194,6 +200,7 @@ void updater_tick(struct updater *u)
         updater_gate_tick(u);
         images_tick(u->images, now_ms(u));
         updates_tick(u->updates);
+        updater_parked_tick(u);
 }
 
 uint64_t updater_deadline(const struct updater *u)
@@ -216,63 +223,16 @@ void updater_uplink(struct updater *u, bool up)
         images_uplink(u->images, up, now_ms(u));
         if (up && !u->was_up) {
                 u->was_up = true;
+                updater_publish_anchors(u, false, true);
                 updates_publish_up(u->updates);
         }
 }
 
 /* ---- what comes in */
 
-enum reason updater_take_policy(struct updater *u, struct span set)
-{
-        enum reason reason = anchors_import_policy(&u->anchors, u->store, u->site, set);
-
-        if (reason == REASON_NONE) {
-                updates_anchors_changed(u->updates);
-                u->host.changed(u->host.context, NULL);
-        }
-        return reason;
-}
-
-enum reason updater_take_vendor(struct updater *u, struct span set)
-{
-        enum reason reason = anchors_import_vendor(&u->anchors, u->store, set);
-
-        if (reason == REASON_NONE)
-                updates_anchors_changed(u->updates);
-        return reason;
-}
-
 static bool starts_with(struct span text, const char *start)
 {
         return span_equal_string(span_slice(text, 0, strlen(start)), start);
-}
-
-/*
- * Policies and vendor key sets of the cloud: our own come back to us and are known. The first ones enter by hand only,
- * so that a cloud cannot choose the approvers; anything unknown is refused.
- */
-static enum reason from_cloud_anchor(struct updater *u, struct span known, struct span payload, enum reason refusal)
-{
-        uint8_t digest[SHA256_SIZE] = { 0 };
-
-        if (span_equal(known, payload))
-                return REASON_NONE;
-        (void)crypto_sha256(payload, digest);
-        switch (refusals_note(&u->refusals, "", digest, now_s(u))) {
-        case REFUSALS_QUIET: /* the audit log has no end, and the cloud no limit */
-                return refusal;
-        case REFUSALS_TELL:
-                break;
-        case REFUSALS_FLOOD:
-                u->host.alert(u->host.context, "", REASON_QUOTA,
-                              "the cloud sends more policies and vendor key sets than are told each; the next hour "
-                              "brings a new count");
-                return refusal;
-        }
-        u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK,
-                      refusal == REASON_POLICY_INVALID ? AUDIT_POLICY_REFUSED : AUDIT_VENDOR_KEYS_REFUSED, "",
-                      reason_name(refusal));
-        return refusal;
 }
 
 enum reason updater_from_cloud(struct updater *u, const struct topic_parts *topic, struct span payload)
@@ -295,15 +255,61 @@ enum reason updater_from_cloud(struct updater *u, const struct topic_parts *topi
                 if (starts_with(topic->rest, "approvals/"))
                         return updates_approve(u->updates, payload, UPDATES_FROM_UPLINK, NULL, NULL);
                 if (starts_with(topic->rest, "policy/"))
-                        return from_cloud_anchor(u, anchors_policy_set(&u->anchors), payload, REASON_POLICY_INVALID);
+                        return updater_anchor_from_cloud(u, ANCHOR_POLICY, payload);
                 if (starts_with(topic->rest, "vendor/"))
-                        return from_cloud_anchor(u, anchors_vendor_set(&u->anchors), payload,
-                                                 REASON_VENDOR_KEYS_INVALID);
+                        return updater_anchor_from_cloud(u, ANCHOR_VENDOR, payload);
+                if (span_equal_string(topic->rest, "revocations"))
+                        return updater_anchor_from_cloud(u, ANCHOR_REVOCATION, payload);
                 return REASON_TOPIC;
         case TOPIC_FOREIGN:
                 break;
         }
         return REASON_TOPIC;
+}
+
+/* what a device may say it refused; docs/protocol.md */
+static const char *const refused_objects[] = { "policy", "vendor-keys", "revocation", "ticket", "command" };
+
+static const char *refused_object(struct span name)
+{
+        for (size_t i = 0; i < sizeof(refused_objects) / sizeof(refused_objects[0]); i++)
+                if (span_equal_string(name, refused_objects[i]))
+                        return refused_objects[i];
+        return NULL;
+}
+
+/* A device's word is shown as its word: bounded in kinds, in length, and in number. */
+static void device_refused(struct updater *u, const char *name, struct span payload)
+{
+        char detail[DEVICE_DETAIL_SIZE], reason_text[64], text[VIEW_TEXT_MAX], actor[sizeof("device:") + IDENTITY_MAX];
+        uint8_t digest[SHA256_SIZE] = { 0 };
+        struct flat_json json;
+
+        if (flat_json_decode(payload, &json) != RELAY_OK ||
+            !span_to_string(flat_json_string(&json, "reason"), reason_text, sizeof(reason_text)) ||
+            !span_to_string(span_slice(flat_json_string(&json, "detail"), 0, sizeof(detail) - 1), detail,
+                            sizeof(detail)))
+                return;
+        const char *object = refused_object(flat_json_string(&json, "object"));
+        enum reason reason = reason_from_name(reason_text);
+        if (!object || reason == REASON_NONE || reason == REASON_COUNT)
+                return;
+        (void)crypto_sha256(payload, digest);
+        switch (refusals_note(&u->device_refusals, name, digest, now_s(u))) {
+        case REFUSALS_QUIET:
+                return;
+        case REFUSALS_TELL:
+                snprintf(text, sizeof(text), "the device refused a %s (%s): %s", object, detail,
+                         reason_explanation(reason));
+                snprintf(actor, sizeof(actor), AUDIT_ACTOR_DEVICE, name);
+                u->host.audit(u->host.context, actor, AUDIT_DEVICE_REFUSED, object, reason_name(reason));
+                u->host.alert(u->host.context, name, reason, text);
+                return;
+        case REFUSALS_FLOOD:
+                u->host.alert(u->host.context, "", REASON_QUOTA,
+                              "devices say more refusals than are told each; the next hour brings a new count");
+                return;
+        }
 }
 
 void updater_from_device(struct updater *u, const char *name, struct span rest, struct span payload)
@@ -313,6 +319,8 @@ void updater_from_device(struct updater *u, const char *name, struct span rest, 
 
         if (span_equal_string(rest, "updates/status"))
                 updates_status(u->updates, name, payload);
+        else if (span_equal_string(rest, "updates/refused"))
+                device_refused(u, name, payload);
         else if ((span_equal_string(rest, "state/relay") || span_equal_string(rest, "state/direct")) &&
                  flat_json_decode(payload, &json) == RELAY_OK &&
                  span_from_hex(flat_json_string(&json, "image"), image, sizeof(image)))
@@ -333,24 +341,22 @@ int updater_image(struct updater *u, const struct topic_parts *topic, uint8_t **
 
 const struct site_policy *updater_policy(const struct updater *u)
 {
-        return u->anchors.policy_set ? &u->anchors.policy : NULL;
+        return u->anchors.policy.epoch > 0 ? &u->anchors.policy : NULL;
 }
 
 const struct vendor_keys *updater_vendor(const struct updater *u)
 {
-        return u->anchors.vendor_set ? &u->anchors.vendor : NULL;
+        return u->anchors.vendor.epoch > 0 ? &u->anchors.vendor : NULL;
 }
 
 uint64_t updater_approval_epoch(const struct updater *u)
 {
-        (void)u;
-        return 0;
+        return anchors_floor(&u->anchors);
 }
 
 struct decision updater_verdict(struct updater *u, const char *name, const uint8_t digest[SHA256_SIZE])
 {
-        (void)u, (void)name, (void)digest;
-        return DECISION_DENY(REASON_GATE_CLOSED);
+        return updates_verdict(u->updates, name, digest);
 }
 
 struct updates *updater_updates(struct updater *u)
@@ -370,6 +376,7 @@ void updater_view(const struct updater *u, struct manager_view *out)
         out->policy.epoch = u->anchors.policy.epoch;
         memcpy(out->policy.digest, u->anchors.policy.digest, SHA256_SIZE);
         out->policy.threshold = (uint32_t)u->anchors.policy.threshold;
+        out->policy.approval_epoch = anchors_floor(&u->anchors);
         out->image_bytes_fetched = images_bytes_fetched(u->images);
         out->image_bytes_served = images_bytes_served(u->images);
 }

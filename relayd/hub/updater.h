@@ -34,6 +34,8 @@ struct updater_host {
         /* as in hub/audit_log.h; actor: of audit/audit.h, or the caller of the action */
         void (*audit)(void *context, const char *actor, enum audit_action action, const char *object,
                       const char *detail);
+        const struct public_key *gate_key; /* of this relay's gate, borrowed; NULL: it answers for no device */
+        bool gate_only;                    /* shows no offers, fetches no images */
         /* manifest digest in hexadecimal (changed, new or gone), or NULL: gate, policy or image counters changed */
         void (*changed)(void *context, const char *digest);
 };
@@ -51,11 +53,13 @@ void updater_durable(struct updater *updater, uint64_t commit);
 void updater_uplink(struct updater *updater, bool up);
 
 /*
- * A message of the cloud; access_uplink() allowed it. Takes offers, approvals, policy, vendor keys and image pieces.
+ * A message of the cloud; access_uplink() allowed it. Takes offers, approvals, policies, vendor keys,
+ * revocations and image pieces.
  * REASON_NONE or why it was refused (alerted and audited already).
  */
 enum reason updater_from_cloud(struct updater *updater, const struct topic_parts *topic, struct span payload);
-/* A device published updates/status, state/relay or state/direct (rest) for itself. Others are ignored. */
+/* A device published updates/status, updates/refused, state/relay or state/direct (rest) for itself. Others are
+ * ignored. */
 void updater_from_device(struct updater *updater, const char *device, struct span rest, struct span payload);
 /* came, went, was admitted or revoked */
 void updater_device_changed(struct updater *updater, const char *device);
@@ -84,8 +88,11 @@ int updater_import_site_policy(struct updater *updater, const char *caller, stru
                                struct refusal *refusal);
 int updater_import_vendor_keys(struct updater *updater, const char *caller, struct span signed_set,
                                struct refusal *refusal);
-struct span updater_site_policy(const struct updater *updater);
-struct span updater_vendor_keys(const struct updater *updater);
+int updater_revoke(struct updater *updater, const char *caller, struct span signed_set, struct refusal *refusal);
+/* As signed; epoch 0: the newest. Empty: there is none. */
+struct span updater_site_policy(const struct updater *updater, uint64_t epoch);
+struct span updater_vendor_keys(const struct updater *updater, uint64_t epoch);
+struct span updater_revocation(const struct updater *updater);
 int updater_approve(struct updater *updater, const char *caller, struct span approval, uint32_t *approved,
                     uint32_t *needed, struct refusal *refusal);
 int updater_deny(struct updater *updater, const char *caller, const uint8_t digest[SHA256_SIZE], const char *why,

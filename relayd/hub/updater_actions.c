@@ -28,60 +28,32 @@ static int store_error(enum reason reason)
 
 int updater_import_site_policy(struct updater *u, const char *caller, struct span signed_set, struct refusal *refusal)
 {
-        char epoch[32];
-
-        if (u->anchors.policy_set)
-                return updater_refuse(
-                        refusal, REASON_POLICY_INVALID,
-                        "this relay has the site policy of epoch %llu already; a later one needs the signatures "
-                        "of its approvers",
-                        (unsigned long long)u->anchors.policy.epoch);
-        enum reason reason = updater_take_policy(u, signed_set);
-        if (store_error(reason) < 0)
-                return store_error(reason);
-        if (reason == REASON_WRONG_SITE)
-                return updater_refuse(refusal, reason, "the site policy is for another site than %s; give that of %s",
-                                      u->site, u->site);
-        if (reason != REASON_NONE)
-                return updater_refuse(refusal, reason,
-                                      "the site policy is refused: %s; it must be the first one, signed by k "
-                                      "of its own approvers",
-                                      reason_explanation(reason));
-        snprintf(epoch, sizeof(epoch), "epoch %llu", (unsigned long long)u->anchors.policy.epoch);
-        u->host.audit(u->host.context, caller, AUDIT_POLICY_ACCEPTED, epoch, "");
-        return 0;
+        return updater_import_anchor(u, caller, ANCHOR_POLICY, signed_set, refusal);
 }
 
 int updater_import_vendor_keys(struct updater *u, const char *caller, struct span signed_set, struct refusal *refusal)
 {
-        char epoch[32];
-
-        if (u->anchors.vendor_set)
-                return updater_refuse(refusal, REASON_VENDOR_KEYS_INVALID,
-                                      "this relay has the vendor key set of epoch %llu already; a later one needs the "
-                                      "signatures of its holders and of the site's approvers",
-                                      (unsigned long long)u->anchors.vendor.epoch);
-        enum reason reason = updater_take_vendor(u, signed_set);
-        if (store_error(reason) < 0)
-                return store_error(reason);
-        if (reason != REASON_NONE)
-                return updater_refuse(refusal, reason,
-                                      "the vendor key set is refused: %s; it must be the first one, signed by "
-                                      "one of its organisation and one of its developer keys",
-                                      reason_explanation(reason));
-        snprintf(epoch, sizeof(epoch), "epoch %llu", (unsigned long long)u->anchors.vendor.epoch);
-        u->host.audit(u->host.context, caller, AUDIT_VENDOR_KEYS_ACCEPTED, epoch, "");
-        return 0;
+        return updater_import_anchor(u, caller, ANCHOR_VENDOR, signed_set, refusal);
 }
 
-struct span updater_site_policy(const struct updater *u)
+int updater_revoke(struct updater *u, const char *caller, struct span signed_set, struct refusal *refusal)
 {
-        return anchors_policy_set(&u->anchors);
+        return updater_import_anchor(u, caller, ANCHOR_REVOCATION, signed_set, refusal);
 }
 
-struct span updater_vendor_keys(const struct updater *u)
+struct span updater_site_policy(const struct updater *u, uint64_t epoch)
 {
-        return anchors_vendor_set(&u->anchors);
+        return anchors_set(&u->anchors, ANCHOR_POLICY, epoch ? epoch : u->anchors.policy.epoch);
+}
+
+struct span updater_vendor_keys(const struct updater *u, uint64_t epoch)
+{
+        return anchors_set(&u->anchors, ANCHOR_VENDOR, epoch ? epoch : u->anchors.vendor.epoch);
+}
+
+struct span updater_revocation(const struct updater *u)
+{
+        return anchors_set(&u->anchors, ANCHOR_REVOCATION, 0);
 }
 
 static const char *way_out(enum reason reason)
@@ -90,6 +62,8 @@ static const char *way_out(enum reason reason)
                 return "; relayctl updates list shows what is known";
         if (reason == REASON_NOT_AN_APPROVER)
                 return "; sign with a key of the site policy (relayctl approvers)";
+        if (reason == REASON_REVOKED_EPOCH)
+                return "; sign it anew with the epoch in force";
         if (reason == REASON_POLICY_INVALID)
                 return "; import the site policy first (relayctl setup)";
         return "";

@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* The updater's inside, shared by updater.c (parts, events, views) and updater_actions.c and
- * updater_gate.c (what people ask for). */
+/* The updater's inside, shared by updater.c (parts, events, views) and updater_actions.c,
+ * updater_anchors.c and updater_gate.c (what people ask for). */
 
 #include "hub/refusals.h"
 #include "hub/updater.h"
 #include "hub/updates.h"
+
+/* Something signed of the cloud that may fit once another one came. */
+#define UPDATER_PARKED_MAX 8
+struct parked_anchor {
+        enum anchor_kind kind;
+        uint8_t *bytes;
+        size_t size;
+        enum reason reason; /* why it does not fit yet */
+        uint64_t tell_ms;   /* monotonic: from then on it is told; UINT64_MAX: it was */
+};
 
 struct updater {
         struct updater_host host;
@@ -15,7 +25,10 @@ struct updater {
         struct gate gate;
         uint64_t gate_open; /* gate_open_entries() at the last look */
         bool was_up;
-        struct refusals refusals; /* of policies and vendor key sets of the cloud */
+        struct refusals refusals;                        /* of policies, vendor key sets and revocations of the cloud */
+        struct refusals device_refusals;                 /* what devices say they refused */
+        struct parked_anchor parked[UPDATER_PARKED_MAX]; /* oldest first */
+        size_t parked_count;
         struct images *images;
         struct updates *updates;
 };
@@ -24,8 +37,18 @@ struct updater {
 int updater_refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
 
-enum reason updater_take_policy(struct updater *updater, struct span set);
-enum reason updater_take_vendor(struct updater *updater, struct span set);
+/* All that is held, retained, to local subscribers or to the cloud. */
+void updater_publish_anchors(struct updater *updater, bool local, bool to_cloud);
+/* REASON_NONE (taken, or known), or why not: told, or kept waiting for what is missing. */
+enum reason updater_anchor_from_cloud(struct updater *updater, enum anchor_kind kind, struct span set);
+/* as an action of hub/manager.h */
+int updater_import_anchor(struct updater *updater, const char *caller, enum anchor_kind kind, struct span set,
+                          struct refusal *refusal);
+/* The gate's windows are meant in the site policy's time zone. */
+void updater_use_zone(struct updater *updater);
+/* Tells what waited too long. */
+void updater_parked_tick(struct updater *updater);
+void updater_parked_clear(struct updater *updater);
 
 /* The gate's facts now, about no device in particular. */
 struct gate_facts updater_gate_facts(const struct updater *updater);

@@ -11,15 +11,15 @@
 
 #define DETAIL_SIZE 256
 
-static enum reason reason_of_store(int r)
+enum reason updates_store_reason(int r)
 {
         return r == 0 ? REASON_NONE : r == -ENOSPC || r == -E2BIG ? REASON_STORE_FULL : REASON_STORE_FAILED;
 }
 
 /* ---- refusals */
 
-static void tell_refusal(struct updates *u, const char *device, const uint8_t digest[SHA256_SIZE], enum reason reason,
-                         enum audit_action action)
+void updates_tell_refusal(struct updates *u, const char *device, const uint8_t digest[SHA256_SIZE], enum reason reason,
+                          enum audit_action action)
 {
         char hex[2 * SHA256_SIZE + 1], detail[DETAIL_SIZE];
 
@@ -44,7 +44,7 @@ static void tell_refusal(struct updates *u, const char *device, const uint8_t di
 static enum reason refuse_offer(struct updates *u, const char *device, const uint8_t digest[SHA256_SIZE],
                                 enum reason reason)
 {
-        tell_refusal(u, device, digest, reason, AUDIT_UPDATE_REFUSED);
+        updates_tell_refusal(u, device, digest, reason, AUDIT_UPDATE_REFUSED);
         return reason;
 }
 
@@ -56,7 +56,7 @@ static void unpark(struct updates *u, size_t place)
         memmove(&u->parked[place], &u->parked[place + 1], (--u->parked_count - place) * sizeof(u->parked[0]));
 }
 
-static void park(struct updates *u, const char *device, struct span bytes)
+void updates_park(struct updates *u, const char *device, struct span bytes)
 {
         for (size_t i = 0; i < u->parked_count; i++)
                 if (strcmp(u->parked[i].device, device) == 0 &&
@@ -74,7 +74,7 @@ static void park(struct updates *u, const char *device, struct span bytes)
 }
 
 /* Looks at everything parked once more; what still cannot be judged is parked anew. */
-static void replay_parked(struct updates *u)
+void updates_replay_parked(struct updates *u)
 {
         if (u->parked_replaying)
                 return;
@@ -95,14 +95,15 @@ static void replay_parked(struct updates *u)
 
 /* ---- offers */
 
-static void remove_update(struct updates *u, struct update *update)
+void updates_remove(struct updates *u, struct update *update, const char *why)
 {
         uint8_t digest[SHA256_SIZE];
         char hex[2 * SHA256_SIZE + 1];
 
         memcpy(digest, update->digest, SHA256_SIZE);
         u->host.audit(u->host.context, AUDIT_ACTOR_RELAY, AUDIT_UPDATE_DROPPED,
-                      span_to_hex(SPAN_OF(digest), hex, sizeof(hex)), "made room for a newer update");
+                      span_to_hex(SPAN_OF(digest), hex, sizeof(hex)), why);
+        updates_take_back(u, update);
         update_store_delete(u->store, update);
         updates_release_image(u, update);
         update_table_remove(&u->table, update);
@@ -118,7 +119,7 @@ static bool make_room(struct updates *u)
                 for (size_t i = 0; i < u->table.count; i++) {
                         if (u->table.updates[i]->state != order[k])
                                 continue;
-                        remove_update(u, u->table.updates[i]);
+                        updates_remove(u, u->table.updates[i], "made room for a newer update");
                         return true;
                 }
         }
@@ -137,10 +138,12 @@ static enum reason add_update(struct updates *u, const struct manifest_verified 
 
         if (u->table.count == u->table.max && !make_room(u))
                 return REASON_QUOTA;
-        struct update *update = update_new(manifest, u->host.now(u->host.context));
+        /* without a clock the time of the offer is not known yet; updates_tick() learns it */
+        bool trusted = u->host.time_trusted(u->host.context);
+        struct update *update = update_new(manifest, trusted ? u->host.now(u->host.context) : 0);
         if (!update)
                 return REASON_STORE_FAILED;
-        enum reason reason = reason_of_store(update_store(u->store, update));
+        enum reason reason = updates_store_reason(update_store(u->store, update));
         if (reason != REASON_NONE || update_table_add(&u->table, update) < 0) {
                 update_free(update);
                 return reason != REASON_NONE ? reason : REASON_QUOTA;
@@ -187,7 +190,7 @@ enum reason updates_take(struct updates *u, const char *device, const struct man
                 return REASON_QUOTA;
         updates_evaluate(u, update);
         if (is_new)
-                replay_parked(u);
+                updates_replay_parked(u);
         return REASON_NONE;
 }
 
@@ -205,8 +208,8 @@ enum reason updates_offer(struct updates *u, const char *device, struct span env
         enum reason reason = manifest_decode(envelope, &manifest);
         if (reason != REASON_NONE)
                 return refuse_offer(u, device, digest, reason);
-        if (!u->anchors->vendor_set) {
-                park(u, device, envelope);
+        if (u->anchors->vendor.epoch == 0) {
+                updates_park(u, device, envelope);
                 return REASON_VENDOR_KEYS_INVALID;
         }
         reason = manifest_verify(&manifest, &u->anchors->vendor, &verified);
@@ -215,90 +218,7 @@ enum reason updates_offer(struct updates *u, const char *device, struct span env
         return reason == REASON_NONE ? REASON_NONE : refuse_offer(u, device, manifest.digest, reason);
 }
 
-/* ---- approvals */
-
-static bool is_over(struct updates *u, const struct approval *approval)
-{
-        return approval->has_not_after && u->host.time_trusted(u->host.context) &&
-               approval->not_after < u->host.now(u->host.context);
-}
-
-static enum reason store_approval(struct updates *u, struct update *update, const struct approval *approval,
-                                  size_t approver, struct span sign1, enum updates_source source)
-{
-        uint8_t key[KEY_ID_SIZE];
-        char hex[2 * SHA256_SIZE + 1], key_hex[2 * KEY_ID_SIZE + 1];
-
-        if (key_id(&u->anchors->policy.approvers[approver], key) != RELAY_OK)
-                return REASON_STORE_FAILED;
-        enum reason reason = reason_of_store(update_store_approval(u->store, update->digest, key, sign1));
-        if (reason == REASON_NONE && update_set_approval(update, approval, approver, key, sign1) < 0)
-                reason = REASON_STORE_FAILED;
-        if (reason != REASON_NONE)
-                return reason;
-        if (source == UPDATES_FROM_UPLINK) /* the bus's caller is in the record its action writes */
-                u->host.audit(u->host.context, AUDIT_ACTOR_UPLINK, AUDIT_UPDATE_APPROVED,
-                              span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)),
-                              span_to_hex(SPAN_OF(key), key_hex, sizeof(key_hex)));
-        updates_publish_approval(u, update, update_find_approval(update, approver), source == UPDATES_FROM_BUS);
-        updates_evaluate(u, update);
-        return REASON_NONE;
-}
-
-static enum reason take_approval(struct updates *u, struct span sign1, enum updates_source source,
-                                 struct update **update)
-{
-        struct approval approval;
-        size_t approver = 0;
-        enum reason reason = approval_check(sign1, &u->anchors->policy, &approval, &approver);
-
-        if (reason != REASON_NONE)
-                return reason;
-        *update = update_table_find(&u->table, approval.manifest_digest);
-        if (!*update) {
-                if (source == UPDATES_FROM_UPLINK)
-                        park(u, "", sign1);
-                return REASON_UNKNOWN_UPDATE;
-        }
-        if ((*update)->denied)
-                return REASON_DENIED;
-        const struct update_approval *before = update_find_approval(*update, approver);
-        if (before && !is_over(u, &before->content))
-                return REASON_ALREADY_APPROVED;
-        return store_approval(u, *update, &approval, approver, sign1, source);
-}
-
-/* what is an ordinary thing to come by the uplink, and no reason to alert */
-static bool is_harmless(enum reason reason)
-{
-        return reason == REASON_NONE || reason == REASON_ALREADY_APPROVED || reason == REASON_UNKNOWN_UPDATE ||
-               reason == REASON_DENIED;
-}
-
-enum reason updates_approve(struct updates *u, struct span sign1, enum updates_source source, uint32_t *approved,
-                            uint32_t *needed)
-{
-        struct update *update = NULL;
-        uint8_t digest[SHA256_SIZE] = { 0 };
-
-        if (sign1.size > APPROVAL_MAX)
-                return REASON_TOO_LARGE;
-        if (!u->anchors->policy_set) {
-                if (source == UPDATES_FROM_UPLINK)
-                        park(u, "", sign1);
-                return REASON_POLICY_INVALID;
-        }
-        enum reason reason = take_approval(u, sign1, source, &update);
-        if (source == UPDATES_FROM_UPLINK && !is_harmless(reason)) {
-                (void)crypto_sha256(sign1, digest);
-                tell_refusal(u, "", digest, reason, AUDIT_APPROVAL_REFUSED);
-        }
-        if (approved)
-                *approved = update ? (uint32_t)update->approval_count : 0;
-        if (needed)
-                *needed = (uint32_t)u->anchors->policy.threshold;
-        return reason;
-}
+/* ---- denied */
 
 enum reason updates_deny(struct updates *u, const uint8_t digest[SHA256_SIZE], const char *why)
 {
@@ -312,7 +232,7 @@ enum reason updates_deny(struct updates *u, const uint8_t digest[SHA256_SIZE], c
         /* cut in the middle of a character it would not be text any more */
         while (update->why[0] && !span_is_utf8(span_of_string(update->why)))
                 update->why[strlen(update->why) - 1] = '\0';
-        enum reason reason = reason_of_store(update_store(u->store, update));
+        enum reason reason = updates_store_reason(update_store(u->store, update));
         if (reason != REASON_NONE) {
                 update->denied = before;
                 return reason;
@@ -433,59 +353,6 @@ void updates_image_changed(struct updates *u, const uint8_t image[SHA256_SIZE], 
         }
 }
 
-/* ---- retained objects */
-
-static void publish_set(struct updates *u, const char *kind, uint64_t epoch, struct span set, bool local, bool to_cloud)
-{
-        char rest[32], topic[TOPIC_MAX];
-
-        if (set.size == 0)
-                return;
-        snprintf(rest, sizeof(rest), "%s/%llu", kind, (unsigned long long)epoch);
-        topic_site(topic, u->site, rest);
-        if (local)
-                (void)u->host.publish_local(u->host.context, topic, set);
-        if (to_cloud)
-                (void)u->host.publish_cloud(u->host.context, topic, set);
-}
-
-static void publish_anchors(struct updates *u, bool local, bool to_cloud)
-{
-        publish_set(u, "policy", u->anchors->policy.epoch, anchors_policy_set(u->anchors), local, to_cloud);
-        publish_set(u, "vendor", u->anchors->vendor.epoch, anchors_vendor_set(u->anchors), local, to_cloud);
-}
-
-void updates_publish(struct updates *u)
-{
-        publish_anchors(u, true, false);
-        for (size_t i = 0; i < u->table.count; i++)
-                for (size_t k = 0; k < u->table.updates[i]->approval_count; k++)
-                        updates_publish_approval(u, u->table.updates[i], &u->table.updates[i]->approvals[k], false);
-        updates_evaluate_all(u);
-}
-
-void updates_publish_up(struct updates *u)
-{
-        char topic[TOPIC_MAX];
-
-        publish_anchors(u, false, true);
-        for (size_t i = 0; i < u->table.count; i++) {
-                const struct update *update = u->table.updates[i];
-                for (size_t k = 0; k < update->approval_count && update->state != UPDATE_SUPERSEDED; k++) {
-                        topic_approval(topic, u->site, update->digest, update->approvals[k].key_id);
-                        (void)u->host.publish_cloud(u->host.context, topic,
-                                                    span_of(update->approvals[k].sign1, update->approvals[k].size));
-                }
-        }
-}
-
-void updates_anchors_changed(struct updates *u)
-{
-        publish_anchors(u, true, true);
-        replay_parked(u);
-        updates_evaluate_all(u);
-}
-
 /* ---- life */
 
 int updates_new(struct updates **ret, const struct updates_options *options)
@@ -499,6 +366,8 @@ int updates_new(struct updates **ret, const struct updates_options *options)
         u->anchors = options->anchors;
         u->gate = options->gate;
         u->images = options->images;
+        u->gate_key = options->gate_key;
+        u->gate_only = options->gate_only;
         u->host = options->host;
         int r = update_table_init(&u->table, UPDATES_MAX);
         if (r == 0)

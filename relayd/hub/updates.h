@@ -51,26 +51,31 @@ struct updates_options {
         struct anchors *anchors; /* borrowed, like the two below */
         struct gate *gate;
         struct images *images;
+        const struct public_key *gate_key; /* borrowed; NULL: this relay answers for no device */
+        bool gate_only;                    /* shows no offers, fetches no images */
         struct updates_host host;
 };
 
 /* Loads what the store holds and wants its images. 0, -EBADMSG (damaged records: the store said so), -ENOMEM ... */
 int updates_new(struct updates **ret, const struct updates_options *options);
 struct updates *updates_free(struct updates *updates);
-/* Publishes locally what should be retained (policy, vendor keys, approvals, offers) and takes back what should not. */
+/* Publishes locally what should be retained (approvals, answers, offers) and takes back what should not. */
 void updates_publish(struct updates *updates);
-/* A site policy or vendor key set was imported: publishes it here and to the cloud, looks again at what waited for it.
+/*
+ * Site policy, vendor key set or revoked epoch changed: drops updates and approvals whose signers do not count any
+ * more, decides about all others anew, looks again at what waited. Returns how many approvals were dropped.
  */
-void updates_anchors_changed(struct updates *updates);
+size_t updates_anchors_changed(struct updates *updates);
 
 /* An offer from the uplink for this device. REASON_NONE: known now. Otherwise refused, and alerted about. */
 enum reason updates_offer(struct updates *updates, const char *device, struct span envelope);
 
 enum updates_source { UPDATES_FROM_BUS, UPDATES_FROM_UPLINK };
 /*
- * One COSE_Sign1. REASON_NONE: stored (*approved of *needed approvers now); ALREADY_APPROVED, UNKNOWN_UPDATE (from the
- * uplink it may come before its offer: kept for a while), DENIED, MALFORMED, WRONG_SITE, NOT_AN_APPROVER,
- * BAD_SIGNATURE, POLICY_INVALID (no site policy yet), STORE_FULL. approved, needed: may be NULL.
+ * One COSE_Sign1. REASON_NONE: stored (*approved of *needed approvers now), also in place of what the same approver
+ * said before: anything else from the bus, what says more from the uplink. ALREADY_APPROVED, UNKNOWN_UPDATE (from the
+ * uplink it may come before its offer: kept for a while), DENIED, REVOKED_EPOCH, MALFORMED, WRONG_SITE,
+ * NOT_AN_APPROVER, BAD_SIGNATURE, POLICY_INVALID (no site policy yet), STORE_FULL. approved, needed: may be NULL.
  */
 enum reason updates_approve(struct updates *updates, struct span sign1, enum updates_source source, uint32_t *approved,
                             uint32_t *needed);
@@ -89,8 +94,11 @@ void updates_image_changed(struct updates *updates, const uint8_t image[SHA256_S
 /* Time windows of approvals begin and end: at the latest at updates_deadline() (monotonic ms), harmless earlier. */
 void updates_tick(struct updates *updates);
 uint64_t updates_deadline(const struct updates *updates);
-/* Publishes policy, vendor keys and approvals to the cloud again: a cloud that lost its data has them back. */
+/* Publishes approvals and answers to the cloud again: a cloud that lost its data has them back. */
 void updates_publish_up(struct updates *updates);
+
+/* The gate's word on this update for this device now; UNKNOWN_UPDATE for what is not pending or approved here. */
+struct decision updates_verdict(struct updates *updates, const char *device, const uint8_t digest[SHA256_SIZE]);
 
 /* ---- for the bus; what they give is valid until the next change */
 size_t updates_count(const struct updates *updates);

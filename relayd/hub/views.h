@@ -60,7 +60,9 @@ struct manager_update {
         uint32_t approval_count, needed;
         uint32_t blocks_cached, blocks;
         struct span envelope;
-        uint32_t device_count; /* see manager_update_device_at() */
+        const char *why;          /* words of the person who denied it, "" if nobody did */
+        char rule[VIEW_TEXT_MAX]; /* the rule of the site policy that covers it, in words; "" if none does */
+        uint32_t device_count;    /* see manager_update_device_at() */
         struct span notes;     /* release notes of the file it came in; nobody signed them */
 };
 
@@ -91,6 +93,7 @@ struct policy_view {
         uint64_t epoch; /* 0: no site policy yet */
         uint8_t digest[SHA256_SIZE];
         uint32_t threshold;
+        uint64_t approval_epoch; /* approvals of an older one are revoked */
 };
 
 enum country_enforced { COUNTRY_ENFORCED_OFF = 0, COUNTRY_ENFORCED_HUB = 1, COUNTRY_ENFORCED_KERNEL = 2 };

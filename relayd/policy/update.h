@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
-/* What a device that was offered an update waits for: the column "waits for" of `relayctl updates show`. */
+/*
+ * Updates as the relay judges them: what a device that was offered one waits for (the column "waits for" of `relayctl
+ * updates show`), whether a rule of the site policy covers it, which of two approvals of one person says more, and what
+ * the vendor is told.
+ */
 
 #include <stdbool.h>
 
+#include "relay/approval.h"
 #include "relay/reason.h"
 #include "relay/span.h"
 
@@ -48,3 +53,38 @@ const char *update_wait_name(enum update_wait wait); /* the word on D-Bus: "appr
 /* "idle", "refused", ...; UPDATE_STATUS_NONE if it is none of them */
 enum update_status update_status_from_name(struct span name);
 const char *update_status_name(enum update_status status);
+
+/* ---- rules: standing approvals of the site policy */
+
+struct rule_facts {
+        struct span urgency;
+        const char *device;
+        const uint8_t *class_id;
+        bool is_gate; /* false: another gate answers for this device, and it alone judges wait and windows */
+        bool time_known;
+        uint64_t now;      /* Unix seconds */
+        uint64_t received; /* when the update was offered first; 0: not known, so no wait is over */
+        bool minute_known;
+        unsigned minute; /* of the week, in the policy's time zone */
+};
+/*
+ * Does a rule approve the update for this device now? *rule: place of the one that does, or of the first that covers it
+ * (-1: none). Deny: NOT_APPROVED (none covers it), RULE_WAITS, NO_TRUSTED_TIME.
+ */
+struct decision rule_decide(const struct site_policy *policy, const struct rule_facts *facts, int *rule);
+
+/* Does next say all that before says and more? Then it may replace it, whoever brought it. */
+bool approval_widens(const struct approval *next, const struct approval *before);
+
+/* ---- the site's answer, sites/<site>/updates/<manifest digest>: JSON for the vendor */
+
+struct update_answer {
+        const char *state, *reason; /* names */
+        const char *detail;         /* words of the person who denied it; "" if nobody did */
+        struct span urgency;
+        uint64_t since; /* Unix seconds of the first offer */
+        uint32_t approved, needed;
+};
+#define UPDATE_ANSWER_MAX 1024
+/* Writes the NUL-terminated object into out, cutting detail after 250 bytes; returns its size. */
+size_t update_answer_json(const struct update_answer *answer, char out[UPDATE_ANSWER_MAX]);

@@ -377,7 +377,7 @@ static void bad_anchors_are_refused(void **state)
                          MANAGER_REFUSED);
         assert_int_equal(refusal.reason, REASON_WRONG_SITE);
         assert_int_equal(updater_import_vendor_keys(h->updater, "uid:0", SPAN_EMPTY, &refusal), MANAGER_REFUSED);
-        assert_int_equal(updater_site_policy(h->updater).size, 0);
+        assert_int_equal(updater_site_policy(h->updater, 0).size, 0);
         host_free(h);
 }
 
@@ -413,7 +413,7 @@ static void a_cloud_cannot_choose_the_anchors(void **state)
         assert_int_equal(
                 updater_from_cloud(h->updater, &parts, write_policy_set(out, sizeof(out), &policy, approvers, 2)),
                 REASON_POLICY_INVALID);
-        assert_int_equal(updater_site_policy(h->updater).size, 0);
+        assert_int_equal(updater_site_policy(h->updater, 0).size, 0);
         host_free(h);
 }
 

@@ -6,6 +6,56 @@
 
 #include "hub/manager.h"
 
+static void digest_of(struct span set, uint8_t digest[SHA256_SIZE])
+{
+        struct cose_set decoded;
+
+        assert_int_equal(cose_set_decode(set, &decoded), RELAY_OK);
+        assert_int_equal(crypto_sha256(decoded.payload, digest), RELAY_OK);
+}
+
+struct site_policy next_policy(const struct site_policy *policy, struct span set)
+{
+        struct site_policy next = *policy;
+
+        next.epoch++;
+        next.has_predecessor = true;
+        digest_of(set, next.predecessor);
+        return next;
+}
+
+struct vendor_keys next_vendor(const struct vendor_keys *keys, struct span set)
+{
+        struct vendor_keys next = *keys;
+
+        next.epoch++;
+        next.has_predecessor = true;
+        digest_of(set, next.predecessor);
+        return next;
+}
+
+struct span write_vendor_keys(uint8_t *out, size_t size, const struct vendor_keys *keys, const enum who *signers,
+                              size_t count)
+{
+        uint8_t bytes[VENDOR_KEYS_SET_MAX];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        assert_int_equal(vendor_keys_encode(&w, keys), RELAY_OK);
+        return sign_set(out, size, SPAN_LITERAL(VENDOR_KEYS_AAD), writer_span(&w), signers, count);
+}
+
+struct span write_revocation(uint8_t *out, size_t size, uint64_t epoch, const enum who *signers, size_t count)
+{
+        const struct revocation revocation = { .site = HOST_SITE, .epoch = epoch, .issued = 1763800000 };
+        uint8_t bytes[REVOCATION_MAX];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        assert_int_equal(revocation_encode(&w, &revocation), RELAY_OK);
+        return sign_set(out, size, SPAN_LITERAL(REVOCATION_AAD), writer_span(&w), signers, count);
+}
+
 static uint64_t now_s(void *context)
 {
         return ((struct host *)context)->now_s;
@@ -99,6 +149,7 @@ static void alert(void *context, const char *name, enum reason reason, const cha
         assert_true(detail[0] != '\0');
         assert_true(h->alert_count < HOST_ALERTS);
         strcpy(h->alerts[h->alert_count].device, name);
+        snprintf(h->alerts[h->alert_count].detail, sizeof(h->alerts[0].detail), "%s", detail);
         h->alerts[h->alert_count++].reason = reason;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "../librelay/objects.h"
 #include "hub/updater.h"
+#include "relay/revocation.h"
 #include "relay/image.h"
 
 #define HOST_SITE   "site-1"
@@ -31,6 +32,7 @@ struct host {
         struct {
                 char device[IDENTITY_MAX + 1];
                 enum reason reason;
+                char detail[VIEW_TEXT_MAX];
         } alerts[HOST_ALERTS];
         size_t alert_count, changes;
         unsigned audits[AUDIT_ACTION_COUNT]; /* records of each kind */
@@ -39,6 +41,13 @@ struct host {
         uint8_t image[IMAGE_SIZE];
         uint8_t list[6 * SHA256_SIZE];
 };
+
+/* The direct successor of what this set holds, to be changed and signed by the test. */
+struct site_policy next_policy(const struct site_policy *policy, struct span set);
+struct vendor_keys next_vendor(const struct vendor_keys *keys, struct span set);
+struct span write_vendor_keys(uint8_t *out, size_t size, const struct vendor_keys *keys, const enum who *signers,
+                              size_t count);
+struct span write_revocation(uint8_t *out, size_t size, uint64_t epoch, const enum who *signers, size_t count);
 
 struct host *host_new(void);
 void host_free(struct host *h);
