@@ -36,7 +36,6 @@
         X(UPDATE_DENIED, "update-denied")               \
         X(UPDATE_INSTALLED, "update-installed")         \
         X(UPDATE_DROPPED, "update-dropped")             \
-        X(DEVICE_REFUSED, "device-refused")             \
         X(APPROVAL_REFUSED, "approval-refused")         \
         X(IMAGE_FETCHED, "image-fetched")               \
         X(GATE_OPENED, "gate-opened")                   \

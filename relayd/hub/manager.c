@@ -360,6 +360,8 @@ static int make_updater(struct manager *m)
                 .alert = manager_alert,
                 .audit = manager_audit,
                 .changed = update_changed,
+                .gate_key = &m->gate.key.key, /* no key till it is read, and where there is none */
+                .gate_only = m->gate.only,
         };
 
         return updater_new(&m->updater, m->store, m->conf->site, &host);

@@ -55,7 +55,7 @@ static int check_manifest(struct updates *u, const struct update_import *in, str
                 return answer(refusal, REASON_TOO_LARGE);
         if (!fits_file(in))
                 return refuse(refusal, REASON_MALFORMED, "the release notes are no text that can be shown");
-        if (!u->anchors->vendor_set)
+        if (u->anchors->vendor.epoch == 0)
                 return refuse(refusal, REASON_VENDOR_KEYS_INVALID,
                               "this relay has no vendor key set to check the update with; import it first "
                               "(relayctl setup)");

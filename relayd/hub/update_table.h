@@ -75,7 +75,7 @@ int update_store(struct store *store, const struct update *update);
 int update_store_device(struct store *store, const struct update *update, struct update_device *device);
 int update_store_approval(struct store *store, const uint8_t digest[SHA256_SIZE], const uint8_t key_id[KEY_ID_SIZE],
                           struct span sign1);
-int update_store_import(struct store *store, const struct update *update);  /* that it was imported, and its notes */
+int update_store_import(struct store *store, const struct update *update); /* that it was imported, and its notes */
 void update_store_delete_approval(struct store *store, const uint8_t digest[SHA256_SIZE],
                                   const uint8_t key_id[KEY_ID_SIZE]);
 void update_store_delete(struct store *store, const struct update *update); /* with devices and approvals */

@@ -8,8 +8,6 @@
 
 #include "hub/flat_json.h"
 
-#define DEVICE_DETAIL_SIZE (80 + 1) /* of what a device says it refused: an epoch, or a digest */
-
 /* ---- what the parts ask of their host */
 
 static uint64_t now_s(void *context)
@@ -206,7 +204,7 @@ void updater_tick(struct updater *u)
 uint64_t updater_deadline(const struct updater *u)
 {
         uint64_t deadline = images_deadline(u->images), windows = updates_deadline(u->updates);
-        uint64_t gate = updater_gate_has_times(u) ? u->host.now_ms(u->host.context) + 1000 : UINT64_MAX;
+        uint64_t gate = updater_gate_deadline(u);
 
         if (windows < deadline)
                 deadline = windows;
@@ -267,51 +265,6 @@ enum reason updater_from_cloud(struct updater *u, const struct topic_parts *topi
         return REASON_TOPIC;
 }
 
-/* what a device may say it refused; docs/protocol.md */
-static const char *const refused_objects[] = { "policy", "vendor-keys", "revocation", "ticket", "command" };
-
-static const char *refused_object(struct span name)
-{
-        for (size_t i = 0; i < sizeof(refused_objects) / sizeof(refused_objects[0]); i++)
-                if (span_equal_string(name, refused_objects[i]))
-                        return refused_objects[i];
-        return NULL;
-}
-
-/* A device's word is shown as its word: bounded in kinds, in length, and in number. */
-static void device_refused(struct updater *u, const char *name, struct span payload)
-{
-        char detail[DEVICE_DETAIL_SIZE], reason_text[64], text[VIEW_TEXT_MAX], actor[sizeof("device:") + IDENTITY_MAX];
-        uint8_t digest[SHA256_SIZE] = { 0 };
-        struct flat_json json;
-
-        if (flat_json_decode(payload, &json) != RELAY_OK ||
-            !span_to_string(flat_json_string(&json, "reason"), reason_text, sizeof(reason_text)) ||
-            !span_to_string(span_slice(flat_json_string(&json, "detail"), 0, sizeof(detail) - 1), detail,
-                            sizeof(detail)))
-                return;
-        const char *object = refused_object(flat_json_string(&json, "object"));
-        enum reason reason = reason_from_name(reason_text);
-        if (!object || reason == REASON_NONE || reason == REASON_COUNT)
-                return;
-        (void)crypto_sha256(payload, digest);
-        switch (refusals_note(&u->device_refusals, name, digest, now_s(u))) {
-        case REFUSALS_QUIET:
-                return;
-        case REFUSALS_TELL:
-                snprintf(text, sizeof(text), "the device refused a %s (%s): %s", object, detail,
-                         reason_explanation(reason));
-                snprintf(actor, sizeof(actor), AUDIT_ACTOR_DEVICE, name);
-                u->host.audit(u->host.context, actor, AUDIT_DEVICE_REFUSED, object, reason_name(reason));
-                u->host.alert(u->host.context, name, reason, text);
-                return;
-        case REFUSALS_FLOOD:
-                u->host.alert(u->host.context, "", REASON_QUOTA,
-                              "devices say more refusals than are told each; the next hour brings a new count");
-                return;
-        }
-}
-
 void updater_from_device(struct updater *u, const char *name, struct span rest, struct span payload)
 {
         struct flat_json json;
@@ -319,8 +272,6 @@ void updater_from_device(struct updater *u, const char *name, struct span rest, 
 
         if (span_equal_string(rest, "updates/status"))
                 updates_status(u->updates, name, payload);
-        else if (span_equal_string(rest, "updates/refused"))
-                device_refused(u, name, payload);
         else if ((span_equal_string(rest, "state/relay") || span_equal_string(rest, "state/direct")) &&
                  flat_json_decode(payload, &json) == RELAY_OK &&
                  span_from_hex(flat_json_string(&json, "image"), image, sizeof(image)))

@@ -34,8 +34,9 @@ struct updater_host {
         /* as in hub/audit_log.h; actor: of audit/audit.h, or the caller of the action */
         void (*audit)(void *context, const char *actor, enum audit_action action, const char *object,
                       const char *detail);
-        const struct public_key *gate_key; /* of this relay's gate, borrowed; NULL: it answers for no device */
-        bool gate_only;                    /* shows no offers, fetches no images */
+        const struct public_key
+                *gate_key; /* of this relay's gate, borrowed; NULL, or one of no kind: it answers for no device */
+        bool gate_only;    /* shows no offers, fetches no images */
         /* manifest digest in hexadecimal (changed, new or gone), or NULL: gate, policy or image counters changed */
         void (*changed)(void *context, const char *digest);
 };
@@ -58,7 +59,7 @@ void updater_uplink(struct updater *updater, bool up);
  * REASON_NONE or why it was refused (alerted and audited already).
  */
 enum reason updater_from_cloud(struct updater *updater, const struct topic_parts *topic, struct span payload);
-/* A device published updates/status, updates/refused, state/relay or state/direct (rest) for itself. Others are
+/* A device published updates/status, state/relay or state/direct (rest) for itself. Others are
  * ignored. */
 void updater_from_device(struct updater *updater, const char *device, struct span rest, struct span payload);
 /* came, went, was admitted or revoked */

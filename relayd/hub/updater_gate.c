@@ -51,12 +51,32 @@ void updater_gate_was_set(struct updater *u)
         u->host.changed(u->host.context, NULL);
 }
 
-bool updater_gate_has_times(const struct updater *u)
+/* How long an entry stays as it is, in seconds: a minute at most where the week's windows matter. */
+static uint64_t entry_rest(const struct gate_entry *entry, const struct gate_facts *facts)
 {
-        for (size_t i = 0; i < u->gate.settings.count; i++)
-                if (u->gate.settings.entries[i].until > 0 || u->gate.settings.entries[i].state == GATE_WINDOWS)
-                        return true;
-        return false;
+        switch (entry->state) {
+        case GATE_CLOSED:
+                return UINT64_MAX;
+        case GATE_OPEN:
+                if (entry->until == 0 || !facts->time_known || entry->until <= facts->now)
+                        return UINT64_MAX;
+                return entry->until - facts->now;
+        case GATE_WINDOWS:
+                return facts->time_known ? 60 - facts->now % 60 : UINT64_MAX;
+        }
+        return UINT64_MAX;
+}
+
+uint64_t updater_gate_deadline(const struct updater *u)
+{
+        const struct gate_facts facts = updater_gate_facts(u);
+        uint64_t rest = UINT64_MAX;
+
+        for (size_t i = 0; i < u->gate.settings.count; i++) {
+                uint64_t own = entry_rest(&u->gate.settings.entries[i], &facts);
+                rest = own < rest ? own : rest;
+        }
+        return rest < UINT32_MAX ? u->host.now_ms(u->host.context) + rest * 1000 : UINT64_MAX;
 }
 
 /* ---- what people ask for */

@@ -54,6 +54,7 @@ void updater_parked_clear(struct updater *updater);
 struct gate_facts updater_gate_facts(const struct updater *updater);
 /* What opens or closes by itself: audited, and every offer looked at again. Also when the clock jumped. */
 void updater_gate_tick(struct updater *updater);
-bool updater_gate_has_times(const struct updater *updater);
+/* When something may open or close by itself (monotonic ms). */
+uint64_t updater_gate_deadline(const struct updater *updater);
 /* Somebody changed the gate's settings: every offer is looked at again. */
 void updater_gate_was_set(struct updater *updater);

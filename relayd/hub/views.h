@@ -63,7 +63,7 @@ struct manager_update {
         const char *why;          /* words of the person who denied it, "" if nobody did */
         char rule[VIEW_TEXT_MAX]; /* the rule of the site policy that covers it, in words; "" if none does */
         uint32_t device_count;    /* see manager_update_device_at() */
-        struct span notes;     /* release notes of the file it came in; nobody signed them */
+        struct span notes;        /* release notes of the file it came in; nobody signed them */
 };
 
 struct alert_view {

@@ -11,7 +11,7 @@
 
 #define HOST_SITE   "site-1"
 #define IMAGE_SIZE  (5 * IMAGE_BLOCK_SIZE + 100)
-#define HOST_TOPICS 64
+#define HOST_TOPICS 400
 #define HOST_ALERTS 300
 
 struct host_topic {
