@@ -45,10 +45,10 @@ static void make_sets(struct site *s)
         s->policies[3].approvers[0] = key_of(APPROVER_4);
         s->policy_sets[3] = write_policy_set(s->bytes[2], SITE_POLICY_MAX, &s->policies[3], mixed, 3);
         s->vendors[1] = sample_vendor();
-        s->vendor_sets[1] = write_vendor_keys(s->bytes[3], SITE_POLICY_MAX, &s->vendors[1], both, 2);
+        s->vendor_sets[1] = host_vendor_set(s->bytes[3], SITE_POLICY_MAX, &s->vendors[1], both, 2);
         s->vendors[2] = next_vendor(&s->vendors[1], s->vendor_sets[1]);
         s->vendors[2].command[0] = key_of(STRANGER);
-        s->vendor_sets[2] = write_vendor_keys(s->bytes[4], SITE_POLICY_MAX, &s->vendors[2], vendor_and_two, 4);
+        s->vendor_sets[2] = host_vendor_set(s->bytes[4], SITE_POLICY_MAX, &s->vendors[2], vendor_and_two, 4);
 }
 
 static int setup(void **state)
@@ -83,7 +83,7 @@ static void take_all(struct site *s)
                 assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[epoch]), REASON_NONE);
         for (int epoch = 1; epoch <= 2; epoch++)
                 assert_int_equal(take(s, ANCHOR_VENDOR, s->vendor_sets[epoch]), REASON_NONE);
-        assert_int_equal(take(s, ANCHOR_REVOCATION, write_revocation(s->bytes[5], SITE_POLICY_MAX, 7, two, 2)),
+        assert_int_equal(take(s, ANCHOR_REVOCATION, host_revocation(s->bytes[5], SITE_POLICY_MAX, 7, two, 2)),
                          REASON_NONE);
         /* signed by approver 1, who goes now */
         assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[3]), REASON_NONE);
@@ -172,7 +172,7 @@ static void what_does_not_succeed_is_refused(void **state)
         struct site_policy fork = next_policy(&s->policies[1], s->policy_sets[1]), other = sample_policy(3, 2);
 
         assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[2]), REASON_POLICY_INVALID); /* not a first one */
-        assert_int_equal(take(s, ANCHOR_REVOCATION, write_revocation(out, sizeof(out), 7, two, 2)),
+        assert_int_equal(take(s, ANCHOR_REVOCATION, host_revocation(out, sizeof(out), 7, two, 2)),
                          REASON_POLICY_INVALID);
         assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[1]), REASON_NONE);
         assert_int_equal(take(s, ANCHOR_VENDOR, s->vendor_sets[1]), REASON_NONE);
@@ -189,17 +189,15 @@ static void what_does_not_succeed_is_refused(void **state)
         assert_int_equal(take(s, ANCHOR_POLICY, write_policy_set(out, sizeof(out), &fork, two, 2)), REASON_POLICY_FORK);
         assert_int_equal(take(s, ANCHOR_POLICY, SPAN_LITERAL("junk")), REASON_MALFORMED);
         assert_int_equal(take(s, ANCHOR_POLICY, SPAN_EMPTY), REASON_MALFORMED);
-        assert_int_equal(take(s, ANCHOR_VENDOR, write_vendor_keys(out, sizeof(out), &s->vendors[2], vendor_and_one, 3)),
+        assert_int_equal(take(s, ANCHOR_VENDOR, host_vendor_set(out, sizeof(out), &s->vendors[2], vendor_and_one, 3)),
                          REASON_UNDER_SIGNED);
-        assert_int_equal(
-                take(s, ANCHOR_VENDOR, write_vendor_keys(out, sizeof(out), &s->vendors[2], no_organisation, 3)),
-                REASON_ORGANISATION_SIGNATURE);
-        assert_int_equal(take(s, ANCHOR_VENDOR, write_vendor_keys(out, sizeof(out), &s->vendors[2], no_developer, 3)),
+        assert_int_equal(take(s, ANCHOR_VENDOR, host_vendor_set(out, sizeof(out), &s->vendors[2], no_organisation, 3)),
+                         REASON_ORGANISATION_SIGNATURE);
+        assert_int_equal(take(s, ANCHOR_VENDOR, host_vendor_set(out, sizeof(out), &s->vendors[2], no_developer, 3)),
                          REASON_DEVELOPER_SIGNATURE);
-        assert_int_equal(take(s, ANCHOR_REVOCATION, write_revocation(out, sizeof(out), 7, one, 1)),
-                         REASON_UNDER_SIGNED);
-        assert_int_equal(take(s, ANCHOR_REVOCATION, write_revocation(out, sizeof(out), 7, two, 2)), REASON_NONE);
-        assert_int_equal(take(s, ANCHOR_REVOCATION, write_revocation(out, sizeof(out), 6, two, 2)), REASON_OLD_EPOCH);
+        assert_int_equal(take(s, ANCHOR_REVOCATION, host_revocation(out, sizeof(out), 7, one, 1)), REASON_UNDER_SIGNED);
+        assert_int_equal(take(s, ANCHOR_REVOCATION, host_revocation(out, sizeof(out), 7, two, 2)), REASON_NONE);
+        assert_int_equal(take(s, ANCHOR_REVOCATION, host_revocation(out, sizeof(out), 6, two, 2)), REASON_OLD_EPOCH);
         assert_int_equal(s->anchors.policy.epoch, 1);
         assert_int_equal(s->anchors.vendor.epoch, 1);
         assert_int_equal(anchors_floor(&s->anchors), 7);
@@ -224,7 +222,7 @@ static void a_fork_of_the_past_is_seen(void **state)
         assert_int_equal(take(s, ANCHOR_POLICY, set), REASON_POLICY_FORK);
         assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[1]), REASON_OLD_POLICY);
         keys.command[0] = key_of(STRANGER);
-        assert_int_equal(take(s, ANCHOR_VENDOR, write_vendor_keys(out, sizeof(out), &keys, both, 2)),
+        assert_int_equal(take(s, ANCHOR_VENDOR, host_vendor_set(out, sizeof(out), &keys, both, 2)),
                          REASON_VENDOR_KEYS_FORK);
         assert_int_equal(take(s, ANCHOR_VENDOR, s->vendor_sets[1]), REASON_OLD_VENDOR_KEYS);
 }
@@ -303,7 +301,7 @@ static void successors_keep_roles_apart(void **state)
         assert_int_equal(take(s, ANCHOR_POLICY, write_policy_set(out, sizeof(out), &policy, two, 2)),
                          REASON_POLICY_INVALID);
         keys.command[0] = key_of(GATE);
-        assert_int_equal(take(s, ANCHOR_VENDOR, write_vendor_keys(out, sizeof(out), &keys, vendor_and_two, 4)),
+        assert_int_equal(take(s, ANCHOR_VENDOR, host_vendor_set(out, sizeof(out), &keys, vendor_and_two, 4)),
                          REASON_VENDOR_KEYS_INVALID);
 }
 

@@ -34,8 +34,8 @@ struct vendor_keys next_vendor(const struct vendor_keys *keys, struct span set)
         return next;
 }
 
-struct span write_vendor_keys(uint8_t *out, size_t size, const struct vendor_keys *keys, const enum who *signers,
-                              size_t count)
+struct span host_vendor_set(uint8_t *out, size_t size, const struct vendor_keys *keys, const enum who *signers,
+                            size_t count)
 {
         uint8_t bytes[VENDOR_KEYS_SET_MAX];
         struct writer w;
@@ -45,7 +45,7 @@ struct span write_vendor_keys(uint8_t *out, size_t size, const struct vendor_key
         return sign_set(out, size, SPAN_LITERAL(VENDOR_KEYS_AAD), writer_span(&w), signers, count);
 }
 
-struct span write_revocation(uint8_t *out, size_t size, uint64_t epoch, const enum who *signers, size_t count)
+struct span host_revocation(uint8_t *out, size_t size, uint64_t epoch, const enum who *signers, size_t count)
 {
         const struct revocation revocation = { .site = HOST_SITE, .epoch = epoch, .issued = 1763800000 };
         uint8_t bytes[REVOCATION_MAX];

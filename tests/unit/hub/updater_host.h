@@ -45,9 +45,9 @@ struct host {
 /* The direct successor of what this set holds, to be changed and signed by the test. */
 struct site_policy next_policy(const struct site_policy *policy, struct span set);
 struct vendor_keys next_vendor(const struct vendor_keys *keys, struct span set);
-struct span write_vendor_keys(uint8_t *out, size_t size, const struct vendor_keys *keys, const enum who *signers,
-                              size_t count);
-struct span write_revocation(uint8_t *out, size_t size, uint64_t epoch, const enum who *signers, size_t count);
+struct span host_vendor_set(uint8_t *out, size_t size, const struct vendor_keys *keys, const enum who *signers,
+                            size_t count);
+struct span host_revocation(uint8_t *out, size_t size, uint64_t epoch, const enum who *signers, size_t count);
 
 struct host *host_new(void);
 void host_free(struct host *h);
