@@ -73,26 +73,6 @@ void manager_audit(void *context, const char *actor, enum audit_action action, c
                 manager_gate_audited(m);
 }
 
-static void tell_alerts(struct manager *m)
-{
-        const struct alert *alert;
-
-        while ((alert = alerts_next_untold(&m->alerts))) {
-                char topic[TOPIC_MAX], json[ALERT_JSON_MAX];
-                struct span payload = span_of(json, alert_json(alert, json));
-                struct alert_view view;
-
-                log_warning("alert %" PRIu64 ": %s %s: %s", alert->number, *alert->device ? alert->device : "relay",
-                            alert->reason, alert->detail);
-                topic_site(topic, m->conf->site, "alerts");
-                broker_publish(m->broker, topic, payload, false);
-                broker_send_up(m->broker, topic, payload, false);
-                alert_view(alert, &view);
-                if (m->listener.alert)
-                        m->listener.alert(m->listener.context, &view);
-        }
-}
-
 static enum uplink_view_state uplink_view(const struct manager *m)
 {
         return !m->cloud ? UPLINK_VIEW_NONE : m->uplink_up ? UPLINK_VIEW_UP : UPLINK_VIEW_DOWN;
@@ -223,6 +203,7 @@ static int fail(struct manager *m, int error)
 /* also after a turn that staged nothing: its actions have nothing to wait for */
 static void tell_durable(struct manager *m)
 {
+        manager_signal_alerts(m);
         if (m->listener.durable)
                 m->listener.durable(m->listener.context, m->broker->durable);
 }
@@ -233,12 +214,13 @@ static int on_turn(sd_event_source *source, void *context)
         int result;
 
         (void)source;
-        tell_alerts(m);
+        manager_tell_alerts(m);
         tell_changes(m);
         frontends_reap(m->frontends);
         result = broker_commit(m->broker);
         if (result < 0)
                 return fail(m, result);
+        manager_seal_alerts(m);
         manager_gate_sealed(m, m->broker->commit);
         if (m->cloud)
                 cloud_commit(m->cloud);
@@ -273,6 +255,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
         manager_refresh(m);
         broker_tick(m->broker);
         updater_tick(m->updater);
+        manager_signal_alerts(m);
         manager_country_tick(m);
         manager_gate_tick(m);
         if (m->cloud)
@@ -337,6 +320,7 @@ static int load_parts(struct manager *m, char *error, size_t error_size)
         result = alerts_load(&m->alerts, m->store, time_monotonic_ms());
         if (result < 0)
                 return say(error, error_size, result, "the alerts");
+        m->alerts_signalled = m->alerts_sealed = m->alerts.last;
         result = manager_make_broker(m);
         if (result < 0)
                 return say(error, error_size, result, "sessions, retained messages or outbox");

@@ -82,12 +82,6 @@ bool manager_update_device_at(struct manager *m, const uint8_t digest[SHA256_SIZ
         return updater_device_at(m->updater, digest, index, out);
 }
 
-int manager_walk_alerts(struct manager *m, uint64_t from, int (*fn)(void *context, const struct alert_view *alert),
-                        void *context)
-{
-        return alerts_walk(&m->alerts, from, fn, context);
-}
-
 int manager_walk_audit(struct manager *m, uint64_t from, uint32_t max,
                        int (*fn)(void *context, uint64_t number, struct span record), void *context)
 {

@@ -38,6 +38,8 @@ struct manager {
         struct x509_trust *trust; /* NULL: no factory CA */
         struct registry registry;
         struct alerts alerts;
+        uint64_t alerts_signalled, alerts_sealed; /* numbers: told on the bus; waiting for alerts_commit */
+        uint64_t alerts_commit, alerts_late_ms;   /* not later than this, whatever the disk does */
         struct audit_log audit;
         struct broker *broker;
         struct updater *updater;
@@ -59,6 +61,10 @@ struct manager {
 void manager_refresh(void *m); /* the broker's time is the loop's */
 void manager_changed(struct manager *m, enum manager_change what, const char *key);
 void manager_alert(void *m, const char *device, enum reason reason, const char *detail);
+/* manager_alerts.c: at the end of a turn; once it is sealed; when something became durable, and once a second */
+void manager_tell_alerts(struct manager *m);
+void manager_seal_alerts(struct manager *m);
+void manager_signal_alerts(struct manager *m);
 void manager_audit(void *m, const char *actor, enum audit_action action, const char *object, const char *detail);
 /* Is the clock set? A gateway without one starts near the epoch of its firmware. */
 bool manager_time_is_trusted(void *m);

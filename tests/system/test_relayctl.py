@@ -72,6 +72,7 @@ def test_alerts_and_following_them(relay):
     assert relay.json("alerts", "--from", "2") == []
     follower = Process("follow", [RELAYCTL, "--bus", relay.bus, "alerts", "--follow"], relay.folder / "follow.log")
     follower.wait_for("an offer without it")
+    relay.show(alerts=[*relay.state["alerts"], [9, 1763800000, "device-2", "pending-device", "was admitted"]])
     relay.ctl("devices", "admit", "device-2")
     follower.wait_for("was admitted")
     follower.kill()

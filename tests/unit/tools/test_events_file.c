@@ -84,7 +84,6 @@ static void goes_on_where_it_ended(void **state)
                 size_t keep;
                 uint64_t number;
 
-                print_message("%s\n", resumes[i].what);
                 assert_int_equal(events_resume(span_of_string(resumes[i].end), "s1", &keep, &number),
                                  resumes[i].result);
                 assert_int_equal(keep, resumes[i].keep);
