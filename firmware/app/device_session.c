@@ -6,9 +6,8 @@
 #include "app/device_internal.h"
 #include "app/json.h"
 
-#define TX_RESERVE     256   /* kept free for acknowledgements and pings */
-#define BROKER_HOLD_MS 5000  /* pause after the broker said "too much" */
-#define COMMANDS_MS    20000 /* how long commands wait for trusted time: without it they can only be refused */
+#define TX_RESERVE     256                            /* kept free for acknowledgements and pings */
+#define BROKER_HOLD_MS 5000                           /* pause after the broker said "too much" */
 #define RESULT_SIZE    (6 * COMMANDS_VALUE_MAX + 256) /* if every byte had to be escaped */
 
 static struct mqtt_client *client(struct device *d)
@@ -25,7 +24,8 @@ bool device_has_room(const struct device *d, size_t size)
 void device_begin_session(struct device *d)
 {
         d->topics_asked = d->chain_asked = d->commands_asked = d->state_told = d->online = false;
-        d->commands_ms = device_now(d) + COMMANDS_MS;
+        /* how long commands wait for trusted time: without it they can only be refused */
+        d->commands_ms = device_now(d) + d->config.gate_timing.patience_ms / 3 * 4;
         d->state_packet = d->status_packet = 0;
         d->sent = (struct outbox_place){ 0 };
         d->hold_ms = 0;

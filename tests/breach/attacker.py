@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from lab.site import CLASS, DOMAIN, PEOPLE, SITE
 from lab.updates import FileKey, Update, noise
+from scene import unix_time
 
 VENDOR = ("organisation", "developer", "command")
 
@@ -48,6 +49,10 @@ class Way:
         self.desk.serve(update)
         self.desk.offer(update.envelope, *self.devices)
 
+    def command(self, device, command):
+        """Not retained: a command is for now."""
+        self.desk.vendor.client.publish(f"sites/{SITE}/devices/{device}/commands", command, qos=1).wait_for_publish(20)
+
     def approve(self, update, approval, key_id):
         self.put(f"sites/{SITE}/approvals/{update.manifest.hex()}/{key_id.hex()}", approval)
 
@@ -57,10 +62,10 @@ class Attacker:
         self.site, self.stolen = site, stolen
         self.own = objects.Key("the attacker's")
         self.real = {name: site.desk.keys[name] for name in VENDOR + PEOPLE}
-        self.real["gate"] = site.gateway_key("gate")
+        self.real.update(gate=site.gateway_key("gate"), site_command=site.site_command)
         self.keys = {name: key for name, key in self.real.items() if name in stolen}
         if "gateway" in stolen:  # everything that lies on its disk
-            self.keys.update({name: site.gateway_key(name) for name in ("gate", "relay", "uplink")})
+            self.keys.update({name: site.gateway_key(name) for name in ("gate", "relay", "uplink")}, panel_command=site.panel_command)
         if "cloud" in stolen:
             self.keys["cloud ca"] = FileKey(site.cloud.certificates / "ca.key")
         for name in set(stolen) & set(site.devices):
@@ -117,6 +122,11 @@ class Attacker:
         for who in people:
             way.approve(update, self.approval(who, update, **options), objects.key_id(self.real[who].cose))
 
+
+    def command(self, role, device, name=None, site=SITE, expires=600):
+        """role: whose command it says it is. Each has a name of its own, so that each alert is a new one."""
+        counter = next(self.site.counters)
+        return objects.command(self.key(role), site, device, counter, unix_time(expires), name or f"pump.on.{counter}")
 
     def certificate(self, name, key, issuer=None, issuer_key=None):
         """Files (certificate, key) of a certificate for this name: self-signed, or under an issuer's name and any key."""

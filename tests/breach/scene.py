@@ -8,8 +8,12 @@
 """
 
 import contextlib
+import hashlib
+import itertools
+import json
 import os
 import pathlib
+import re
 import signal
 import time
 
@@ -23,14 +27,18 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = os.environ.get("RELAYD_BUILD", str(ROOT / "build"))
 
 AT_RELAY, AT_ROGUE, DIRECT, ON_DESK = "device-1", "device-2", "device-3", "device-4"
-OPTIONS = ("--retry-ms", "500", "--dwell-ms", "500", "--settle-ms", "250", "--keep-alive", "5", "--period-ms", "500")
+OPTIONS = ("--retry-ms", "500", "--dwell-ms", "500", "--settle-ms", "250", "--keep-alive", "5", "--period-ms", "500",
+           "--gate-ms", "200")
 
 
 class Scene(World):
-    def __init__(self, **options):
+    def __init__(self, ticket=False, **options):
         super().__init__(BUILD, devices=4, keep="RELAYD_KEEP" in os.environ, **options)
+        self.ticket, self.counters = ticket, itertools.count(1)
+        self.site_command = objects.Key("pump panel")          # of a person of the site
+        self.panel_command = objects.Key("plan, on the gateway")  # a key that the site chose to keep on the gateway
         self.rogue_port = free_port()
-        self.desk = self.rogue = self.rogue_desk = None
+        self.desk = self.rogue = self.rogue_desk = self.rogue_gate = None
 
     def __enter__(self):
         try:
@@ -50,7 +58,7 @@ class Scene(World):
         return self
 
     def close(self):
-        for desk in (self.desk, self.rogue_desk):
+        for desk in (self.desk, self.rogue_desk, self.rogue_gate):
             if desk:
                 desk.close()
         if self.rogue:
@@ -69,7 +77,10 @@ class Scene(World):
         relay = bytes.fromhex(self.pin(self.folder / "gateway" / "etc" / "relayd" / "relay.crt"))
         cloud = bytes.fromhex(self.pin(self.cloud.certificates / "cloud.crt"))
         return {"site": SITE, "approvers": [self.person(name) for name in PEOPLE], "k": THRESHOLD,
-                "gates": [self.gateway_key("gate")], "ticket": False,
+                "gates": [self.gateway_key("gate")], "ticket": self.ticket,
+                "grants": [objects.grant(self.site_command, ["pump.*", "plan.*"]),
+                           objects.grant(self.panel_command, ["plan.show"])],
+                "vendor_commands": ["diagnostics.*"],
                 "endpoints": [objects.endpoint(0, "127.0.0.1", self.port, relay, devices=[AT_RELAY]),
                               objects.endpoint(0, "127.0.0.1", self.rogue_port, relay, devices=[AT_ROGUE]),
                               objects.endpoint(1, "127.0.0.1", self.cloud.port, cloud)]}
@@ -88,8 +99,17 @@ class Scene(World):
             return
         self.rogue = Impostor(self, self.rogue_port).start()
         self.rogue_desk = Desk(self, self.rogue)
+        self.rogue_gate = RogueGate(self)
         self.start_device(AT_ROGUE, *OPTIONS)
         wait_until("device-2 at the rogue", lambda: AT_ROGUE in self.rogue_desk.images(), 40)
+
+    def way_of(self, device):
+        """What its session runs over, by its own word: "relay", "cloud", or None before the first one."""
+        found = re.findall("session with the (relay|cloud)", self.processes[device].output())
+        return found[-1] if found else None
+
+    def goes(self, device, way):
+        wait_until(f"{device} to go by the {way}", lambda: self.way_of(device) == way, 40)
 
     def desk_of(self, device):
         return self.rogue_desk if self.rogue and device == AT_ROGUE else self.desk
@@ -120,7 +140,51 @@ class Scene(World):
             self.desk_of(device).wait_running(update, device)
             self.desk_of(device).wait_status(device, since[device], "confirmed", update=update)
 
+    def command(self, key, device, name, counter=None, expires=600):
+        """A good one; counters rise, whoever signs."""
+        return objects.command(key, SITE, device, counter or next(self.counters), unix_time(expires), name)
+
+    def send(self, device, command):
+        topic = f"sites/{SITE}/devices/{device}/commands"
+        self.desk_of(device).vendor.client.publish(topic, command, qos=1).wait_for_publish(20)
+
+    def does(self, key, device, name):
+        """The control: a command that is signed as it should be is executed. Gives what the device answered."""
+        return self.answers(device, self.command(key, device, name), "done")
+
+    def answers(self, device, command, result, reason="none"):
+        """The device gets this command, and answers so. A relay keeps a command till the device listens, a broker does not:
+        there it is sent again till it is answered. A device executes one that it knows no second time."""
+        since, sent = self.desk_of(device).mark(), 0
+        counter = objects.decode(objects.decode(command).value[2])[3]
+        kept = device == AT_RELAY and self.processes["hub"].alive()
+
+        def look():
+            nonlocal sent
+            if not sent or (not kept and time.monotonic() > sent + 0.5):
+                sent = time.monotonic()
+                self.send(device, command)
+            return [r for r in self.said(device, "commands/result", since) if
+                    (r["counter"], r["result"], r["reason"]) == (counter, result, reason)]
+        return self.awaited(device, f"a command to be {result}, {reason}", look, "commands/result", since)[0]
+
     # ---- what is seen
+
+    def said(self, device, rest, since=0):
+        topic = f"sites/{SITE}/devices/{device}/{rest}"
+        return [json.loads(m.payload) for m in self.desk_of(device).listen()[since:] if m.topic == topic and m.payload]
+
+    def refusal(self, device, thing, reason, since):
+        """Waits till the device tells that it refused such a thing for this reason."""
+        def look():
+            return [r for r in self.said(device, "updates/refused", since) if (r["object"], r["reason"]) == (thing, reason)]
+        return self.awaited(device, f"a {thing} to be refused, {reason}", look, "updates/refused", since)[0]
+
+    def awaited(self, device, what, look, rest, since):
+        try:
+            return wait_until(f"{device}: {what}", look)
+        except LabError as error:
+            raise LabError(f"{error}; it said {self.said(device, rest, since)}") from None
 
     def running(self, device):
         return self.desk_of(device).images().get(device)
@@ -179,6 +243,35 @@ class Scene(World):
             self.reset(process)
             yield process, spare
 
+    def local(self, *arguments, device=ON_DESK):
+        """The device's local port: exit status and what it said."""
+        done = self.run("device-local", "--flash", self.folder / "devices" / device / "flash", *arguments, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    def file(self, name, content):
+        path = self.folder / name
+        path.write_bytes(content)
+        return path
+
+    def carried(self, update, approvals, envelope=None):
+        """An update on a stick, put into the device on the desk."""
+        files = [self.file("stick.manifest", envelope or update.envelope), self.file("stick.image", update.image)]
+        files += [self.file(f"stick.{number}", approval) for number, approval in enumerate(approvals)]
+        return self.local("install", *files)
+
+    def carried_refused(self, update, approvals, reason):
+        code, said = self.carried(update, approvals)
+        assert code == 1 and f"{reason}: " in said, said
+
+    def carried_installs(self, update, people=("anna", "bertil")):
+        """The control: signed and approved, it comes into force by the stick, too."""
+        approvals = [objects.approval(self.person(who), SITE, update.manifest) for who in people]
+        code, said = self.carried(update, approvals, self.signed(update))
+        assert code == 0, said
+        with self.switched_on() as device:
+            device.wait_for(", on trial")
+            device.wait_for("update: confirmed")
+
     @contextlib.contextmanager
     def switched_on(self, device=ON_DESK, *options):
         process = self.start_device(device, *OPTIONS, *options)
@@ -188,6 +281,34 @@ class Scene(World):
             process.kill()
 
 
-def recorded(seconds):
-    """Unix time so many seconds from now; what signed objects carry."""
+class RogueGate:
+    """Answers devices at the rooted relay with the gate's stolen key, as its owner for the moment likes."""
+
+    def __init__(self, site):
+        self.site, self.asked, self.silent = site, [], False
+        self.answers = dict(time=None, reason="none")
+        self.client = site.rogue_desk.client("ops.acme", "gate")
+        self.client.client.on_message = lambda _client, _data, message: self.answer(message)
+        self.client.subscribe(f"sites/{SITE}/devices/+/gate/request", qos=1)
+
+    def ticket(self, device, request, key=None, **changes):
+        values = {"time": unix_time(), "epoch": 1, **{k: v for k, v in self.answers.items() if v is not None}, **changes}
+        digest = values.pop("policy", hashlib.sha256(self.site.policy_payload).digest())
+        return objects.ticket(key or self.site.gateway_key("gate"), values.pop("site", SITE), values.pop("device", device),
+                              request, digest, **values)
+
+    def answer(self, message):
+        device = message.topic.split("/")[3]
+        self.asked.append((device, message.payload))
+        if not self.silent:
+            self.send(device, self.ticket(device, message.payload))
+
+    def send(self, device, ticket):
+        self.site.rogue_desk.vendor.client.publish(f"sites/{SITE}/devices/{device}/gate/ticket", ticket, qos=1)
+
+    def close(self):
+        self.client.close()
+
+
+def unix_time(seconds=0):
     return int(time.time()) + seconds

@@ -52,6 +52,7 @@ def test_firmware_cloud(site):
     thief = Attacker(site, "cloud")
     update = thief.update()
     attack_by_cloud(site, thief, update, "organisation-signature", "organisation-signature")
+    site.carried_refused(update, [], "organisation-signature")
     site.install(update, AT_RELAY, DIRECT)  # the same manifest, signed by the vendor after all
 
 
@@ -75,6 +76,7 @@ def test_firmware_organisation(site):
         attack_by_cloud(site, thief, update, "developer-signature", "developer-signature")
     update = thief.update()
     attack_by_cloud(site, thief, update, "developer-signature", "developer-signature")
+    site.carried_refused(update, [thief.approval(who, update) for who in ("anna", "bertil")], "developer-signature")
     site.install(update, AT_RELAY, DIRECT)
 
 
@@ -96,7 +98,9 @@ def test_firmware_developer(site):
     with site.nobody_moves(), site.refused(DIRECT, "not-approved", update):
         thief.cloud.offer(update)
         thief.approve(thief.cloud, update, "anna", "bertil")
+    site.carried_refused(update, [thief.approval(who, update) for who in ("anna", "bertil")], "not-approved")
     site.install(update, AT_RELAY, DIRECT)
+    site.carried_installs(update)
 
 
 # ---- the relay
@@ -204,7 +208,10 @@ def test_firmware_approver(site):
             thief.cloud.approve(update, thief.approval("anna", update, **options), bytes(7) + bytes([number]))
         shown_as(site, update, "pending")
     assert listed(site, update)["State"] == "pending" and site.never_saw(AT_RELAY, update)
-    site.install(update, AT_RELAY, DIRECT, people=("anna", "bertil"))
+    hers = [thief.approval("anna", update, not_before=number) for number in (None, 1, 2)]
+    site.carried_refused(update, [*hers, thief.approval("bertil", update)], "not-approved")
+    site.install(update, AT_RELAY, DIRECT)
+    site.carried_installs(update)
 
 
 # ---- one device

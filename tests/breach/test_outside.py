@@ -31,7 +31,7 @@ def middle():
 
 def by_relay(site):
     """device-2 has its session at the relay, not at the cloud."""
-    site.wait_device(AT_ROGUE, "comes back", lambda device: device["Online"])
+    site.goes(AT_ROGUE, "relay")
 
 
 def start_behind(site, mode):
@@ -39,6 +39,17 @@ def start_behind(site, mode):
     site.processes[AT_ROGUE].kill()
     site.wire.become(mode)
     return site.start_device(AT_ROGUE, *OPTIONS)
+
+
+def test_commands_lan(middle):
+    """A command passes the wire. Its bytes again, in a connection of the attacker's, are nothing to the device."""
+    by_relay(middle)
+    middle.does(middle.site_command, AT_ROGUE, "pump.off")
+    since = middle.desk.mark()
+    device = start_behind(middle, "replay")
+    device.wait_for("relay: .*")
+    device.wait_for("session with the cloud")
+    assert not middle.said(AT_ROGUE, "commands/result", since)
 
 
 def test_firmware_lan(middle):
@@ -112,6 +123,16 @@ class Flood:
             thread.join()
 
 
+def test_commands_flood(site):
+    """A forged command is refused, a good one executed, by relay and cloud."""
+    thief = Attacker(site, "cloud")
+    with Flood(site.port):
+        with site.alerted("bad-signature"):
+            thief.cloud.command(AT_RELAY, thief.command("site_command", AT_RELAY))
+        for device in (AT_RELAY, DIRECT):
+            site.does(site.site_command, device, "pump.off")
+
+
 def test_firmware_flood(site):
     """While strangers pour connections over the relay, an unapproved update is refused and an approved one gets through."""
     with Flood(site.port) as flood:
@@ -140,6 +161,27 @@ def alone():
         yield site
 
 
+def test_commands_alone(alone):
+    """Without the relay: a device that knows the time does what the site's people sign, and nobody else. After a power cut it
+    has no time and no gate to ask: it obeys nobody, and least of all what it obeyed before. With the relay back, it does."""
+    alone.does(alone.site_command, AT_RELAY, "pump.off")
+    relay_gone(alone)
+    alone.does(alone.site_command, AT_RELAY, "pump.off")
+    old = alone.command(alone.site_command, AT_RELAY, "pump.off")
+    alone.answers(AT_RELAY, old, "done")
+    thief, since = Attacker(alone, "cloud"), alone.desk.mark()
+    thief.cloud.command(AT_RELAY, thief.command("site_command", AT_RELAY))
+    alone.refusal(AT_RELAY, "command", "bad-signature", since)
+
+    alone.processes[AT_RELAY].kill()
+    alone.start_device(AT_RELAY, *OPTIONS).wait_for("session with the cloud")
+    alone.answers(AT_RELAY, old, "refused", "replayed-command")
+    alone.answers(AT_RELAY, alone.command(alone.site_command, AT_RELAY, "pump.on"), "refused", "no-trusted-time")
+    alone.start_relay()
+    alone.goes(AT_RELAY, "relay")
+    alone.does(alone.site_command, AT_RELAY, "pump.off")
+
+
 def test_firmware_alone(alone):
     """The relay dies, and the cloud has an unapproved update: the device that moved there refuses it, and takes the approved
     one. The cloud dies, too: devices go on. The power goes at any instant of an update: the device starts again, always."""
@@ -155,7 +197,7 @@ def test_firmware_alone(alone):
 def relay_gone(site):
     site.processes["front"].kill()
     site.processes["hub"].kill()
-    site.processes[AT_RELAY].wait_for("session with the cloud")
+    site.goes(AT_RELAY, "cloud")
 
 
 def power_goes(site):

@@ -31,6 +31,7 @@ def test_tuf_rollback(site):
                  for update in (today, old)}
     with site.hijacked(today, today.envelope, approvals[today]) as (device, _):
         device.wait_for("confirmed")
+    site.carried_refused(old, approvals[old], "old-sequence")
     with site.hijacked(old, old.envelope, approvals[old]) as (device, slot):
         device.wait_for(f"slot {slot}: old-sequence")
 
@@ -120,7 +121,7 @@ def test_tuf_one_key_twice(site):
     path = site.folder / "twice.cbor"
     path.write_bytes(twice)
     done = site.relayctl("setup", "--import-policy", path, check=False)
-    assert done.returncode == 3 and "policy-invalid" in done.stderr + done.stdout, done
+    assert done.returncode == 3 and ("policy-invalid" in done.stderr or "malformed" in done.stderr), done
     site.install(update, AT_RELAY, DIRECT, people=("bertil", "cecilia"))
 
 

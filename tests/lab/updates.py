@@ -65,10 +65,10 @@ class Desk:
         self.operator.subscribe("#", qos=1)
         self.seen = []
 
-    def client(self, identity):
+    def client(self, identity, name="desk"):
         certificates = self.broker.certificates
         files = (certificates / f"{identity}.crt", certificates / f"{identity}.key", certificates / "ca.crt")
-        return Paho(self.broker.port, files, f"{identity}.desk")
+        return Paho(self.broker.port, files, f"{identity}.{name}")
 
     def close(self):
         self.vendor.close()

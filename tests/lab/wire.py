@@ -12,12 +12,13 @@ class Wire:
         pass    forwards
         flip    changes one bit of every piece that goes to the one who connected
         answer  ends TLS himself, with credentials (certificate, key) of his own
-    heard: every byte that was sent by the ones who connected, by connection.
+        replay  says what the peer said in the longest connection so far
+    heard, told: every byte that went to the peer and from it, by connection.
     """
 
     def __init__(self, port, target, credentials=None):
         self.target, self.mode = target, "pass"
-        self.heard, self.flipped, self.fooled = [], 0, []
+        self.heard, self.told, self.flipped, self.fooled = [], [], 0, []
         self.context = None
         if credentials:
             self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -39,7 +40,16 @@ class Wire:
                 return
             with self.lock:
                 self.open.add(client)
-            threading.Thread(target=self.answer if self.mode == "answer" else self.forward, args=(client,), daemon=True).start()
+            handle = {"answer": self.answer, "replay": self.replay}.get(self.mode, self.forward)
+            threading.Thread(target=handle, args=(client,), daemon=True).start()
+
+    def replay(self, client):
+        with contextlib.suppress(OSError):
+            client.settimeout(10)
+            client.recv(65536)
+            client.sendall(bytes(max(self.told, key=len)))
+            while client.recv(65536):
+                pass
 
     def answer(self, client):
         with contextlib.suppress(OSError):
@@ -56,17 +66,17 @@ class Wire:
             return
         with self.lock:
             self.open.add(server)
-        heard = bytearray()
+        heard, told = bytearray(), bytearray()
         self.heard.append(heard)
-        threading.Thread(target=self.pump, args=(server, client, None), daemon=True).start()
+        self.told.append(told)
+        threading.Thread(target=self.pump, args=(server, client, told, True), daemon=True).start()
         self.pump(client, server, heard)
 
-    def pump(self, source, sink, heard):
+    def pump(self, source, sink, record, to_client=False):
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
-                if heard is not None:
-                    heard += piece
-                elif self.mode == "flip":
+                record += piece
+                if to_client and self.mode == "flip":
                     piece = piece[:-1] + bytes([piece[-1] ^ 1])
                     self.flipped += 1
                 sink.sendall(piece)
