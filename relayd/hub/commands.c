@@ -413,14 +413,23 @@ static enum reason verify(const struct commands *c, const struct command_origin 
         return reason;
 }
 
-/* known: it is the last one taken, again, and whoever sent it said so */
-static enum reason check_time(const struct commands *c, const struct command_origin *origin,
+static bool is_waiting(const struct commands *c, const char *device, struct span sign1)
+{
+        for (const struct waiting_command *w = c->first; w; w = w->next)
+                if (strcmp(w->device, device) == 0 && span_equal(span_of(w->sign1, w->size), sign1))
+                        return true;
+        return false;
+}
+
+/* known: it was taken before, and whoever sent it said that this may be so */
+static enum reason check_time(const struct commands *c, const struct command_origin *origin, struct span sign1,
                               const struct command *command, const uint8_t fingerprint[SHA256_SIZE],
                               const uint8_t digest[SHA256_SIZE], bool *known)
 {
         const struct counter *counter = find_counter(c, command->device, fingerprint);
 
-        *known = origin->again && counter && memcmp(counter->digest, digest, SHA256_SIZE) == 0;
+        *known = origin->again && counter &&
+                 (memcmp(counter->digest, digest, SHA256_SIZE) == 0 || is_waiting(c, command->device, sign1));
         if (*known)
                 return REASON_NONE;
         if (!c->host.time_trusted(c->host.context))
@@ -475,7 +484,7 @@ enum reason commands_take(struct commands *c, const struct command_origin *origi
         if (crypto_sha256(sign1, digest) != RELAY_OK)
                 return REASON_STORE_FAILED;
         if (reason == REASON_NONE)
-                reason = check_time(c, origin, &record.command, record.key, digest, &known);
+                reason = check_time(c, origin, sign1, &record.command, record.key, digest, &known);
         if (reason == REASON_NONE && !known) {
                 snprintf(record.device, sizeof(record.device), "%s", record.command.device);
                 reason = keep(c, &record, digest);

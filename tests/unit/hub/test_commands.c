@@ -320,8 +320,11 @@ static void what_may_come_again_is_no_replay(void **state)
         assert_int_equal(b->commands.count, 1);
         origin.again = false;
         assert_int_equal(commands_take(&b->commands, &origin, command, NULL), REASON_REPLAYED_COMMAND);
-        origin.again = true; /* not the last one */
+        origin.again = true;
         assert_int_equal(take_counter(b, 4), REASON_NONE);
+        assert_int_equal(commands_take(&b->commands, &origin, command, NULL), REASON_NONE); /* it waits still */
+        turn(b);
+        result(b, DEVICE, 3, "done", "none");
         assert_int_equal(commands_take(&b->commands, &origin, command, NULL), REASON_REPLAYED_COMMAND);
 }
 
