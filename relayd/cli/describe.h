@@ -27,6 +27,11 @@ json_t *describe_policy_changes(const struct site_policy *before, const struct s
 #define DESCRIBE_DIGEST_SIZE 84
 char *describe_digest(const uint8_t digest[SHA256_SIZE], char out[DESCRIBE_DIGEST_SIZE]);
 
+struct approval;
+json_t *describe_approval(const struct approval *approval);
+/* "yes to exactly this manifest for the whole site s1, from ... on, ..." of such an object; malloc'ed */
+char *describe_approval_words(const json_t *approval);
+
 /* the same for people */
 int show_manifest(struct cli *cli, const json_t *manifest);
 int show_vendor_keys(struct cli *cli, const json_t *keys);

@@ -4,6 +4,7 @@
 #include "cli/parse.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "relay/span.h"
 
@@ -107,4 +108,45 @@ bool parse_hex(const char *text, uint8_t *out, size_t size)
                 digits[n++] = text[i];
         }
         return span_from_hex(span_of(digits, n), out, size);
+}
+
+static bool parse_date(const char *text, struct tm *tm, bool *day_alone)
+{
+        static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S",
+                                             "%Y-%m-%dT%H:%M:%S" };
+
+        for (size_t i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
+                const char *rest;
+
+                *tm = (struct tm){ .tm_isdst = -1 };
+                rest = strptime(text, forms[i], tm);
+                *day_alone = i == 0;
+                if (rest && !*rest)
+                        return true;
+        }
+        return false;
+}
+
+bool parse_moment(const char *text, uint64_t now, bool end, uint64_t *out)
+{
+        uint64_t seconds;
+        bool day_alone;
+        struct tm tm, wanted;
+        time_t moment;
+
+        if (parse_duration(text, &seconds)) {
+                *out = now + seconds;
+                return true;
+        }
+        /* strptime takes blanks where a form has none, and signs */
+        if (strspn(text, "0123456789-:T ") != strlen(text) || strstr(text, "  ") || text[0] == ' ' ||
+            !parse_date(text, &tm, &day_alone))
+                return false;
+        wanted = tm;
+        moment = mktime(&tm);
+        /* 30 February, or an hour that the clock leaves out */
+        if (moment <= 0 || tm.tm_mday != wanted.tm_mday || tm.tm_hour != wanted.tm_hour)
+                return false;
+        *out = (uint64_t)moment + (day_alone && end ? 86399 : 0);
+        return true;
 }

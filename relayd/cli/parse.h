@@ -16,3 +16,8 @@ bool parse_number(const char *text, uint64_t least, uint64_t most, uint64_t *out
 bool parse_endpoint(const char *text, uint16_t preset, char host[PARSE_HOST_SIZE], uint16_t *port);
 /* exactly size bytes of hexadecimal; colons between bytes are taken, as openssl prints them */
 bool parse_hex(const char *text, uint8_t *out, size_t size);
+/*
+ * A moment as Unix seconds: "7d" (from now on), or local time: "2026-12-24", "2026-12-24 18:00", "2026-12-24T18:00:30".
+ * A day alone is its first second, or with end its last.
+ */
+bool parse_moment(const char *text, uint64_t now, bool end, uint64_t *out);

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "cli/describe.h"
 #include "cli/io.h"
 #include "cli/keys.h"
 #include "cli/output.h"
@@ -21,7 +23,9 @@
 #define SIGN_OPTIONS                                                                                                \
         CLI_SIGNER_OPTIONS("your approver key"), TRUST_OPTIONS,                                                     \
                 { "device", 0, "NAME", "approve for this device only (may be repeated; default: the whole site)" }, \
-                { "valid-for", 0, "DURATION", "the approval ends by itself (devices then need trusted time)" },     \
+                { "class", 0, NULL, "approve for the class of devices that it is made for" },                       \
+                { "not-before", 0, "TIME", "it counts from then on: 2h, 2026-12-24, '2026-12-24 18:00'" },          \
+                { "not-after", 0, "TIME", "it ends by itself (devices then need trusted time)" },                   \
         {                                                                                                           \
                 "yes", 'y', NULL, "do not ask; needs trust that was given or remembered"                            \
         }
@@ -65,10 +69,16 @@ static int take_key(struct cli *cli, struct request *request)
         return CLI_OK;
 }
 
-static int take_scope(struct cli *cli, struct approval *approval)
+static int take_scope(struct cli *cli, const struct manifest_fields *manifest, struct approval *approval)
 {
         approval->device_count = cli_value_count(cli, "device");
         approval->scope = approval->device_count > 0 ? SCOPE_DEVICES : SCOPE_SITE;
+        if (cli_flag(cli, "class")) {
+                if (approval->device_count > 0)
+                        return cli_fail(cli, CLI_USAGE, "--class and --device exclude each other");
+                approval->scope = SCOPE_CLASS;
+                memcpy(approval->class_id, manifest->class_id, CLASS_ID_SIZE);
+        }
         if (approval->device_count > APPROVAL_DEVICES_MAX)
                 return cli_fail(cli, CLI_USAGE, "--device: at most %d; approve for the whole site instead",
                                 APPROVAL_DEVICES_MAX);
@@ -82,23 +92,45 @@ static int take_scope(struct cli *cli, struct approval *approval)
         return CLI_OK;
 }
 
+static int take_moment(struct cli *cli, const char *option, bool end, bool *has, uint64_t *out)
+{
+        const char *text = cli_value(cli, option);
+
+        *has = text != NULL;
+        if (text && !parse_moment(text, (uint64_t)time(NULL), end, out))
+                return cli_fail(
+                        cli, CLI_USAGE,
+                        "--%s '%s': a duration such as 12h or 7d is needed, or a local time such as 2026-12-24 or "
+                        "'2026-12-24 18:00'",
+                        option, text);
+        return CLI_OK;
+}
+
+static int take_window(struct cli *cli, struct approval *approval)
+{
+        uint64_t now = (uint64_t)time(NULL);
+        int r;
+
+        if ((r = take_moment(cli, "not-before", false, &approval->has_not_before, &approval->not_before)) != CLI_OK ||
+            (r = take_moment(cli, "not-after", true, &approval->has_not_after, &approval->not_after)) != CLI_OK)
+                return r;
+        if (approval->has_not_after && approval->not_after < now)
+                return cli_fail(cli, CLI_USAGE, "--not-after '%s' has passed already", cli_value(cli, "not-after"));
+        if (approval->has_not_after && approval->has_not_before && approval->not_after < approval->not_before)
+                return cli_fail(cli, CLI_USAGE, "--not-after lies before --not-before: it would never count");
+        return CLI_OK;
+}
+
 static int make_approval(struct cli *cli, struct request *request)
 {
-        const char *duration = cli_value(cli, "valid-for");
         struct approval *approval = &request->approval;
-        uint64_t seconds;
+        int r;
 
         memcpy(approval->site, request->trust.policy.site, sizeof(approval->site));
         memcpy(approval->manifest_digest, request->manifest.digest, SHA256_SIZE);
         approval->epoch = request->trust.approval_epoch;
-        if (duration) {
-                if (!parse_duration(duration, &seconds))
-                        return cli_fail(cli, CLI_USAGE, "--valid-for '%s': a duration such as 12h or 7d is needed",
-                                        duration);
-                approval->has_not_after = true;
-                approval->not_after = (uint64_t)time(NULL) + seconds;
-        }
-        return take_scope(cli, approval);
+        r = take_scope(cli, &request->manifest.fields, approval);
+        return r == CLI_OK ? take_window(cli, approval) : r;
 }
 
 /* What people see comes from the manifest that was verified here; from the relay only who approved and whom it is for.
@@ -111,14 +143,47 @@ static json_t *describe(const struct request *request)
 
         json_array_foreach(json_object_get(request->update, "Devices"), i, pair)
                 json_array_append(devices, json_array_get(pair, 0));
-        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o?, s:o, s:O?, s:o}", "site", request->trust.policy.site,
-                         "version", json_text(f->version.data, f->version.size), "urgency",
+        return json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o?, s:o, s:O?, s:o, s:o}", "site",
+                         request->trust.policy.site, "version", json_text(f->version.data, f->version.size), "urgency",
                          json_text(f->urgency.data, f->urgency.size), "description",
                          json_text(f->description.data, f->description.size), "class_id",
                          json_hex(f->class_id, CLASS_ID_SIZE), "image_size", (json_int_t)f->image_size, "devices",
                          devices, "digest", json_hex(request->manifest.digest, SHA256_SIZE), "approvals",
                          json_object_get(request->update, "Approvals"), "policy_digest",
-                         json_hex(request->trust.policy.digest, SHA256_SIZE));
+                         json_hex(request->trust.policy.digest, SHA256_SIZE), "approval",
+                         describe_approval(&request->approval));
+}
+
+static bool approved_before(const struct request *request)
+{
+        json_t *mine = describe_public_key(&request->signer.key), *id;
+        bool found = false;
+        size_t i;
+
+        json_array_foreach(json_object_get(request->update, "Approvals"), i, id) found = found || json_equal(mine, id);
+        json_decref(mine);
+        return found;
+}
+
+/* The approval in words, and last the digest that people compare. */
+static void show_words(const struct request *request)
+{
+        json_t *approval = describe_approval(&request->approval);
+        char groups[DESCRIBE_DIGEST_SIZE];
+        char *words = describe_approval_words(approval);
+
+        puts("Both vendor signatures were verified on this machine.");
+        printf("\nYou sign: %s.\nManifest digest:\n\n    %s\n\n", words ? words : "?",
+               describe_digest(request->manifest.digest, groups));
+        if (approved_before(request))
+                puts("You approved this update before: what you sign now takes the place of that, wider or narrower.");
+        free(words);
+        json_decref(approval);
+}
+
+bool request_is_on_gateway(const struct cli *cli)
+{
+        return !cli_value(cli, "host") && !cli_value(cli, "bus");
 }
 
 static int show(struct cli *cli, const struct request *request)
@@ -136,18 +201,19 @@ static int show(struct cli *cli, const struct request *request)
                 { "digest", "Manifest digest", OUTPUT_TEXT },
         };
         _cleanup_json_ json_t *object = describe(request);
-        int r;
+        int r = CLI_OK;
 
         if (cli->json && !cli_flag(cli, "yes")) /* nobody signs what he was not shown */
                 return cli_fail(cli, CLI_USAGE, "--json shows nothing to decide by: add --yes, or leave --json out");
-        if (cli->json)
-                return CLI_OK;
-        r = output_record(cli, object, fields, sizeof(fields) / sizeof(*fields));
-        puts("Both vendor signatures were verified on this machine.");
-        if (request->update && !cli_value(cli, "host") && !cli_value(cli, "bus"))
+        if (!cli->json) {
+                r = output_record(cli, object, fields, sizeof(fields) / sizeof(*fields));
+                show_words(request);
+        }
+        if (request->update && request_is_on_gateway(cli))
                 cli_error(cli,
                           "warning: this is the gateway itself; one who broke into it could show you something else "
-                          "than what you sign (use -H GATEWAY from your own machine)");
+                          "than what you sign (use -H GATEWAY from your own machine); the audit log says that it was "
+                          "signed here");
         return r;
 }
 

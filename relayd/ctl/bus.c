@@ -152,6 +152,20 @@ int ctl_call_bytes(struct cli *cli, sd_bus *bus, const char *method, struct span
         return r < 0 ? ctl_failure(cli, r, &SD_BUS_ERROR_NULL) : call(cli, bus, m, reply);
 }
 
+int ctl_set_gate(struct cli *cli, sd_bus *bus, const char *scope, const char *state, uint64_t until,
+                 const char *const *windows)
+{
+        _cleanup_message_ sd_bus_message *m = NULL;
+        int r = new_call(cli, bus, &m, BUS_PATH, BUS_MANAGER, "SetGate");
+
+        if (r != CLI_OK)
+                return r;
+        if ((r = sd_bus_message_append(m, "sst", scope, state, until)) < 0 ||
+            (r = sd_bus_message_append_strv(m, (char **)(uintptr_t)windows)) < 0)
+                return ctl_failure(cli, r, &SD_BUS_ERROR_NULL);
+        return call(cli, bus, m, NULL);
+}
+
 static int take_bytes(struct cli *cli, sd_bus_message *reply, const char *method, uint8_t **data, size_t *size)
 {
         const void *bytes = NULL;

@@ -20,6 +20,9 @@ int ctl_call_bytes(struct cli *cli, sd_bus *bus, const char *method, struct span
 /* for arguments of other forms: makes a call of the manager, and sends it */
 int ctl_new_call(struct cli *cli, sd_bus *bus, sd_bus_message **m, const char *method);
 int ctl_send(struct cli *cli, sd_bus *bus, sd_bus_message *m, sd_bus_message **reply);
+/* SetGate; windows: NULL-terminated */
+int ctl_set_gate(struct cli *cli, sd_bus *bus, const char *scope, const char *state, uint64_t until,
+                 const char *const *windows);
 /* A method of any object without arguments that answers one byte array; *data is malloc'ed. */
 int ctl_fetch_bytes(struct cli *cli, sd_bus *bus, const char *path, const char *interface, const char *method,
                     uint8_t **data, size_t *size);

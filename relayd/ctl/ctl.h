@@ -27,7 +27,15 @@ int ctl_updates_export_request(struct cli *cli);
 int ctl_updates_import_approval(struct cli *cli);
 int ctl_sign(struct cli *cli);
 
-extern const struct cli_option ctl_gate_open_options[];
+extern const struct cli_option ctl_updates_revoke_options[];
+int ctl_updates_revoke(struct cli *cli);
+
+extern const struct cli_option ctl_device_call_options[];
+int ctl_device_call(struct cli *cli);
+
+extern const struct cli_option ctl_gate_open_options[], ctl_gate_scope_options[];
+int ctl_gate_window(struct cli *cli);
+int ctl_gate_reset(struct cli *cli);
 int ctl_gate_show(struct cli *cli);
 int ctl_gate_open(struct cli *cli);
 int ctl_gate_close(struct cli *cli);

@@ -24,6 +24,10 @@ static const struct cli_command commands[] = {
           "admit a pending device; compare its fingerprint first ('devices show')", NULL },
         { "devices", "revoke", "DEVICE", 1, 1, false, ctl_devices_revoke, ctl_devices_revoke_options,
           "revoke a device's registration", NULL },
+        { "device", "call", "DEVICE COMMAND [ARGUMENTS]", 2, 3, false, ctl_device_call, ctl_device_call_options,
+          "sign a command, send it to one device, and show what came of it",
+          "The key is one that the site policy grants commands to ('relayctl approvers propose --grant'). The device\n"
+          "verifies it itself, and does not do it twice." },
         { "updates", "list", "", 0, 0, true, ctl_updates_list, NULL, "list the updates", NULL },
         { "updates", "show", "ID", 1, 1, false, ctl_updates_show, NULL,
           "show one update, who approved, and what each device waits for",
@@ -39,6 +43,11 @@ static const struct cli_command commands[] = {
           "fetched from the relay and verified here; only the signed approval goes back. The key never leaves this\n"
           "machine. What is not given with --policy and --vendor-keys is compared by you once, and remembered." },
         { "updates", "deny", "ID", 1, 1, false, ctl_updates_deny, ctl_updates_deny_options, "deny an update", NULL },
+        { "updates", "revoke", "[FILE]", 0, 1, false, ctl_updates_revoke, ctl_updates_revoke_options,
+          "take approvals back, signed by as many approvers as approve",
+          "Without FILE: makes the revocation in --output. With FILE: adds your signature (--key, --agent), shows it, "
+          "or\n"
+          "with --send gives it to the relay. What is installed stays installed." },
         { "updates", "export-request", "ID FILE", 2, 2, false, ctl_updates_export_request, NULL,
           "write what an approver without network decides about", NULL },
         { "updates", "import-approval", "FILE", 1, 1, false, ctl_updates_import_approval, NULL,
@@ -47,7 +56,14 @@ static const struct cli_command commands[] = {
           NULL },
         { "gate", "show", "", 0, 0, true, ctl_gate_show, NULL, "is the gate open?", NULL },
         { "gate", "open", "", 0, 0, false, ctl_gate_open, ctl_gate_open_options, "let approved updates in", NULL },
-        { "gate", "close", "", 0, 0, false, ctl_gate_close, NULL, "let no update in", NULL },
+        { "gate", "close", "", 0, 0, false, ctl_gate_close, ctl_gate_scope_options, "let no update in", NULL },
+        { "gate", "window", "add|remove WINDOW", 2, 2, false, ctl_gate_window, ctl_gate_scope_options,
+          "let approved updates in at some hours of the week",
+          "WINDOW is written 'Sun 02:00-04:00', 'Mon-Fri 22:00-05:00' or 'daily 03:00-04:00', in the site policy's "
+          "time zone." },
+        { "gate", "reset", "", 0, 0, false, ctl_gate_reset, ctl_gate_scope_options,
+          "take a setting back: what is less special decides again",
+          "Of the settings for the device, for its class and for the site the first one that is there decides." },
         { "approvers", "list", "", 0, 0, true, ctl_approvers_list, NULL, "who approves here", NULL },
         { "approvers", "show", "[FILE]", 0, 1, false, ctl_approvers_show, ctl_approvers_show_options,
           "show a site policy and who signed it (the relay's, or FILE)", NULL },

@@ -67,3 +67,5 @@ struct trust_source request_source(struct request *request);
  * signs. The approval goes to w.
  */
 int request_sign(struct cli *cli, struct request *request, struct writer *w);
+/* Nothing between this program and the relay: what is signed, is signed on the gateway itself. */
+bool request_is_on_gateway(const struct cli *cli);

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "bus/names.h"
 #include "cli/describe.h"
@@ -26,15 +27,24 @@ static const struct output_column list_columns[] = {
         { "Digest", "UPDATE", OUTPUT_SHORT },    { "Version", "VERSION", OUTPUT_TEXT },
         { "Urgency", "URGENCY", OUTPUT_WORD },   { "State", "STATE", OUTPUT_WORD },
         { "Approved", "APPROVED", OUTPUT_TEXT }, { "Devices", "DEVICES", OUTPUT_COUNT },
-        { "Received", "RECEIVED", OUTPUT_TIME }, { "Description", "WHAT CHANGES", OUTPUT_TEXT },
+        { "Age", "WAITS", OUTPUT_TEXT },         { "Description", "WHAT CHANGES", OUTPUT_TEXT },
 };
 static const struct output_column show_fields[] = {
-        { "Version", "Version", OUTPUT_TEXT },          { "Urgency", "Urgency", OUTPUT_WORD },
-        { "Description", "What changes", OUTPUT_TEXT }, { "State", "State", OUTPUT_WORD },
-        { "Approved", "Approved", OUTPUT_TEXT },        { "Approvals", "Approved by", OUTPUT_LIST },
-        { "Missing", "Not yet by", OUTPUT_LIST },       { "Received", "Received", OUTPUT_TIME },
-        { "Sequence", "Sequence", OUTPUT_TEXT },        { "Digest", "Manifest digest", OUTPUT_TEXT },
-        { "ImageDigest", "Image digest", OUTPUT_TEXT }, { "ImageSize", "Image size", OUTPUT_BYTES },
+        { "Version", "Version", OUTPUT_TEXT },
+        { "Urgency", "Urgency", OUTPUT_WORD },
+        { "Description", "What changes", OUTPUT_TEXT },
+        { "State", "State", OUTPUT_WORD },
+        { "Approved", "Approved", OUTPUT_TEXT },
+        { "Approvals", "Approved by", OUTPUT_LIST },
+        { "Missing", "Not yet by", OUTPUT_LIST },
+        { "Rule", "Rule", OUTPUT_TEXT },
+        { "DeniedBecause", "Denied because", OUTPUT_TEXT },
+        { "Received", "Received", OUTPUT_TIME },
+        { "Age", "Waits", OUTPUT_TEXT },
+        { "Sequence", "Sequence", OUTPUT_TEXT },
+        { "Digest", "Manifest digest", OUTPUT_TEXT },
+        { "ImageDigest", "Image digest", OUTPUT_TEXT },
+        { "ImageSize", "Image size", OUTPUT_BYTES },
         { "Cached", "Image in cache", OUTPUT_TEXT },
 };
 static const struct output_column device_columns[] = {
@@ -47,9 +57,26 @@ static json_int_t number(const json_t *object, const char *key)
         return json_integer_value(json_object_get(object, key));
 }
 
+/* How long people have let it wait: "5 min", "3 h", "12 d"; nothing once it is decided. */
+static void add_age(json_t *update)
+{
+        const char *state = json_string_value(json_object_get(update, "State"));
+        json_int_t received = number(update, "Received"), age = (json_int_t)time(NULL) - received;
+
+        if (!state || strcmp(state, "pending") != 0 || received <= 0 || age < 0)
+                return;
+        if (age < 2 * 3600)
+                json_object_set_new(update, "Age", json_sprintf("%lld min", (long long)age / 60));
+        else if (age < 2 * 86400)
+                json_object_set_new(update, "Age", json_sprintf("%lld h", (long long)age / 3600));
+        else
+                json_object_set_new(update, "Age", json_sprintf("%lld d", (long long)age / 86400));
+}
+
 /* what only people see: "1 of 2" */
 static void add_words(json_t *update)
 {
+        add_age(update);
         json_object_set_new(update, "Approved",
                             json_sprintf("%zu of %d", json_array_size(json_object_get(update, "Approvals")),
                                          (int)number(update, "Needed")));

@@ -5,7 +5,7 @@
     fakerelay.py BUS-ADDRESS STATE.json CALLS.jsonl
 State: {"manager": {...}, "devices": [{...}], "updates": [{..., "envelope": hex}], "policy": hex, "vendor": hex,
 "policies": {epoch: hex}, "vendors": {epoch: hex}, "revocation": hex, "gates": [[scope, state, until, [window]]],
-"counter": number, "answer": [result, reason, hex] of a command, "alerts": [[...]], "audit": [[number, hex]]}. It is read again for every call, so a test can change the relay's mind.
+"counter": number, "answer": [[result, reason, hex]] to a command, "alerts": [[...]], "audit": [[number, hex]]}. It is read again for every call, so a test can change the relay's mind.
 """
 
 import json
@@ -150,8 +150,7 @@ class Manager(dbus.service.Object):
         body = cbor2.loads(cbor2.loads(bytes(command)).value[2])
         key_id = cbor2.loads(cbor2.loads(bytes(command)).value[0])[4].hex()
         self.relay.note("SendCommand", bytes(command).hex())
-        answer = self.relay.state().get("answer")
-        for result, reason, value in [answer] if answer else []:
+        for result, reason, value in self.relay.state().get("answer") or []:
             # of another command first, which is not the answer
             self.CommandResult(body[2], key_id, dbus.UInt64(body[3] - 1), "failed", "none", dbus.ByteArray(b""))
             self.CommandResult(body[2], key_id, dbus.UInt64(body[3]), result, reason, dbus.ByteArray(bytes.fromhex(value)))

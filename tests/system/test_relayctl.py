@@ -89,7 +89,7 @@ def test_what_comes_from_outside_cannot_write_on_the_terminal(relay, home):
 def test_tables_fit_the_terminal(relay):
     environment = {"NO_COLOR": ""}
     environment.pop("COLUMNS", None)
-    for columns, mark in ((84, "…"), (50, "WHAT CHANGES: ")):  # a table that is cut; a record a row
+    for columns, mark in ((78, "…"), (50, "WHAT CHANGES: ")):  # a table that is cut; a record a row
         code, shown = on_terminal("--bus", relay.bus, "updates", columns=columns,
                                   env={**environment, "COLUMNS": str(columns)})
         assert code == 0 and "\x1b[" in shown and mark in shown
@@ -133,7 +133,7 @@ def test_gate(relay):
     (_, until), forever, close = relay.calls()
     assert before + 600 <= until <= int(time.time()) + 600
     assert forever == ["OpenGate", 0] and close == ["CloseGate"]
-    assert relay.json("gate")["GateState"] == "closed"
+    assert relay.json("gate") == [{"scope": "site", "state": "closed", "until": 0, "windows": []}]
     for duration in ("", "0", "-1", "10x", "1.5h", "99999999999d", "m"):
         assert "--for" in relay.ctl("gate", "open", "--for", duration, code=2).stderr
 
@@ -166,7 +166,7 @@ def test_an_approval_by_the_book(relay, home):
 
 def test_scope_and_life_of_an_approval(relay, home):
     relay.ctl("updates", "approve", "1.1.0", "--key", home / "anna.key", *trust(home), "--yes", "--device", "device-1",
-              "--valid-for", "2h")
+              "--not-after", "2h")
     body = verify_sign1(cbor2.loads(bytes.fromhex(relay.calls()[0][1])), public(home / "anna.key.pub"), b"relayd/approval/1")
     assert body[3] == [2, ["device-1"]] and abs(body[5] - time.time() - 7200) < 60
 
@@ -370,4 +370,4 @@ COMP_WORDS=(relayctl gate open --f); COMP_CWORD=3; _relayctl; echo "${{COMPREPLY
 COMP_WORDS=(relayctl --bus unix:path=x -H gateway dev); COMP_CWORD=5; _relayctl; echo "${{COMPREPLY[@]}}"
 """)
     shown = subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout
-    assert shown.split() == ["approve", "--for", "devices"]
+    assert shown.split() == ["approve", "--for", "devices", "device"]

@@ -5,7 +5,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -53,6 +55,48 @@ static void numbers(void **state)
         assert_false(parse_number("", 0, 9, &value));
         assert_false(parse_number("1a", 0, 9, &value));
         assert_int_equal(value, 7);
+}
+
+static void moments(void **state)
+{
+        static const struct {
+                const char *text;
+                bool end;
+                uint64_t wanted; /* 0: refused */
+        } rows[] = {
+                { "2h", false, 1000 + 7200 },
+                { "1970-01-02", false, 86400 - 3600 },
+                { "1970-01-02", true, 2 * 86400 - 3600 - 1 },
+                { "1970-01-02 03:04", true, 86400 + 2 * 3600 + 240 },
+                { "1970-01-02T03:04", false, 86400 + 2 * 3600 + 240 },
+                { "1970-01-02 03:04:05", false, 86400 + 2 * 3600 + 245 },
+                { "1970-01-02T03:04:05", false, 86400 + 2 * 3600 + 245 },
+                { "2024-02-29", false, UINT64_C(1709161200) },
+                { "2023-02-29", false, 0 },
+                { "1970-13-02", false, 0 },
+                { "1970-01-02 24:00", false, 0 },
+                { "1970-01-02 3", false, 0 },
+                { "1970-01-02  03:04", false, 0 },
+                { "1970-01-02 03:04 ", false, 0 },
+                { " 1970-01-02", false, 0 },
+                { "1970-1", false, 0 },
+                { "70-01-02x", false, 0 },
+                { "1960-01-01", false, 0 },
+                { "", false, 0 },
+                { "tomorrow", false, 0 },
+                { "0d", false, 0 },
+        };
+        (void)state;
+
+        assert_int_equal(setenv("TZ", "TEST-1", 1), 0); /* an hour east of Greenwich, no summer time */
+        tzset();
+        for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+                uint64_t moment = 0;
+                bool good = parse_moment(rows[i].text, 1000, rows[i].end, &moment);
+
+                if (good != (rows[i].wanted != 0) || moment != rows[i].wanted)
+                        fail_msg("'%s' gave %d, %llu", rows[i].text, good, (unsigned long long)moment);
+        }
 }
 
 static void endpoints(void **state)
@@ -131,8 +175,8 @@ static void hexadecimal(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(durations),  cmocka_unit_test(numbers),     cmocka_unit_test(endpoints),
-                cmocka_unit_test(long_hosts), cmocka_unit_test(hexadecimal),
+                cmocka_unit_test(durations), cmocka_unit_test(numbers),    cmocka_unit_test(moments),
+                cmocka_unit_test(endpoints), cmocka_unit_test(long_hosts), cmocka_unit_test(hexadecimal),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
