@@ -6,9 +6,11 @@ set -u
 top=$(cd "$(dirname "$0")/.." && pwd)
 compiler=${ARM_CC:-arm-none-eabi-gcc}
 flags=(-mcpu=cortex-m33 -mthumb -Os -std=c11 -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow -Wvla
-       -ffunction-sections -fdata-sections -fstack-usage -I"$top/librelay/include" -I"$top/firmware")
+       -ffunction-sections -fdata-sections -fstack-usage -fcallgraph-info=su -I"$top/librelay/include" -I"$top/firmware")
 folders=(librelay/src firmware/port firmware/boot firmware/app)
 stack_max=8192 # bytes of one function's frame on a device
+checks=(manifest_decode manifest_verify approval_decide ticket_check command_check revocation_accept
+        vendor_keys_accept_next site_policy_accept_next)
 
 if ! command -v "$compiler" >/dev/null; then
         echo "1..1"
@@ -43,6 +45,14 @@ else
         echo "$deep"
         failed=1
 fi
+number=$((number + 1))
+if "$top/tests/arm_stack.py" "$out" "${checks[@]}" >"$out/log"; then
+        echo "ok $number - no recursion; stack of each check, the crypto library's aside:"
+else
+        echo "not ok $number - recursion, or no sum"
+        failed=1
+fi
+sed 's/^/# /' "$out/log"
 echo "1..$number"
 find "$out" -name '*.su' -exec cat {} + | sed 's,^.*/,,' | sort -k2nr -t"$(printf '\t')" |
         awk 'NR <= 5 { print "# stack: " $1 " " $2 }'

@@ -28,8 +28,14 @@ struct cloud {
 
 /* what is subscribed to below sites/<site>/; the last ones by a relay only */
 static const char *const filters[] = {
-        "devices/+/updates/offer", "approvals/+/+",         "policy/+",           "revocations", "vendor/+",
-        "devices/+/gate/request",  "devices/+/gate/ticket", "devices/+/commands",
+        "policy/+",
+        "vendor/+",
+        "revocations",
+        "devices/+/updates/offer",
+        "approvals/+/+", /* what judges comes first */
+        "devices/+/gate/request",
+        "devices/+/gate/ticket",
+        "devices/+/commands",
 };
 #define FILTER_COUNT      (sizeof(filters) / sizeof(filters[0]))
 #define FILTER_COUNT_GATE (FILTER_COUNT - 2)

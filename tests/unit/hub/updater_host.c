@@ -186,6 +186,7 @@ static void make_updater(struct host *h)
                 .alert = alert,
                 .audit = audit,
                 .changed = changed,
+                .gate_key = &h->gate_key,
         };
         assert_int_equal(updater_new(&h->updater, h->store, HOST_SITE, &host), 0);
         updater_start(h->updater);
@@ -294,6 +295,21 @@ static enum reason from_cloud(struct host *h, const char *topic, struct span pay
 
         topic_parse(span_of_string(topic), &parts);
         return updater_from_cloud(h->updater, &parts, payload);
+}
+
+enum reason host_from_cloud(struct host *h, const char *rest, struct span payload)
+{
+        char topic[TOPIC_MAX];
+
+        return from_cloud(h, topic_site(topic, HOST_SITE, rest), payload);
+}
+
+const char *host_alert(struct host *h, enum reason reason)
+{
+        for (size_t i = h->alert_count; i-- > 0;)
+                if (h->alerts[i].reason == reason)
+                        return h->alerts[i].detail;
+        return NULL;
 }
 
 enum reason host_offer(struct host *h, const char *name, struct span envelope)

@@ -38,6 +38,7 @@ struct host {
         unsigned audits[AUDIT_ACTION_COUNT]; /* records of each kind */
         char watched[8][TOPIC_MAX];          /* "": free */
         bool refuse_watches;
+        struct public_key gate_key; /* KEY_NONE: it has none */
         uint8_t image[IMAGE_SIZE];
         uint8_t list[6 * SHA256_SIZE];
 };
@@ -48,6 +49,11 @@ struct vendor_keys next_vendor(const struct vendor_keys *keys, struct span set);
 struct span host_vendor_set(uint8_t *out, size_t size, const struct vendor_keys *keys, const enum who *signers,
                             size_t count);
 struct span host_revocation(uint8_t *out, size_t size, uint64_t epoch, const enum who *signers, size_t count);
+
+/* policy/<epoch>, vendor/<epoch> or revocations of the cloud */
+enum reason host_from_cloud(struct host *h, const char *rest, struct span payload);
+/* the newest alert of this reason, or NULL */
+const char *host_alert(struct host *h, enum reason reason);
 
 struct host *host_new(void);
 void host_free(struct host *h);
