@@ -5,7 +5,7 @@ from .site import PEOPLE, SITE, THRESHOLD, World
 
 
 class AirGapped(World):
-    ticket = ()  # more options of setup
+    ticket = ("--ticket",)  # every install needs the gate's fresh word
 
     def make_relay(self):
         approvers = [part for person in PEOPLE
