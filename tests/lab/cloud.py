@@ -20,6 +20,17 @@ user relay.{site}
 topic readwrite sites/{site}/#
 topic read images/#
 
+user gate.{site}
+topic read sites/{site}/devices/+/updates/offer
+topic read sites/{site}/devices/+/gate/request
+topic write sites/{site}/devices/+/gate/ticket
+topic readwrite sites/{site}/policy/+
+topic readwrite sites/{site}/vendor/+
+topic readwrite sites/{site}/revocations
+topic readwrite sites/{site}/approvals/#
+topic write sites/{site}/alerts
+topic write sites/{site}/audit/checkpoint/gate.{site}
+
 user vendor.acme
 topic readwrite images/#
 topic readwrite sites/#

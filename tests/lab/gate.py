@@ -218,7 +218,7 @@ class StandAloneGate:
 
     def credentials(self, identity):
         certificate, key, _ = self.world.credentials(identity)
-        return certificate, key, self.conf.parent / "relay.crt"
+        return certificate, key, self.folder / "ca" / "ca.crt"
 
     def start_process(self, name, command, ready):
         process = Process(f"{self.name}-{name}", command, self.folder / f"{name}.log")
