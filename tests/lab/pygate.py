@@ -60,7 +60,7 @@ class Gate:
         self.session.close()
 
 
-class GateWorld(World):
+class DirectWorld(World):
     """People sign the policy; gate and site commands have keys of their own. own_gate: the gate has an address of its own."""
 
     def __init__(self, *arguments, own_gate=False, **options):

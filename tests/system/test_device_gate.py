@@ -6,7 +6,7 @@ import time
 
 import pytest
 import relayobjects as objects
-from lab.pygate import GateWorld
+from lab.pygate import DirectWorld
 from lab.process import wait_until
 from lab.site import SITE
 from lab.updates import Desk
@@ -19,7 +19,7 @@ UPDATES, TRICKS, COMMANDS, CHAIN, REVOKED = (f"device-{n}" for n in range(1, 6))
 
 @pytest.fixture(scope="module")
 def site():
-    world = GateWorld(BUILD, devices=5)
+    world = DirectWorld(BUILD, devices=5)
     try:
         world.make()
         world.start_gate()
@@ -289,7 +289,7 @@ def test_gate_that_knows_of_a_revocation(site):
 
 def test_gate_on_a_machine_of_its_own():
     """The device asks there on a second connection, and keeps its session."""
-    world = GateWorld(BUILD, devices=1, own_gate=True)
+    world = DirectWorld(BUILD, devices=1, own_gate=True)
     try:
         world.make()
         gate = world.start_gate()
