@@ -354,19 +354,19 @@ static void test_replayed_ticket_is_told(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_time_is_asked_on_the_session),
-                cmocka_unit_test(test_gate_with_an_address_of_its_own),
-                cmocka_unit_test(test_unreachable_gate_costs_no_session),
-                cmocka_unit_test(test_gate_that_takes_questions_and_says_nothing),
-                cmocka_unit_test(test_probing_pauses_while_the_gate_is_asked),
-                cmocka_unit_test(test_session_comes_before_questions),
-                cmocka_unit_test(test_gate_of_the_sessions_own_relay),
-                cmocka_unit_test(test_commands_wait_for_the_time),
-                cmocka_unit_test(test_commands_without_time_are_refused),
-                cmocka_unit_test(test_same_command_by_both_ways),
-                cmocka_unit_test(test_unsigned_command),
-                cmocka_unit_test(test_reports_are_bounded),
-                cmocka_unit_test(test_replayed_ticket_is_told),
+                cmocka_unit_test_teardown(test_time_is_asked_on_the_session, assert_slept),
+                cmocka_unit_test_teardown(test_gate_with_an_address_of_its_own, assert_slept),
+                cmocka_unit_test_teardown(test_unreachable_gate_costs_no_session, assert_slept),
+                cmocka_unit_test_teardown(test_gate_that_takes_questions_and_says_nothing, assert_slept),
+                cmocka_unit_test_teardown(test_probing_pauses_while_the_gate_is_asked, assert_slept),
+                cmocka_unit_test_teardown(test_session_comes_before_questions, assert_slept),
+                cmocka_unit_test_teardown(test_gate_of_the_sessions_own_relay, assert_slept),
+                cmocka_unit_test_teardown(test_commands_wait_for_the_time, assert_slept),
+                cmocka_unit_test_teardown(test_commands_without_time_are_refused, assert_slept),
+                cmocka_unit_test_teardown(test_same_command_by_both_ways, assert_slept),
+                cmocka_unit_test_teardown(test_unsigned_command, assert_slept),
+                cmocka_unit_test_teardown(test_reports_are_bounded, assert_slept),
+                cmocka_unit_test_teardown(test_replayed_ticket_is_told, assert_slept),
         };
         return cmocka_run_group_tests_name("device_gate_pair", tests, NULL, NULL);
 }

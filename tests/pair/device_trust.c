@@ -393,17 +393,17 @@ static void test_policy_that_makes_the_site_relay_only(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_session_stays_if_its_endpoint_stays),
-                cmocka_unit_test(test_session_moves_if_its_endpoint_is_gone),
-                cmocka_unit_test(test_session_begins_anew_with_new_pins),
-                cmocka_unit_test(test_device_that_was_away_walks_the_chain),
-                cmocka_unit_test(test_refused_policies_are_told_once),
-                cmocka_unit_test(test_rolled_back_policy_is_told),
-                cmocka_unit_test(test_vendor_keys_that_come_before_their_policy),
-                cmocka_unit_test(test_revocation),
-                cmocka_unit_test(test_ticket_of_a_later_epoch_makes_the_device_look),
-                cmocka_unit_test(test_relay_only_device_never_tries_the_cloud),
-                cmocka_unit_test(test_policy_that_makes_the_site_relay_only),
+                cmocka_unit_test_teardown(test_session_stays_if_its_endpoint_stays, assert_slept),
+                cmocka_unit_test_teardown(test_session_moves_if_its_endpoint_is_gone, assert_slept),
+                cmocka_unit_test_teardown(test_session_begins_anew_with_new_pins, assert_slept),
+                cmocka_unit_test_teardown(test_device_that_was_away_walks_the_chain, assert_slept),
+                cmocka_unit_test_teardown(test_refused_policies_are_told_once, assert_slept),
+                cmocka_unit_test_teardown(test_rolled_back_policy_is_told, assert_slept),
+                cmocka_unit_test_teardown(test_vendor_keys_that_come_before_their_policy, assert_slept),
+                cmocka_unit_test_teardown(test_revocation, assert_slept),
+                cmocka_unit_test_teardown(test_ticket_of_a_later_epoch_makes_the_device_look, assert_slept),
+                cmocka_unit_test_teardown(test_relay_only_device_never_tries_the_cloud, assert_slept),
+                cmocka_unit_test_teardown(test_policy_that_makes_the_site_relay_only, assert_slept),
         };
         return cmocka_run_group_tests_name("device_trust_pair", tests, NULL, NULL);
 }
