@@ -26,7 +26,7 @@
 
 struct options {
         int flash_fd, boot_fd, counter_fd;
-        uint64_t cut_after, keep_alive_s, period_ms, dwell_ms, retry_ms, settle_ms, gate_ms;
+        uint64_t cut_after, keep_alive_s, period_ms, dwell_ms, retry_ms, settle_ms, gate_ms, backoff_ms;
 };
 
 struct application {
@@ -171,6 +171,7 @@ static int open_device(struct application *a)
 
         memcpy(config.class_id, a->boot.identity.class_id, CLASS_ID_SIZE);
         config.timing.dwell_ms = (uint32_t)a->options.dwell_ms;
+        config.timing.retry_most_ms = (uint32_t)a->options.backoff_ms;
         set_gate_timing(&config.gate_timing, a->options.gate_ms);
         int r = outbox_mount(&a->outbox, &outbox);
         if (r == 0)
@@ -237,31 +238,39 @@ static void wait_for_work(struct application *a)
 static int parse(struct options *o, int argc, char **argv)
 {
         static const struct option options[] = {
-                { "flash-fd", required_argument, NULL, 0 },
-                { "boot-fd", required_argument, NULL, 1 },
-                { "counter-fd", required_argument, NULL, 2 },
-                { "cut-after", required_argument, NULL, 3 },
-                { "keep-alive", required_argument, NULL, 4 },
-                { "period-ms", required_argument, NULL, 5 },
-                { "dwell-ms", required_argument, NULL, 6 },
-                { "retry-ms", required_argument, NULL, 7 },
-                { "settle-ms", required_argument, NULL, 8 },
-                { "gate-ms", required_argument, NULL, 9 },
-                { 0 },
+                { "flash-fd", required_argument, NULL, 0 },    { "boot-fd", required_argument, NULL, 1 },
+                { "counter-fd", required_argument, NULL, 2 },  { "cut-after", required_argument, NULL, 3 },
+                { "keep-alive", required_argument, NULL, 4 },  { "period-ms", required_argument, NULL, 5 },
+                { "dwell-ms", required_argument, NULL, 6 },    { "retry-ms", required_argument, NULL, 7 },
+                { "settle-ms", required_argument, NULL, 8 },   { "gate-ms", required_argument, NULL, 9 },
+                { "backoff-ms", required_argument, NULL, 10 }, { 0 },
         };
         uint64_t values[] = {
-                UINT64_MAX, UINT64_MAX, UINT64_MAX, 0, 10, 1000, 5000, 30000, 2000, gate_timing_default.spacing_ms,
+                UINT64_MAX,
+                UINT64_MAX,
+                UINT64_MAX,
+                0,
+                10,
+                1000,
+                5000,
+                30000,
+                2000,
+                gate_timing_default.spacing_ms,
+                failover_timing_default.retry_most_ms,
         };
         int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-                if (c < 0 || c > 9)
+                if (c < 0 || c > 10)
                         return -EINVAL;
                 values[c] = strtoull(optarg, NULL, 10);
         }
-        *o = (struct options){ (int)values[0], (int)values[1], (int)values[2], values[3], values[4],
-                               values[5],      values[6],      values[7],      values[8], values[9] };
-        return o->flash_fd < 0 || o->boot_fd < 0 || values[5] == 0 || values[9] == 0 || values[9] > 60000 ? -EINVAL : 0;
+        *o = (struct options){ (int)values[0], (int)values[1], (int)values[2], values[3], values[4], values[5],
+                               values[6],      values[7],      values[8],      values[9], values[10] };
+        return o->flash_fd < 0 || o->boot_fd < 0 || values[5] == 0 || values[9] == 0 || values[9] > 60000 ||
+                               values[10] < 500 || values[10] > 3600000
+                       ? -EINVAL
+                       : 0;
 }
 
 int main(int argc, char **argv)
@@ -271,7 +280,7 @@ int main(int argc, char **argv)
         if (parse(&a.options, argc, argv) < 0) {
                 fprintf(stderr,
                         "usage: started by device-boot; options [--keep-alive S] [--period-ms N] [--dwell-ms N] "
-                        "[--retry-ms N] [--settle-ms N] [--gate-ms N]\n");
+                        "[--retry-ms N] [--settle-ms N] [--gate-ms N] [--backoff-ms N]\n");
                 return 2;
         }
         int r = open_hardware(&a);
