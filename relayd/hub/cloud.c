@@ -110,6 +110,10 @@ static void on_acked(void *context, uint64_t cookie, uint8_t reason)
         } else if (is_passing(reason)) {
                 outbox_again(c->broker->outbox, cookie);
                 c->resume_ms = c->broker->now_ms + CLOUD_PAUSE_MS;
+        } else if (c->broker->gate_only && reason == MQTT_NOT_AUTHORIZED) {
+                /* another relay that takes this gate's tickets, and needs no more of it */
+                if (outbox_done(c->broker->outbox, cookie, false) < 0)
+                        c->broker->error = -EIO;
         } else {
                 give_up(c, cookie, m, mqtt_reason_string(reason));
         }
