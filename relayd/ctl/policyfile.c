@@ -14,8 +14,7 @@
 #include "ctl/policyspec.h"
 #include "util/zone.h"
 
-#define KEY_DIGITS_LEAST  8 /* of a fingerprint that stands for a key */
-#define TICKET_BY_DEFAULT false
+#define KEY_DIGITS_LEAST 8 /* of a fingerprint that stands for a key */
 
 static int take_threshold(struct cli *cli, struct site_policy *policy)
 {
@@ -112,7 +111,7 @@ int policy_take_site(struct cli *cli, sd_bus *bus, struct site_policy *policy, c
         if (!identity_is_device(span_of_string(site)))
                 return cli_fail(cli, CLI_USAGE, "--site '%s': 1 to %d of a-z, 0-9 and '-' are allowed", site, SITE_MAX);
         span_to_string(span_of_string(site), policy->site, sizeof(policy->site));
-        policy->ticket_needed = TICKET_BY_DEFAULT;
+        policy->ticket_needed = true;
         r = take_approvers(cli, policy);
         return r == CLI_OK ? take_common(cli, bus, policy) : r;
 }

@@ -28,8 +28,10 @@ THRESHOLD = 2
 
 
 class World:
-    def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None):
-        """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware."""
+    def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False):
+        """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware. ticket: does an
+        install need the gate's fresh answer? Tests that are not about the gate do without."""
+        self.with_ticket = ticket
         self.build = pathlib.Path(build).resolve()
         self.relay_build = pathlib.Path(relay_build or build).resolve()
         self.keep = keep
@@ -148,7 +150,8 @@ class World:
                       "--uplink-ca", certificates / "ca.crt",
                       "--uplink-certificate", certificates / f"relay.{SITE}.crt",
                       "--uplink-key", certificates / f"relay.{SITE}.key",
-                      "--device-ca", self.folder / "factory" / "ca" / "ca.crt", "--bus-address", self.bus, "--yes")
+                      "--device-ca", self.folder / "factory" / "ca" / "ca.crt", "--bus-address", self.bus, "--yes",
+                      "--ticket" if self.with_ticket else "--no-ticket")
         self.policy = gateway / "etc" / "relayd" / "site-policy.cbor"
         for person in PEOPLE[:THRESHOLD]:
             self.relayctl("approvers", "sign", self.policy, "--key",

@@ -85,7 +85,7 @@ def test_everything_that_a_policy_can_say(home, tmp_path):
     gate_pin, cloud_pin = "12" * 32, "34" * 32
     done = propose(
         home, tmp_path / "next", "--add-approver", home / "david.key.pub", "--remove-approver", key_id(home / "cecilia.key.pub"),
-        "--gate", f"{home}/gate2.key.pub address=10.0.0.9:9883 pin={gate_pin} for=device-2,device-3", "--ticket",
+        "--gate", f"{home}/gate2.key.pub address=10.0.0.9:9883 pin={gate_pin} for=device-2,device-3", "--no-ticket",
         "--endpoint", f"relay 10.0.0.2 certificate={home}/gw/etc/relayd/relay.crt backup={'56' * 32} place=1",
         "--endpoint", f"cloud 127.0.0.1:18883 pin={cloud_pin}", "--remove-endpoint", "127.0.0.1:8883",
         "--approval-epoch", "4", "--grant", f"{home}/pump.key.pub=pump.on,pump.off@class:pump", "--vendor-commands",
@@ -100,7 +100,7 @@ def test_everything_that_a_policy_can_say(home, tmp_path):
     relay_pin = hashlib.sha256(spki(public(home / "gw/etc/relayd/keys/relay.key.pub"))).digest()
     assert body[7] == [{0: 0, 1: "10.0.0.2", 2: 8883, 3: relay_pin, 4: bytes.fromhex("56" * 32)},
                        {0: 1, 1: "127.0.0.1", 2: 18883, 3: bytes.fromhex(cloud_pin)}]
-    assert body[9] is True and body[11] == 4 and body[16] == "Europe/Helsinki"
+    assert body[9] is False and body[11] == 4 and body[16] == "Europe/Helsinki"
     pump = body[13][0][2][1]
     assert body[13] == [{0: cose(home / "pump.key.pub"), 1: ["pump.on", "pump.off"], 2: [1, pump]}] and pump.hex() != PUMP
     assert body[14] == ["diagnostics.*", "log.level"]
@@ -109,13 +109,13 @@ def test_everything_that_a_policy_can_say(home, tmp_path):
                         {0: ["routine"], 1: [1, bytes.fromhex(PUMP)], 2: 0}]
     words = done.stdout
     for line in (f"approver {key_id(home / 'david.key.pub')}: comes", f"approver {key_id(home / 'cecilia.key.pub')}: goes",
-                 "approvals needed (k): 3, until now 2", "ticket needed: yes, until now no", "approval epoch: 4, until now 0",
+                 "approvals needed (k): 3, until now 2", "ticket needed: no, until now yes", "approval epoch: 4, until now 0",
                  "time zone of windows: Europe/Helsinki, until now -", "vendor's command keys may run diagnostics.*: comes",
                  f"command key {key_id(home / 'pump.key.pub')} may run pump.on, pump.off on class:{pump.hex()}: comes",
                  "10.0.0.9 port 9883", "approved by nobody, 604800 seconds after it was offered, Sun 02:00-04:00, Mon 22:00-05:00",
                  "endpoint 1: relay 10.0.0.2 port 8883"):
         assert line in words, line
-    for warning in ("all 3 approvers", "without anybody saying yes"):
+    for warning in ("all 3 approvers", "without anybody saying yes", "no ticket is needed"):
         assert warning in done.stderr
     shown = json.loads(run(RELAYCTL, "approvers", "show", tmp_path / "next", "--after", home / "policy.cbor", "--json").stdout)
     assert shown["rules"][0]["windows"][0] == "Sun 02:00-04:00" and len(shown["changes"]) > 10
@@ -124,10 +124,10 @@ def test_everything_that_a_policy_can_say(home, tmp_path):
     sign_all = ("anna", "bertil", "cecilia", "david")
     for name in sign_all:
         sign(home, tmp_path / "next", name)
-    propose(tmp_path, tmp_path / "third", "--remove-gate", home / "gate2.key.pub", "--no-ticket", "--remove-grant",
+    propose(tmp_path, tmp_path / "third", "--remove-gate", home / "gate2.key.pub", "--ticket", "--remove-grant",
             home / "pump.key.pub", "--vendor-commands", "", "--remove-rules", "--threshold", "2", after="next")
     body = body_of(tmp_path / "third")
-    assert len(body[6]) == 1 and body[9] is False and body[5] == 2 and not {13, 14, 15} & set(body) and body[16]
+    assert len(body[6]) == 1 and body[9] is True and body[5] == 2 and not {13, 14, 15} & set(body) and body[16]
 
 
 def test_warnings(home, tmp_path):
@@ -137,7 +137,7 @@ def test_warnings(home, tmp_path):
             (["--approver", home / "anna.key.pub", "--threshold", "1"], "one approver alone")):
         assert warning in propose(home, tmp_path / "next", *arguments).stderr
         (tmp_path / "next").unlink()
-    assert propose(home, tmp_path / "next", "--ticket").stderr == ""
+    assert propose(home, tmp_path / "next").stderr == ""
 
 
 @pytest.mark.parametrize("arguments, message", [
@@ -157,7 +157,7 @@ def test_warnings(home, tmp_path):
     (["--endpoint", "relay 1.2.3.4"], "is needed"), (["--remove-endpoint", "1.2.3.4:5"], "no such endpoint"),
     (["--time-zone", "../etc/passwd"], "--time-zone"), (["--approval-epoch", "-1"], "never falls"),
     (["--ticket", "--no-ticket"], "exclude each other"), (["--patience", "0"], "--patience"),
-    (["--remove-gate", "gw/etc/relayd/keys/gate.key.pub", "--ticket"], "tickets need a gate")])
+    (["--remove-gate", "gw/etc/relayd/keys/gate.key.pub"], "tickets need a gate")])
 def test_what_makes_no_policy(home, tmp_path, arguments, message):
     done = subprocess.run([RELAYCTL, "approvers", "propose", "--after", home / "policy.cbor", "-o", tmp_path / "next", *arguments],
                           cwd=home, capture_output=True, text=True, timeout=60)
