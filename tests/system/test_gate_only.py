@@ -2,6 +2,7 @@
 """relayd --gate-only: a gate that belongs to nobody but the owner, asked by the cloud's broker, by another relay, by itself."""
 
 import os
+import re
 import time
 
 import pytest
@@ -13,10 +14,9 @@ from lab.process import free_port, wait_until
 from lab.site import SITE
 from lab.updates import Desk, objects
 
-from conftest import BUILD
+from conftest import BUILD, ROOT
 
-ROLE_READ = ["policy/+", "vendor/+", "revocations", "approvals/+/+", "devices/+/updates/offer", "devices/+/gate/request"]
-ROLE_WRITE = ["devices/+/gate/ticket"]
+ROLE = (ROOT / "etc" / "relayd" / "gate-role.conf.example").read_text()  # as it is installed
 
 
 class Site(GateWorld):
@@ -37,8 +37,8 @@ def started(uplink, listen=False):
     try:
         world.bend = lambda policy: policy.update({6: [{0: FakeGate.key(world).cose}]})
         world.make()
-        world.add_application(f"gate.{SITE}", [f"sites/{SITE}/{rest}" for rest in ROLE_READ],
-                              [f"sites/{SITE}/{rest}" for rest in ROLE_WRITE])
+        world.add_application(f"gate.{SITE}", *(re.findall(rf"^{word} = (.*)$", ROLE, re.MULTILINE) for word in
+                                                 ("read", "write")))
         world.start_all()
         gate = world.gate
         gate.uplink = uplink(world)

@@ -31,6 +31,9 @@ FILES = {
     "share/bash-completion/completions/relayctl": DATA,
     "share/bash-completion/completions/fwtool": DATA,
     "share/doc/relayd/examples/relayd.conf": DATA,
+    "share/doc/relayd/examples/gate.conf": DATA,
+    "share/doc/relayd/examples/gate-role.conf": DATA,
+    "share/doc/relayd/examples/gate-only.service.conf": DATA,
     "share/man/man1/relayctl.1": DATA,
     "share/man/man1/fwtool.1": DATA,
     "share/man/man5/relayd.conf.5": DATA,
@@ -72,8 +75,9 @@ def test_program_names_its_version(staged, name):
     assert re.fullmatch(rf"{pathlib.Path(name).name} \d+\.\d+\.\d+\n", done.stdout)
 
 
-def test_example_configuration_is_valid(staged):
-    done = subprocess.run([staged / "sbin/relayd", "--config", staged / "share/doc/relayd/examples/relayd.conf",
+@pytest.mark.parametrize("name, options", (("relayd.conf", []), ("gate.conf", ["--gate-only"])))
+def test_example_configuration_is_valid(staged, name, options):
+    done = subprocess.run([staged / "sbin/relayd", "--config", staged / "share/doc/relayd/examples" / name, *options,
                            "--check-config"], capture_output=True, text=True, timeout=20)
     assert (done.returncode, done.stderr) == (0, "")
 
