@@ -133,21 +133,31 @@ static int revoke_device(sd_bus_message *message, void *context, sd_bus_error *e
         return r < 0 ? r : bus_reply_when_durable(bus, message, "");
 }
 
-static int approve(sd_bus_message *message, void *context, sd_bus_error *error)
+static int take_approval(sd_bus_message *message, struct bus *bus, const char *where, sd_bus_error *error)
 {
-        struct bus *bus = context;
-        char caller[BUS_CALLER_SIZE];
+        char uid[BUS_CALLER_SIZE], caller[2 * BUS_CALLER_SIZE];
         struct refusal refusal = { 0 };
         struct span approval;
         uint32_t approved = 0, needed = 0;
-        int r = bus_authorise(bus, message, caller, error);
+        int r = bus_authorise(bus, message, uid, error);
 
         if (r >= 0)
                 r = bus_read_bytes(message, &approval);
-        if (r >= 0)
-                r = bus_answer(manager_approve(bus->manager, caller, approval, &approved, &needed, &refusal), &refusal,
-                               error);
+        if (r < 0)
+                return r;
+        snprintf(caller, sizeof(caller), "%s%s", uid, where);
+        r = bus_answer(manager_approve(bus->manager, caller, approval, &approved, &needed, &refusal), &refusal, error);
         return r < 0 ? r : bus_reply_when_durable(bus, message, "uu", approved, needed);
+}
+
+static int approve(sd_bus_message *message, void *context, sd_bus_error *error)
+{
+        return take_approval(message, context, "", error);
+}
+
+static int approve_signed_here(sd_bus_message *message, void *context, sd_bus_error *error)
+{
+        return take_approval(message, context, ", signed on the gateway", error);
 }
 
 static int deny_update(sd_bus_message *message, void *context, sd_bus_error *error)
@@ -349,6 +359,9 @@ const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Approve", SD_BUS_ARGS("ay", approval), SD_BUS_RESULT("u", approved, "u", needed),
                                 approve, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("ApproveSignedHere", SD_BUS_ARGS("ay", approval),
+                                SD_BUS_RESULT("u", approved, "u", needed), approve_signed_here,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("DenyUpdate", SD_BUS_ARGS("s", digest, "s", why), SD_BUS_NO_RESULT, deny_update,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("OpenGate", SD_BUS_ARGS("t", until), SD_BUS_NO_RESULT, open_gate,

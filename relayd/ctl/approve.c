@@ -248,14 +248,15 @@ static void tell_gate(const json_t *manager)
                 puts("The gate is closed; devices wait. This opens it: relayctl gate open --for 10m");
 }
 
-static int send(struct cli *cli, sd_bus *bus, struct span sign1)
+/* here: it was signed on the gateway itself */
+static int send(struct cli *cli, sd_bus *bus, struct span sign1, bool here)
 {
         _cleanup_message_ sd_bus_message *reply = NULL;
         _cleanup_json_ json_t *object = NULL, *manager = NULL;
         uint32_t approved = 0, needed = 0;
         int r;
 
-        if ((r = ctl_call_bytes(cli, bus, "Approve", sign1, &reply)) != CLI_OK)
+        if ((r = ctl_call_bytes(cli, bus, here ? "ApproveSignedHere" : "Approve", sign1, &reply)) != CLI_OK)
                 return r;
         if ((r = sd_bus_message_read(reply, "uu", &approved, &needed)) < 0)
                 return ctl_failure(cli, r, &SD_BUS_ERROR_NULL);
@@ -282,7 +283,7 @@ int ctl_updates_approve(struct cli *cli)
             (r = request_fetch(cli, bus, cli_argument(cli, 0), &request)) != CLI_OK ||
             (r = request_sign(cli, &request, &w)) != CLI_OK)
                 return r;
-        return send(cli, bus, writer_span(&w));
+        return send(cli, bus, writer_span(&w), request_is_on_gateway(cli));
 }
 
 int ctl_updates_export_request(struct cli *cli)
@@ -344,5 +345,5 @@ int ctl_updates_import_approval(struct cli *cli)
         if (cose_sign1_decode(span_of(bytes, size), &sign1) != RELAY_OK)
                 return cli_refuse(cli, REASON_MALFORMED, "%s is no approval", path);
         r = ctl_connect(cli, &bus);
-        return r == CLI_OK ? send(cli, bus, span_of(bytes, size)) : r;
+        return r == CLI_OK ? send(cli, bus, span_of(bytes, size), false) : r;
 }

@@ -18,6 +18,7 @@
 #include "ctl/bus.h"
 #include "ctl/policyfile.h"
 #include "ctl/trust.h"
+#include "relay/revocation.h"
 #include "util/cleanup.h"
 
 #define BOTH_APPROVERS_MAX (2 * SITE_APPROVERS_MAX)
@@ -54,6 +55,7 @@ struct proposal {
         struct site_policy policy;
         struct site_policy before;
         bool has_before;
+        uint64_t revoked; /* approval epoch of a revocation after before; 0: none */
 };
 
 static void proposal_done(struct proposal *proposal)
@@ -200,6 +202,25 @@ static int fetch_current(struct cli *cli, sd_bus *bus, struct signed_set *set, s
         return read_signed(cli, "what the relay answered", span_of(set->bytes, size), policy);
 }
 
+/*
+ * What was revoked after the policy was made, its successor says itself: the revocation's signers may be gone by then.
+ * *epoch: 0 if nothing was
+ */
+static int fetch_revoked(struct cli *cli, sd_bus *bus, const struct site_policy *policy, uint64_t *epoch)
+{
+        uint8_t scratch[SIGNED_SET_MAX + 128];
+        _cleanup_free_ uint8_t *bytes = NULL;
+        struct revocation revocation;
+        size_t size = 0;
+        int r = ctl_fetch_bytes(cli, bus, BUS_PATH, BUS_MANAGER, "GetRevocation", &bytes, &size);
+
+        *epoch = 0;
+        if (r == CLI_OK && revocation_accept(span_of(bytes, size), policy, policy->approval_epoch, &revocation, scratch,
+                                             sizeof(scratch)) == REASON_NONE)
+                *epoch = revocation.epoch;
+        return r;
+}
+
 int ctl_approvers_list(struct cli *cli)
 {
         _cleanup_bus_ sd_bus *bus = NULL;
@@ -297,6 +318,8 @@ static int propose_next(struct cli *cli, sd_bus *bus, struct proposal *p)
                 return cli_fail(cli, CLI_USAGE, "--site '%s': the policy it follows is of site %s", site,
                                 p->before.site);
         p->policy = p->before;
+        if (p->policy.approval_epoch < p->revoked)
+                p->policy.approval_epoch = p->revoked;
         return policy_change(cli, bus, &p->policy);
 }
 
@@ -309,9 +332,9 @@ static int load_after(struct cli *cli, const char *after, sd_bus **bus, struct p
         if (!after)
                 return CLI_OK;
         if (strcmp(after, "current") == 0) {
-                if ((r = ctl_connect(cli, bus)) != CLI_OK)
+                if ((r = ctl_connect(cli, bus)) != CLI_OK || (r = fetch_current(cli, *bus, &set, &p->before)) != CLI_OK)
                         return r;
-                return fetch_current(cli, *bus, &set, &p->before);
+                return fetch_revoked(cli, *bus, &p->before, &p->revoked);
         }
         if ((r = load_policy(cli, after, &set, &p->before)) != CLI_OK)
                 return r;
@@ -428,8 +451,14 @@ static int judge(struct cli *cli, sd_bus *bus, const char *path, struct span set
                 if ((r = fetch_current(cli, bus, &current, &p->before)) != CLI_OK)
                         return r;
                 p->has_before = true;
-                if ((r = check_follows(cli, path, p)) != CLI_OK)
+                if ((r = check_follows(cli, path, p)) != CLI_OK ||
+                    (r = fetch_revoked(cli, bus, &p->before, &p->revoked)) != CLI_OK)
                         return r;
+                if (p->policy.approval_epoch < p->revoked)
+                        return cli_refuse(cli, REASON_REVOKED_EPOCH,
+                                          "%s has approval epoch %" PRIu64 ", and epochs before %" PRIu64
+                                          " were revoked: propose it anew, with --approval-epoch %" PRIu64,
+                                          path, p->policy.approval_epoch, p->revoked, p->revoked);
                 why = site_policy_accept_next(set, &p->before, &p->policy, scratch, sizeof(scratch));
         } else {
                 why = site_policy_accept_first(set, &p->policy, scratch, sizeof(scratch));

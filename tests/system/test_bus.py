@@ -55,6 +55,7 @@ def gate(world, before=()):
 
 CHANGES = [
     ("OpenGate", "t", "0"), ("CloseGate",), ("DenyUpdate", "ss", "00" * 32, "no"), ("Approve", "ay", "1", "0"),
+    ("ApproveSignedHere", "ay", "1", "0"),
     ("AdmitDevice", "s", "device-1"), ("RevokeDevice", "ss", "device-1", "no"), ("ImportDevices", "ay", "1", "0"),
     ("ImportSitePolicy", "ay", "1", "0"), ("ImportVendorKeys", "ay", "1", "0"),
 ]
