@@ -13,6 +13,7 @@
 
 /* how long something of the cloud may wait for what came in another order, before it is told as missing */
 #define PARKED_PATIENCE_MS 5000u
+#define APPROVERS_TEXT_MAX 200 /* what an alert can hold */
 
 static const struct anchor_words {
         const char *name, *topic;
@@ -65,35 +66,43 @@ static void audit_taken(struct updater *u, const char *actor, enum anchor_kind k
         u->host.audit(u->host.context, actor, words[kind].accepted, object, hex);
 }
 
+#define KEYS_ROOM (sizeof(" 0011223344556677, and 16 more; went 0011223344556677, and 16 more"))
+
 /* appends "; came 0011223344556677, ..." with the approvers of one policy that the other does not have */
-static bool append_keys(char *out, size_t size, const char *word, const struct site_policy *of,
-                        const struct site_policy *but)
+static size_t append_keys(char *out, size_t size, const char *word, const struct site_policy *of,
+                          const struct site_policy *but)
 {
         uint8_t id[KEY_ID_SIZE];
         char hex[2 * KEY_ID_SIZE + 1];
-        bool any = false;
+        size_t count = 0, left = 0;
 
         for (size_t i = 0; i < of->approver_count; i++) {
                 size_t at = strlen(out);
                 if (key_find(but->approvers, but->approver_count, &of->approvers[i]) >= 0 ||
                     key_id(&of->approvers[i], id) != RELAY_OK)
                         continue;
-                snprintf(out + at, size - at, "%s %s", any ? "," : word, span_to_hex(SPAN_OF(id), hex, sizeof(hex)));
-                any = true;
+                if (count > 0 && at + KEYS_ROOM > size) {
+                        left++;
+                        continue;
+                }
+                snprintf(out + at, size - at, "%s %s", count++ ? "," : word,
+                         span_to_hex(SPAN_OF(id), hex, sizeof(hex)));
         }
-        return any;
+        if (left > 0)
+                snprintf(out + strlen(out), size - strlen(out), ", and %zu more", left);
+        return count;
 }
 
 static void tell_approvers(struct updater *u, const char *actor, const struct site_policy *before)
 {
         const struct site_policy *now = &u->anchors.policy;
-        char object[40], detail[VIEW_TEXT_MAX];
+        char object[40], detail[APPROVERS_TEXT_MAX];
 
-        snprintf(detail, sizeof(detail), "site policy of epoch %" PRIu64 ": %zu of %zu approvers (before: %zu of %zu)",
-                 now->epoch, now->threshold, now->approver_count, before->threshold, before->approver_count);
-        bool came = append_keys(detail, sizeof(detail), "; came", now, before);
-        bool went = append_keys(detail, sizeof(detail), "; went", before, now);
-        if (!came && !went && now->threshold == before->threshold)
+        snprintf(detail, sizeof(detail), "epoch %" PRIu64 ": %zu of %zu approvers (before %zu of %zu)", now->epoch,
+                 now->threshold, now->approver_count, before->threshold, before->approver_count);
+        size_t came = append_keys(detail, sizeof(detail), "; came", now, before);
+        size_t went = append_keys(detail, sizeof(detail), "; went", before, now);
+        if (came + went == 0 && now->threshold == before->threshold)
                 return;
         snprintf(object, sizeof(object), "epoch %" PRIu64, now->epoch);
         u->host.audit(u->host.context, actor, AUDIT_APPROVERS_CHANGED, object, detail);
@@ -149,37 +158,40 @@ static enum reason take(struct updater *u, const char *actor, enum anchor_kind k
 
 /* ---- refusals */
 
+/* Both digests have to fit into an alert. */
 static void describe_fork(const struct updater *u, enum anchor_kind kind, const struct anchor_claim *claim, char *out,
                           size_t size)
 {
         char given[2 * SHA256_SIZE + 1], ours[2 * SHA256_SIZE + 1];
         const uint8_t *held = anchors_digest(&u->anchors, kind, claim->epoch);
-        const char *what = "has the digest";
+        const char *verb = "is";
 
         span_to_hex(SPAN_OF(claim->digest), given, sizeof(given));
         if (!held) { /* the next epoch, but of another predecessor */
                 held = anchors_digest(&u->anchors, kind, anchors_epoch(&u->anchors, kind));
                 span_to_hex(SPAN_OF(claim->predecessor), given, sizeof(given));
-                what = "succeeds";
+                verb = "succeeds";
         }
         span_to_hex(held ? span_of(held, SHA256_SIZE) : SPAN_EMPTY, ours, sizeof(ours));
-        snprintf(out, size, "there are two: a %s of epoch %" PRIu64 " %s %s, in force here is %s", words[kind].name,
-                 claim->epoch, what, given, ours);
+        snprintf(out, size, "a %s of epoch %" PRIu64 " %s %s, ours %s", words[kind].name, claim->epoch, verb, given,
+                 ours);
 }
 
 static void describe(const struct updater *u, enum anchor_kind kind, const struct anchor_claim *claim,
                      enum reason reason, char *out, size_t size)
 {
         uint64_t epoch = anchors_epoch(&u->anchors, kind);
+        char hex[2 * 8 + 1]; /* the digest's beginning tells two of one epoch apart */
 
+        span_to_hex(span_of(claim->digest, 8), hex, sizeof(hex));
         if (reason == REASON_POLICY_FORK || reason == REASON_VENDOR_KEYS_FORK)
                 describe_fork(u, kind, claim, out, size);
         else if (claim->epoch > 0)
-                snprintf(out, size, "a %s of epoch %" PRIu64 " was refused (in force is %" PRIu64 "): %s",
-                         words[kind].name, claim->epoch, epoch, reason_explanation(reason));
+                snprintf(out, size, "a %s of epoch %" PRIu64 " (%s) was refused (in force is %" PRIu64 "): %s",
+                         words[kind].name, claim->epoch, hex, epoch, reason_explanation(reason));
         else
-                snprintf(out, size, "a %s was refused (in force is epoch %" PRIu64 "): %s", words[kind].name, epoch,
-                         reason_explanation(reason));
+                snprintf(out, size, "a %s (%s) was refused (in force is epoch %" PRIu64 "): %s", words[kind].name, hex,
+                         epoch, reason_explanation(reason));
 }
 
 /* A person's slip is answered and audited; what looks like an attack is alerted, too. */
