@@ -59,8 +59,8 @@ static int accept_policy(struct boot *b, struct span set, enum reason *refusal)
 {
         *refusal = site_policy_accept_next(set, &b->policy, &b->room.accept.next, b->room.accept.scratch,
                                            sizeof(b->room.accept.scratch));
-        if (*refusal == REASON_NONE && site_policy_shares_key(&b->room.accept.next, &b->vendor))
-                *refusal = REASON_POLICY_INVALID;
+        if (*refusal == REASON_NONE)
+                *refusal = site_policy_fits(&b->room.accept.next, &b->vendor);
         return *refusal == REASON_NONE ? install_policy(b, set) : 0;
 }
 

@@ -81,6 +81,11 @@ static bool get_grant_field(struct reader *r, int64_t label, struct site_policy 
         case POLICY_TIME_ZONE:
                 policy_get_text(r, policy_time_zone_is_valid, out->time_zone, sizeof(out->time_zone));
                 return true;
+        case POLICY_VENDOR_EPOCH:
+                out->vendor_epoch = cbor_get_uint(r);
+                if (out->vendor_epoch == 0) /* absence says so */
+                        reader_fail(r, RELAY_E_RANGE);
+                return true;
         default:
                 return false;
         }

@@ -79,7 +79,8 @@ static bool some_key_repeats(const struct site_policy *policy)
 
 bool policy_rules_hold(const struct site_policy *policy)
 {
-        if (policy->epoch < 1 || policy->has_predecessor != (policy->epoch > 1))
+        if (policy->epoch < 1 || policy->has_predecessor != (policy->epoch > 1) ||
+            (policy->vendor_epoch > 0 && policy->epoch == 1))
                 return false;
         /* n/2 < k <= n, so that two groups of k approvers always share a person */
         if (policy->threshold > policy->approver_count || 2 * policy->threshold <= policy->approver_count)
@@ -102,4 +103,11 @@ bool site_policy_shares_key(const struct site_policy *policy, const struct vendo
                     key_find(vendor->command, vendor->command_count, key) >= 0)
                         return true;
         return false;
+}
+
+enum reason site_policy_fits(const struct site_policy *policy, const struct vendor_keys *vendor)
+{
+        if (site_policy_shares_key(policy, vendor))
+                return REASON_POLICY_INVALID;
+        return policy->vendor_epoch > vendor->epoch ? REASON_VENDOR_KEYS_GAP : REASON_NONE;
 }

@@ -22,6 +22,7 @@ enum {
         POLICY_VENDOR_COMMANDS = 14,
         POLICY_RULES = 15,
         POLICY_TIME_ZONE = 16,
+        POLICY_VENDOR_EPOCH = 17,
 };
 enum { GATE_KEY = 0, GATE_HOST = 1, GATE_PORT = 2, GATE_PIN = 3, GATE_BACKUP = 4, GATE_SCOPE = 5 };
 enum {

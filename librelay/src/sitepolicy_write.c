@@ -269,7 +269,7 @@ static void put_terms(struct writer *w, const struct site_policy *policy)
         cbor_put_uint(w, policy->issued);
 }
 
-/* labels 13 to 16, each of which may be absent */
+/* labels 13 to 17, each of which may be absent */
 static void put_grants_and_rules(struct writer *w, const struct site_policy *policy)
 {
         if (policy->grant_count > 0) {
@@ -292,6 +292,10 @@ static void put_grants_and_rules(struct writer *w, const struct site_policy *pol
                 cbor_put_uint(w, POLICY_TIME_ZONE);
                 cbor_put_tstr(w, span_of_string(policy->time_zone));
         }
+        if (policy->vendor_epoch > 0) {
+                cbor_put_uint(w, POLICY_VENDOR_EPOCH);
+                cbor_put_uint(w, policy->vendor_epoch);
+        }
 }
 
 int site_policy_encode(struct writer *w, const struct site_policy *policy)
@@ -300,7 +304,7 @@ int site_policy_encode(struct writer *w, const struct site_policy *policy)
                 return RELAY_E_RANGE;
         cbor_put_map(w, 12 + (policy->has_predecessor ? 1u : 0u) + (policy->grant_count > 0 ? 1u : 0u) +
                                 (policy->vendor_commands.count > 0 ? 1u : 0u) + (policy->rule_count > 0 ? 1u : 0u) +
-                                (policy->time_zone[0] ? 1u : 0u));
+                                (policy->time_zone[0] ? 1u : 0u) + (policy->vendor_epoch > 0 ? 1u : 0u));
         put_people_and_places(w, policy);
         put_terms(w, policy);
         put_grants_and_rules(w, policy);

@@ -125,7 +125,8 @@ static const struct {
 } values[] = {
         { "threshold", "approvals needed (k)", OUTPUT_TEXT }, { "mode", "mode", OUTPUT_TEXT },
         { "ticket_needed", "ticket needed", OUTPUT_YES_NO },  { "patience", "patience in seconds", OUTPUT_TEXT },
-        { "approval_epoch", "approval epoch", OUTPUT_TEXT },  { "time_zone", "time zone of windows", OUTPUT_TEXT },
+        { "approval_epoch", "approval epoch", OUTPUT_TEXT },  { "vendor_epoch", "vendor key set needed", OUTPUT_TEXT },
+        { "time_zone", "time zone of windows", OUTPUT_TEXT },
 };
 
 static json_t *lines_of(const json_t *policy, size_t list)

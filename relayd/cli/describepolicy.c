@@ -22,6 +22,7 @@ static const struct output_column policy_fields[] = {
         { "issued", "Issued", OUTPUT_TIME },
         { "vendor_commands", "Vendor's commands", OUTPUT_LIST },
         { "time_zone", "Time zone", OUTPUT_TEXT },
+        { "vendor_epoch", "Vendor epoch", OUTPUT_TEXT },
         { "signed_by", "Signed by", OUTPUT_LIST },
         { "old_signed_by", "By those before", OUTPUT_LIST },
         { "digest", "Policy digest", OUTPUT_TEXT },
@@ -164,14 +165,15 @@ json_t *describe_policy(const struct site_policy *p)
                 json_array_append_new(grants, describe_grant(p, &p->grants[i]));
         for (size_t i = 0; i < p->rule_count; i++)
                 json_array_append_new(rules, describe_rule(p, &p->rules[i]));
-        object = json_pack(
-                "{s:s, s:I, s:o, s:I, s:o, s:o, s:s, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:o}", "site", p->site,
-                "epoch", (json_int_t)p->epoch, "approvers", describe_keys(p->approvers, p->approver_count), "threshold",
-                (json_int_t)p->threshold, "gates", gates, "endpoints", endpoints, "mode",
-                p->mode == SITE_RELAY_ONLY ? "relay-only" : "normal", "ticket_needed", p->ticket_needed, "patience",
-                (json_int_t)p->patience_s, "approval_epoch", (json_int_t)p->approval_epoch, "issued",
-                (json_int_t)p->issued, "grants", grants, "vendor_commands", describe_names(p, &p->vendor_commands),
-                "rules", rules, "time_zone", p->time_zone, "digest", json_hex(p->digest, SHA256_SIZE));
+        object = json_pack("{s:s, s:I, s:o, s:I, s:o, s:o, s:s, s:b, s:I, s:I, s:I, s:o, s:o, s:o, s:s, s:I, s:o}",
+                           "site", p->site, "epoch", (json_int_t)p->epoch, "approvers",
+                           describe_keys(p->approvers, p->approver_count), "threshold", (json_int_t)p->threshold,
+                           "gates", gates, "endpoints", endpoints, "mode",
+                           p->mode == SITE_RELAY_ONLY ? "relay-only" : "normal", "ticket_needed", p->ticket_needed,
+                           "patience", (json_int_t)p->patience_s, "approval_epoch", (json_int_t)p->approval_epoch,
+                           "issued", (json_int_t)p->issued, "grants", grants, "vendor_commands",
+                           describe_names(p, &p->vendor_commands), "rules", rules, "time_zone", p->time_zone,
+                           "vendor_epoch", (json_int_t)p->vendor_epoch, "digest", json_hex(p->digest, SHA256_SIZE));
         if (p->has_predecessor)
                 json_object_set_new(object, "predecessor", json_hex(p->predecessor, SHA256_SIZE));
         return object;

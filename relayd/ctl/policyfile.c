@@ -288,7 +288,7 @@ int policy_change(struct cli *cli, sd_bus *bus, struct site_policy *policy)
         policy->epoch++;
         policy->has_predecessor = true;
         memcpy(policy->predecessor, policy->digest, SHA256_SIZE);
-        if ((r = remove_parts(cli, policy)) != CLI_OK)
+        if ((r = remove_parts(cli, policy)) != CLI_OK || (r = policy_take_vendor_epoch(cli, bus, policy)) != CLI_OK)
                 return r;
         if (cli_value(cli, "approver") && (r = take_approvers(cli, policy)) != CLI_OK)
                 return r;

@@ -50,39 +50,48 @@ bool spec_next(struct spec *spec)
 
 /* ---- scopes */
 
-static int vendor_of_relay(struct cli *cli, sd_bus *bus, uint8_t vendor_id[VENDOR_ID_SIZE])
+static int vendor_of_relay(struct cli *cli, sd_bus *bus, struct vendor_keys *keys)
 {
         _cleanup_free_ uint8_t *bytes = NULL;
-        struct vendor_keys keys;
         size_t size = 0;
         int r = ctl_fetch_bytes(cli, bus, BUS_PATH, BUS_MANAGER, "GetVendorKeys", &bytes, &size);
 
         if (r != CLI_OK)
                 return r;
-        if (vendor_keys_read(span_of(bytes, size), &keys) != REASON_NONE)
-                return cli_fail(cli, CLI_FAILED,
-                                "the relay has no vendor key set: give --domain NAME, or the class's id");
-        memcpy(vendor_id, keys.vendor_id, VENDOR_ID_SIZE);
+        if (size == 0)
+                *keys = (struct vendor_keys){ 0 };
+        else if (vendor_keys_read(span_of(bytes, size), keys) != REASON_NONE)
+                return cli_fail(cli, CLI_FAILED, "the relay's vendor key set cannot be read");
         return CLI_OK;
 }
 
-static int vendor_of_file(struct cli *cli, const char *path, uint8_t vendor_id[VENDOR_ID_SIZE])
+static int vendor_of_file(struct cli *cli, const char *path, struct vendor_keys *keys)
 {
         _cleanup_(signed_set_done) struct signed_set set = { 0 };
-        struct vendor_keys keys;
         int r = signed_set_load(cli, path, &set);
 
         if (r != CLI_OK)
                 return r;
-        if (vendor_keys_decode(set.set.payload, &keys) != RELAY_OK)
+        if (vendor_keys_decode(set.set.payload, keys) != RELAY_OK)
                 return cli_fail(cli, CLI_FAILED, "%s: no vendor key set", path);
-        memcpy(vendor_id, keys.vendor_id, VENDOR_ID_SIZE);
         return CLI_OK;
+}
+
+int policy_take_vendor_epoch(struct cli *cli, sd_bus *bus, struct site_policy *policy)
+{
+        const char *file = cli_value(cli, "vendor-keys");
+        struct vendor_keys keys = { 0 };
+        int r = file ? vendor_of_file(cli, file, &keys) : bus ? vendor_of_relay(cli, bus, &keys) : CLI_OK;
+
+        if (r == CLI_OK && keys.epoch > policy->vendor_epoch)
+                policy->vendor_epoch = keys.epoch;
+        return r;
 }
 
 int policy_class_id(struct cli *cli, sd_bus *bus, const char *text, uint8_t out[CLASS_ID_SIZE])
 {
         const char *domain = cli_value(cli, "domain"), *file = cli_value(cli, "vendor-keys");
+        struct vendor_keys keys = { 0 };
         uint8_t vendor_id[VENDOR_ID_SIZE];
         int r = CLI_OK;
 
@@ -91,15 +100,20 @@ int policy_class_id(struct cli *cli, sd_bus *bus, const char *text, uint8_t out[
         if (domain && manifest_vendor_id(domain, vendor_id) != RELAY_OK)
                 return cli_fail(cli, CLI_USAGE, "--domain '%s' gives no vendor id; a DNS name is needed", domain);
         if (!domain && file)
-                r = vendor_of_file(cli, file, vendor_id);
+                r = vendor_of_file(cli, file, &keys);
         else if (!domain && bus)
-                r = vendor_of_relay(cli, bus, vendor_id);
+                r = vendor_of_relay(cli, bus, &keys);
         else if (!domain)
                 return cli_fail(
                         cli, CLI_USAGE,
                         "class '%s': a name needs its vendor: add --domain NAME or --vendor-keys FILE, or give the "
                         "class's id (32 digits)",
                         text);
+        if (r == CLI_OK && !domain && keys.epoch == 0)
+                return cli_fail(cli, CLI_FAILED,
+                                "the relay has no vendor key set: give --domain NAME, or the class's id");
+        if (r == CLI_OK && !domain)
+                memcpy(vendor_id, keys.vendor_id, VENDOR_ID_SIZE);
         if (r == CLI_OK && (!*text || manifest_class_id(vendor_id, text, out) != RELAY_OK))
                 return cli_fail(cli, CLI_USAGE, "class '%s' gives no id", text);
         return r;

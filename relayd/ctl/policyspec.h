@@ -26,6 +26,8 @@ struct spec {
 };
 bool spec_next(struct spec *spec);
 
+/* A successor of a policy follows on the vendor key set of --vendor-keys, or of the relay (bus not NULL). */
+int policy_take_vendor_epoch(struct cli *cli, sd_bus *bus, struct site_policy *policy);
 /* "plant-care" or 32 digits -> class id. A name needs the vendor: --domain, --vendor-keys, or (bus not NULL) the relay.
  */
 int policy_class_id(struct cli *cli, sd_bus *bus, const char *text, uint8_t out[CLASS_ID_SIZE]);

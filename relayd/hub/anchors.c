@@ -257,6 +257,8 @@ enum reason anchors_take(struct anchors *anchors, struct store *store, const cha
         switch (kind) {
         case ANCHOR_POLICY:
                 reason = judge_policy(anchors, site, signed_set, &policy);
+                if (reason == REASON_NONE)
+                        reason = site_policy_fits(&policy, &anchors->vendor);
                 break;
         case ANCHOR_VENDOR:
                 reason = judge_vendor(anchors, &anchors->policy, signed_set, &vendor);

@@ -178,7 +178,8 @@ class Sample:
         """approver 1 leaves, approver 4 comes; the developer gets a new key"""
         self.next_approvers = [Key(f"approver {n}") for n in (2, 3, 4)]
         self.next_policy_payload = self.make_policy(approvers=self.next_approvers, epoch=2, approval_epoch=2,
-                                                    issued=ISSUED + 86400, predecessor=sha256(self.policy_payload))
+                                                    issued=ISSUED + 86400, predecessor=sha256(self.policy_payload),
+                                                    vendor_epoch=2)
         self.next_policy_set = sign_set(SITE_POLICY_AAD, self.next_policy_payload, self.next_approvers[:2])
         self.next_vendor_payload = vendor_keys(self.vendor, [self.organisation], [Key("developer 2")], [self.command],
                                                2, sha256(self.vendor_payload))

@@ -78,11 +78,13 @@ def rule(urgencies, scope, wait, windows=None):
 
 
 def site_policy(site, approvers, k, gates, endpoints, mode=0, ticket=True, patience=0, epoch=1, predecessor=None,
-                approval_epoch=1, issued=ISSUED, grants=None, vendor_commands=None, rules=None, time_zone=None):
+                approval_epoch=1, issued=ISSUED, grants=None, vendor_commands=None, rules=None, time_zone=None,
+                vendor_epoch=None):
     """gates: keys, or what gate() made"""
     item = {0: 1, 1: site, 2: epoch, 3: predecessor, 4: [key.cose for key in approvers], 5: k,
             6: [gate(key) if isinstance(key, Key) else key for key in gates], 7: endpoints, 8: mode, 9: ticket,
-            10: patience, 11: approval_epoch, 12: issued, 13: grants, 14: vendor_commands, 15: rules, 16: time_zone}
+            10: patience, 11: approval_epoch, 12: issued, 13: grants, 14: vendor_commands, 15: rules, 16: time_zone,
+            17: vendor_epoch}
     return encode({label: value for label, value in item.items() if value is not None})
 
 
@@ -140,7 +142,7 @@ def check_grants_and_rules(policy):
 
 def check_site_policy(policy):
     """everything that needs no other object"""
-    demand(set(policy) - {3, 13, 14, 15, 16} == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "form")
+    demand(set(policy) - {3, 13, 14, 15, 16, 17} == {0, 1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12}, "form")
     demand(policy[0] == 1 and policy[2] >= 1 and (3 in policy) == (policy[2] > 1), "epoch")
     demand(DEVICE.fullmatch(policy[1]) and policy[8] in (0, 1) and isinstance(policy[9], bool), "form")
     demand(policy[11] >= 0 and policy[12] >= 0 and 0 <= policy[10] < 1 << 32, "form")
@@ -156,6 +158,7 @@ def check_site_policy(policy):
     scopes += [entry[1] for entry in policy.get(15, [])] + [[2, entry.get(5, [])] for entry in policy[7]]
     demand(sum(len(scope[1]) for scope in scopes if scope[:1] == [2]) <= 64, "devices")
     demand(16 not in policy or TIME_ZONE.fullmatch(policy[16]), "time zone")
+    demand(17 not in policy or (policy[17] >= 1 and policy[2] > 1), "vendor epoch")
 
 
 def read_site_policy(data):
@@ -185,6 +188,12 @@ def accept_next_site_policy(data, current_payload):
     demand(len(signers(signatures, SITE_POLICY_AAD, payload, current[4])) >= current[5], "under-signed")
     demand(len(signers(signatures, SITE_POLICY_AAD, payload, policy[4])) >= policy[5], "bad-signature")
     return policy
+
+
+def fits(policy, vendor):
+    """Can it come into force beside this vendor key set?"""
+    demand(distinct(vendor[3] + vendor[4] + vendor[5] + site_keys(policy)), "policy-invalid: a key of the vendor's")
+    demand(policy.get(17, 0) <= vendor[2], "vendor-keys-gap")
 
 
 def covers(scope, device, class_id):

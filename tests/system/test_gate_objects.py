@@ -105,6 +105,8 @@ BENT = [
     ("negative approval epoch", dict(approval_epoch=-1)),
     ("no issued", dict(issued=None)),
     ("no approval epoch", dict(approval_epoch=None)),
+    ("vendor epoch in a first policy", dict(vendor_epoch=1)),
+    ("vendor epoch of 0", dict(vendor_epoch=0, epoch=2, predecessor=bytes(32))),
 ]
 
 
@@ -132,6 +134,7 @@ NEXT = [
     ("ok", (A2, A3), dict(approvers=NEW)),
     ("ok", (A1, A2, A4), dict(approvers=NEW)),
     ("ok", (A1, A2), dict(approval_epoch=5)),
+    ("ok", (A1, A2), dict(vendor_epoch=(1 << 64) - 1)),
     ("refused under-signed", (A1, A1), {}),
     ("refused under-signed", (A1, "gate"), {}),
     ("refused under-signed", (A3, A4), dict(approvers=NEW)),
@@ -190,6 +193,22 @@ def test_successor_of_vendor_keys(tool, sample, answer, signed_by, changes):
     assert said == answer
     assert refused_by_python(ro.accept_next_vendor_keys, data, sample.vendor_payload, sample.policy) == answer
     assert answer != "ok" or bytes.fromhex(fields["again"]) == payload
+
+
+def test_which_chain_goes_first(tool, sample):
+    """The successor of the policy waits for the vendor key set that approver 1 signed before he left."""
+    vendor, following = ro.accept_vendor_keys(sample.vendor_set), ro.read_vendor_keys(sample.next_vendor_set)[0]
+    policy = ro.decode(sample.next_policy_payload)
+    for keys_set, held, answer in ((sample.vendor_set, vendor, "refused vendor-keys-gap"),
+                                   (sample.next_vendor_set, following, "ok")):
+        assert tool.ask("policy-fits", sample.next_policy_set, keys_set)[0] == answer
+        assert refused_by_python(ro.fits, policy, held) == answer
+    late = tool.ask("vendor-next", sample.next_vendor_set, sample.vendor_set, sample.next_policy_set)[0]
+    assert late == "refused under-signed"  # so it would have been lost the other way round
+    shared = ro.vendor_keys(sample.vendor, keys("organisation"), keys("developer"), keys("gate"))
+    shared = ro.sign_set(ro.VENDOR_KEYS_AAD, shared, keys("organisation", "developer"))
+    assert tool.ask("policy-fits", sample.policy_set, shared)[0] == "refused policy-invalid"
+    assert refused_by_python(ro.fits, sample.policy, ro.accept_vendor_keys(shared)) == "refused policy-invalid"
 
 
 def test_old_vendor_keys(tool, sample):

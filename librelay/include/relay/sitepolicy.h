@@ -11,17 +11,17 @@
  *                     11: approval epoch (uint): approvals of an older one are revoked; never falls in a successor,
  *                     12: issued (uint, Unix seconds): no device believes in an earlier time; never falls either,
  *                     ? 13: [+ grant] site command keys, ? 14: [+ name] commands of the vendor's command keys,
- *                     ? 15: [+ rule], ? 16: time zone of the gate's and the rules' windows (tstr, "Europe/Helsinki") }
- *     gate        = { 0: COSE_Key, ? 1: host (tstr), ? 2: port (uint), ? 3: pin (bstr 32), ? 4: backup pin (bstr 32),
- *                     ? 5: scope }      1, 2 and 3 stand together: the gate has an address of its own
- *     endpoint    = { 0: kind (0 relay, 1 cloud), 1: host (tstr), 2: port (uint), 3: pin (bstr 32),
- *                     ? 4: backup pin (bstr 32), ? 5: [+ tstr] devices that use it (absent: all) }
- *     grant       = { 0: COSE_Key, 1: [+ name], ? 2: scope }
- *     name        = a command ("pump.on": [a-z0-9.-]{1,40}), or the beginning of some and an asterisk ("pump.*");
- *                   40 characters at most; an asterisk alone is every command
- *     rule        = { 0: [+ word] urgencies, 1: scope, 2: seconds it must have been on offer (uint), ? 3: [+ window] }
- *     scope       = [0] site / [1, class id (bstr 16)] / [2, [+ device (tstr)]]   gates and grants: absent for the site
- *     window      = [ first minute, minutes ]  of the week, Monday 00:00 is 0 (uint 0..10079, uint 1..10080)
+ *                     ? 15: [+ rule], ? 16: time zone of the gate's and the rules' windows (tstr, "Europe/Helsinki"),
+ *                     ? 17: vendor epoch (uint), in successors only: nobody takes it before he holds a vendor key set
+ * of this epoch, which the approvers of the policies before may have signed } gate        = { 0: COSE_Key, ? 1: host
+ * (tstr), ? 2: port (uint), ? 3: pin (bstr 32), ? 4: backup pin (bstr 32), ? 5: scope }      1, 2 and 3 stand together:
+ * the gate has an address of its own endpoint    = { 0: kind (0 relay, 1 cloud), 1: host (tstr), 2: port (uint), 3: pin
+ * (bstr 32), ? 4: backup pin (bstr 32), ? 5: [+ tstr] devices that use it (absent: all) } grant       = { 0: COSE_Key,
+ * 1: [+ name], ? 2: scope } name        = a command ("pump.on": [a-z0-9.-]{1,40}), or the beginning of some and an
+ * asterisk ("pump.*"); 40 characters at most; an asterisk alone is every command rule        = { 0: [+ word] urgencies,
+ * 1: scope, 2: seconds it must have been on offer (uint), ? 3: [+ window] } scope       = [0] site / [1, class id (bstr
+ * 16)] / [2, [+ device (tstr)]]   gates and grants: absent for the site window      = [ first minute, minutes ]  of the
+ * week, Monday 00:00 is 0 (uint 0..10079, uint 1..10080)
  *
  * Pins: SHA-256 of the server key's SubjectPublicKeyInfo. n/2 < k <= n. All keys are distinct. A host is a DNS name or
  * an address: [A-Za-z0-9.:-]. Epoch 1 has no predecessor, every later one has. Ticket needed, and any rule, demand a
@@ -130,6 +130,7 @@ struct site_policy {
         struct site_rule rules[SITE_RULES_MAX];
         size_t rule_count;
         char time_zone[SITE_TIME_ZONE_SIZE]; /* "": the gate's own */
+        uint64_t vendor_epoch;               /* 0: it demands none */
         uint8_t digest[SHA256_SIZE];         /* SHA-256 of the payload; filled by decoding */
 };
 
@@ -155,8 +156,8 @@ enum reason site_policy_accept_first(struct span signed_set, struct site_policy 
  * REASON_NONE; MALFORMED, TOO_LARGE, POLICY_INVALID, WRONG_SITE; OLD_POLICY (an epoch that was passed, or the one that
  * is held, told again); POLICY_FORK (another digest for the epoch that is held, or another predecessor); POLICY_GAP
  * (those between are missing); UNDER_SIGNED (too few old approvers), BAD_SIGNATURE (too few new ones). POLICY_INVALID
- * also if approval epoch or issued fall. out is not current. Whether it shares a key with the vendor key set is the
- * caller's to ask.
+ * also if approval epoch or issued fall. out is not current. Whether it goes with the vendor key set is the caller's
+ * to ask: site_policy_fits().
  */
 enum reason site_policy_accept_next(struct span signed_set, const struct site_policy *current, struct site_policy *out,
                                     uint8_t *scratch, size_t scratch_size);
@@ -186,5 +187,8 @@ bool command_name_is_valid(struct span name);
 bool site_names_cover(const struct site_policy *policy, const struct site_names *names, struct span command);
 /* All roles' keys are distinct: true if an approver, gate or command key of the site is also one of the vendor's. */
 bool site_policy_shares_key(const struct site_policy *policy, const struct vendor_keys *vendor);
+/* Can it come into force beside this vendor key set? REASON_NONE, POLICY_INVALID (a shared key), VENDOR_KEYS_GAP (it
+ * was written beside a later one: that one comes first). */
+enum reason site_policy_fits(const struct site_policy *policy, const struct vendor_keys *vendor);
 /* does this device use this endpoint? */
 bool site_endpoint_applies(const struct site_policy *policy, const struct site_endpoint *endpoint, const char *device);

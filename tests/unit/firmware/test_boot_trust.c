@@ -169,6 +169,22 @@ static void test_vendor_successor_is_in_force_and_stays(void **state)
         assert_runs(&second);
 }
 
+/* Approver 1 signed the vendor's successor and left since; a device that was away takes both, in either order. */
+static void test_policy_waits_for_its_vendor_keys(void **state)
+{
+        struct site_policy next = rotated();
+
+        (void)state;
+        next.vendor_epoch = 2;
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_VENDOR_KEYS_GAP);
+        struct vendor_keys keys = rotated_vendor();
+        assert_int_equal(hand_over(PORT_BOOT_VENDOR, vendor_successor(&keys)), REASON_NONE);
+        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
+        assert_runs(&first);
+        assert_int_equal(status.vendor_epoch, 2);
+        assert_int_equal(status.policy_epoch, 2);
+}
+
 static void test_staged_image_needs_the_new_vendor_keys(void **state)
 {
         struct vendor_keys next = rotated_vendor();
@@ -314,6 +330,7 @@ int main(void)
                 cmocka_unit_test_setup(test_confirmed_image_survives_rotation_of_its_approvers, setup),
                 cmocka_unit_test_setup(test_staged_image_needs_the_new_approvers, setup),
                 cmocka_unit_test_setup(test_vendor_successor_is_in_force_and_stays, setup),
+                cmocka_unit_test_setup(test_policy_waits_for_its_vendor_keys, setup),
                 cmocka_unit_test_setup(test_staged_image_needs_the_new_vendor_keys, setup),
                 cmocka_unit_test_setup(test_vendor_sets_that_change_nothing, setup),
                 cmocka_unit_test_setup(test_old_trust_is_no_way_back, setup),

@@ -43,6 +43,7 @@ static void make_sets(struct site *s)
         s->policy_sets[2] = write_policy_set(s->bytes[1], SITE_POLICY_MAX, &s->policies[2], two, 2);
         s->policies[3] = next_policy(&s->policies[2], s->policy_sets[2]);
         s->policies[3].approvers[0] = key_of(APPROVER_4);
+        s->policies[3].vendor_epoch = 2;
         s->policy_sets[3] = write_policy_set(s->bytes[2], SITE_POLICY_MAX, &s->policies[3], mixed, 3);
         s->vendors[1] = sample_vendor();
         s->vendor_sets[1] = host_vendor_set(s->bytes[3], SITE_POLICY_MAX, &s->vendors[1], both, 2);
@@ -305,6 +306,22 @@ static void successors_keep_roles_apart(void **state)
                          REASON_VENDOR_KEYS_INVALID);
 }
 
+/* the vendor's second set was signed by approver 1; the policy without him waits for it */
+static void a_policy_waits_for_its_vendor_keys(void **state)
+{
+        struct site *s = *state;
+
+        assert_int_equal(take(s, ANCHOR_VENDOR, s->vendor_sets[1]), REASON_NONE);
+        for (int epoch = 1; epoch <= 2; epoch++)
+                assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[epoch]), REASON_NONE);
+        assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[3]), REASON_VENDOR_KEYS_GAP);
+        assert_int_equal(anchors_epoch(&s->anchors, ANCHOR_POLICY), 2);
+        assert_int_equal(take(s, ANCHOR_VENDOR, s->vendor_sets[2]), REASON_NONE);
+        assert_int_equal(take(s, ANCHOR_POLICY, s->policy_sets[3]), REASON_NONE);
+        assert_int_equal(reload(s), 0);
+        assert_int_equal(s->anchors.policy.epoch, 3);
+}
+
 #define SITE_ROW(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -316,6 +333,7 @@ int main(void)
                 SITE_ROW(a_set_with_other_signatures_is_known),
                 cmocka_unit_test(test_roles_are_kept_apart),
                 SITE_ROW(successors_keep_roles_apart),
+                SITE_ROW(a_policy_waits_for_its_vendor_keys),
         };
         return cmocka_run_group_tests_name("anchors", tests, NULL, NULL);
 }

@@ -65,6 +65,15 @@ static void do_policy_next(struct request *q)
         print_policy(reason, &next);
 }
 
+/* policy-fits SET VENDOR_SET */
+static void do_policy_fits(struct request *q)
+{
+        struct vendor_keys vendor;
+        enum reason reason = vendor_keys_read(bytes_of(q, 2), &vendor);
+
+        print_reason(reason == REASON_NONE ? site_policy_fits(policy_of(q, 1), &vendor) : reason);
+}
+
 /* vendor-next SET CURRENT_SET POLICY_SET */
 static void do_vendor_next(struct request *q)
 {
@@ -261,6 +270,7 @@ static void do_update_file_head(struct request *q)
 const struct verb gate_verbs[] = {
         { "policy-read", do_policy_read, 1 },
         { "policy-next", do_policy_next, 2 },
+        { "policy-fits", do_policy_fits, 2 },
         { "vendor-next", do_vendor_next, 3 },
         { "revocation", do_revocation, 3 },
         { "gate", do_gate, 3 },

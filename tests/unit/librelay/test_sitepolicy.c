@@ -211,6 +211,8 @@ BENT(no_time_zone, policy->time_zone[0] = 0)
 BENT(time_zone_with_signs, strcpy(policy->time_zone, "Etc/GMT+1_-"))
 BENT(time_zone_with_dots, strcpy(policy->time_zone, "../../etc/shadow"))
 BENT(time_zone_of_48, memset(policy->time_zone, 'Z', 48))
+BENT(vendor_epoch_of_the_first, policy->vendor_epoch = 1)
+BENT(vendor_epoch_of_a_later, later(policy); policy->vendor_epoch = UINT64_MAX)
 BENT(devices_in_all_lists, policy->endpoints[0].device_count = SITE_DEVICES_MAX - 2;
      for (size_t i = 0; i < SITE_DEVICES_MAX; i++) strcpy(policy->devices[i], "device"))
 BENT(devices_beyond_all_lists, policy->endpoints[0].device_count = SITE_DEVICES_MAX - 1;
@@ -289,6 +291,8 @@ static void test_rules(void **state)
                 { time_zone_with_signs, RELAY_OK },
                 { time_zone_with_dots, RELAY_E_RANGE },
                 { time_zone_of_48, RELAY_OK },
+                { vendor_epoch_of_the_first, RELAY_E_RANGE },
+                { vendor_epoch_of_a_later, RELAY_OK },
                 { devices_in_all_lists, RELAY_OK },
                 { devices_beyond_all_lists, RELAY_E_RANGE },
                 { names_beyond_all_lists, RELAY_E_RANGE },
@@ -379,6 +383,23 @@ static void test_vendor_and_site_share_no_key(void **state)
         assert_false(site_policy_shares_key(&policy, &vendor));
         vendor.command[0] = key_of(SITE_COMMAND); /* vendor and site command with different keys */
         assert_true(site_policy_shares_key(&policy, &vendor));
+        assert_int_equal(site_policy_fits(&policy, &vendor), REASON_POLICY_INVALID);
+}
+
+static void test_written_beside_later_vendor_keys(void **state)
+{
+        struct site_policy policy = full_policy();
+        struct vendor_keys vendor = sample_vendor();
+
+        (void)state;
+        assert_int_equal(site_policy_fits(&policy, &vendor), REASON_NONE);
+        later(&policy);
+        policy.vendor_epoch = 2;
+        assert_int_equal(site_policy_fits(&policy, &vendor), REASON_VENDOR_KEYS_GAP);
+        vendor.epoch = 2;
+        assert_int_equal(site_policy_fits(&policy, &vendor), REASON_NONE);
+        vendor.epoch = 3;
+        assert_int_equal(site_policy_fits(&policy, &vendor), REASON_NONE);
 }
 
 /* a microcontroller holds one in its memory */
@@ -397,6 +418,7 @@ int main(void)
                 cmocka_unit_test(test_who_signs_the_first),
                 cmocka_unit_test(test_endpoints_of_a_device),
                 cmocka_unit_test(test_size),
+                cmocka_unit_test(test_written_beside_later_vendor_keys),
                 cmocka_unit_test(test_vendor_and_site_share_no_key),
         };
         return cmocka_run_group_tests_name("sitepolicy", tests, NULL, NULL);
