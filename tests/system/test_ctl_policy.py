@@ -70,6 +70,15 @@ def successor(home, out, *arguments, signers=("anna", "bertil"), after="policy.c
 
 # ---- proposing
 
+def test_a_successor_names_the_vendor_keys_that_come_first(home, relay, tmp_path):
+    propose(home, tmp_path / "plain")
+    assert 17 not in body_of(tmp_path / "plain")
+    done = propose(home, tmp_path / "file", "--vendor-keys", home / "vendor.cbor")
+    assert body_of(tmp_path / "file")[17] == 1 and "vendor key set needed" in done.stdout
+    relay.ctl("approvers", "propose", "--after", "current", "-o", tmp_path / "relay", "--patience", "20m")
+    assert body_of(tmp_path / "relay")[17] == 1
+
+
 def test_a_successor_changes_only_what_is_said(home, tmp_path):
     done = propose(home, tmp_path / "next", "--patience", "10m")
     before, after = body_of(home / "policy.cbor"), body_of(tmp_path / "next")
