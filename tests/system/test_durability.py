@@ -154,7 +154,7 @@ def test_an_answered_action_survives_kill_9(world):
             manager.OpenGate(dbus.UInt64(time.time() + 600))
         world.processes["hub"].kill()
         world.start_hub()
-        gate = world.relayctl_json("gate", "show")
+        gate = world.relayctl_json("status")
         assert gate["GateState"] == ("closed" if number % 2 else "open")
         assert number % 2 or gate["GateUntil"] > 0
         bus.close()
