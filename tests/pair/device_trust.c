@@ -277,6 +277,31 @@ static void test_vendor_keys_that_come_before_their_policy(void **state)
         assert_int_equal(net_count_told(&net, "updates/refused"), 0);
 }
 
+/* The other way round: the policy was written beside a vendor key set that comes after it. */
+static void test_policy_that_comes_before_its_vendor_keys(void **state)
+{
+        static const enum who signers[] = { ORGANISATION, DEVELOPER, APPROVER_1, APPROVER_2 };
+        struct site_policy first = first_policy(), second;
+
+        (void)state;
+        begin_asking(&first, 12);
+        pass(2000, false);
+        struct vendor_keys next = vendor;
+        next.epoch = 2;
+        next.has_predecessor = true;
+        memcpy(next.predecessor, vendor.digest, SHA256_SIZE);
+        second = successor(&policy);
+        second.vendor_epoch = 2;
+        publish_policy(0, 0, &second, old_approvers, 2);
+        pass(2000, false);
+        assert_int_equal(device.policy.epoch, 1);
+        net_retain(&net, 0, "sites/site-1/vendor/2", sign_vendor(set_bytes[1], &next, signers, 4));
+        pass(10000, false);
+        assert_int_equal(device.vendor.epoch, 2);
+        assert_int_equal(device.policy.epoch, 2);
+        assert_int_equal(net_count_told(&net, "updates/refused"), 0);
+}
+
 /* ---- revocations */
 
 static struct span sign_revocation(uint8_t *out, uint64_t epoch, size_t count)
@@ -400,6 +425,7 @@ int main(void)
                 cmocka_unit_test_teardown(test_refused_policies_are_told_once, assert_slept),
                 cmocka_unit_test_teardown(test_rolled_back_policy_is_told, assert_slept),
                 cmocka_unit_test_teardown(test_vendor_keys_that_come_before_their_policy, assert_slept),
+                cmocka_unit_test_teardown(test_policy_that_comes_before_its_vendor_keys, assert_slept),
                 cmocka_unit_test_teardown(test_revocation, assert_slept),
                 cmocka_unit_test_teardown(test_ticket_of_a_later_epoch_makes_the_device_look, assert_slept),
                 cmocka_unit_test_teardown(test_relay_only_device_never_tries_the_cloud, assert_slept),

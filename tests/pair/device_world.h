@@ -60,6 +60,8 @@ static int boot_port_accept(void *context, enum port_boot_object object, struct 
         case PORT_BOOT_POLICY:
                 *refusal = site_policy_accept_next(set, &policy, &next, scratch, sizeof(scratch));
                 if (*refusal == REASON_NONE)
+                        *refusal = site_policy_fits(&next, &vendor);
+                if (*refusal == REASON_NONE)
                         policy = next;
                 break;
         case PORT_BOOT_VENDOR:
