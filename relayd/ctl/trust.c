@@ -43,7 +43,9 @@ static enum reason read_set(const struct kind *kind, struct span set, struct tru
         return why;
 }
 
-static enum reason accept_next(const struct kind *kind, struct span set, struct trust *mine)
+/* judge: the policy whose approvers had to sign a vendor key set */
+static enum reason accept_next(const struct kind *kind, struct span set, const struct site_policy *judge,
+                               struct trust *mine)
 {
         uint8_t scratch[SCRATCH_SIZE];
         struct trust next = *mine;
@@ -52,8 +54,7 @@ static enum reason accept_next(const struct kind *kind, struct span set, struct 
         if (kind == &policy_kind)
                 why = site_policy_accept_next(set, &mine->policy, &next.policy, scratch, sizeof(scratch));
         else
-                why = vendor_keys_accept_next(set, &mine->vendor, &mine->policy, &next.vendor, scratch,
-                                              sizeof(scratch));
+                why = vendor_keys_accept_next(set, &mine->vendor, judge, &next.vendor, scratch, sizeof(scratch));
         if (why == REASON_NONE)
                 *mine = next;
         return why;
@@ -117,6 +118,35 @@ int trust_make_folder(struct cli *cli, const char *path)
 
 /* ---- from what is trusted to what is shown */
 
+/*
+ * The policy that was in force when this vendor key set came: the site's own, or one before it, whose approvers may be
+ * gone by now. Each policy names its predecessor's digest, so going back needs no signature. CLI_*
+ */
+static int find_judge(struct cli *cli, const struct trust_source *source, uint64_t vendor_epoch,
+                      struct site_policy *judge)
+{
+        while (judge->vendor_epoch >= vendor_epoch && judge->has_predecessor) {
+                uint8_t wanted[SHA256_SIZE];
+                uint64_t epoch = judge->epoch - 1;
+                struct cose_set decoded;
+                struct span set;
+                int r = source->policy_at(source->context, epoch, &set);
+
+                if (r != CLI_OK)
+                        return r;
+                memcpy(wanted, judge->predecessor, SHA256_SIZE);
+                if (cose_set_decode(set, &decoded) != RELAY_OK ||
+                    site_policy_decode(decoded.payload, judge) != RELAY_OK ||
+                    memcmp(judge->digest, wanted, SHA256_SIZE) != 0)
+                        return cli_refuse(cli, REASON_POLICY_GAP,
+                                          "the vendor key set of epoch %" PRIu64
+                                          " was accepted under a site policy of epoch "
+                                          "%" PRIu64 " or before, which is not there",
+                                          vendor_epoch, epoch);
+        }
+        return CLI_OK;
+}
+
 /* What is shown may be newer by several steps; every one of them is verified. */
 static int walk(struct cli *cli, const struct kind *kind, const struct trust_source *source, struct span shown,
                 uint64_t last, struct trust *mine)
@@ -125,16 +155,16 @@ static int walk(struct cli *cli, const struct kind *kind, const struct trust_sou
                                                                                              : source->vendor_at;
 
         for (uint64_t epoch = epoch_of(kind, mine) + 1; epoch <= last; epoch++) {
+                struct site_policy judge = mine->policy;
                 struct span set = shown;
                 enum reason why;
+                int r = CLI_OK;
 
-                if (epoch < last) {
-                        int r = fetch(source->context, epoch, &set);
-
-                        if (r != CLI_OK)
-                                return r;
-                }
-                why = set.size == 0 ? kind->gap : accept_next(kind, set, mine);
+                if (kind == &vendor_kind && (r = find_judge(cli, source, epoch, &judge)) != CLI_OK)
+                        return r;
+                if (epoch < last && (r = fetch(source->context, epoch, &set)) != CLI_OK)
+                        return r;
+                why = set.size == 0 ? kind->gap : accept_next(kind, set, &judge, mine);
                 if (why != REASON_NONE)
                         return cli_refuse(cli, why,
                                           "the relay shows a %s of epoch %" PRIu64

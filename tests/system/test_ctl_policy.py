@@ -419,3 +419,27 @@ def test_an_approver_walks_the_vendors_chain(relay, home, vendor2):
     assert (folder / "vendor-keys.cbor").read_bytes() == vendor2.read_bytes()
     relay.show(vendor=(home / "vendor.cbor").read_bytes().hex())
     assert "old-vendor-keys" in approve(relay, home, code=3).stderr
+
+
+def test_a_vendor_key_set_is_judged_by_the_policy_of_its_time(relay, home, vendor2, tmp_path):
+    """Cecilia signed the vendor's new keys and then left: what she signed then still counts, what she signs now does not."""
+    for name in ("bertil", "cecilia"):
+        sign_vendor(home, vendor2, name)
+    gone = successor(home, tmp_path / "gone", "--add-approver", home / "david.key.pub", "--remove-approver",
+                     home / "cecilia.key.pub", "--vendor-keys", vendor2)
+    assert body_of(gone)[17] == 2
+    folder = remember(relay, home)
+    relay.show(policy=gone.read_bytes().hex(), vendor=vendor2.read_bytes().hex(),
+               policies={"1": (home / "policy.cbor").read_bytes().hex()})
+    approve(relay, home, code=3)  # the manifest is not signed by the new developer
+    assert (folder / "vendor-keys.cbor").read_bytes() == vendor2.read_bytes()
+    # another policy in the place of the one before is noticed
+    remember(relay, home)
+    relay.show(policies={"1": gone.read_bytes().hex()})
+    assert "policy-gap" in approve(relay, home, code=3).stderr
+    # a policy that does not name the new set: cecilia is no approver when it is judged
+    remember(relay, home)
+    late = successor(home, tmp_path / "late", "--add-approver", home / "david.key.pub", "--remove-approver",
+                     home / "cecilia.key.pub", "--vendor-keys", home / "vendor.cbor")
+    relay.show(policy=late.read_bytes().hex(), policies={"1": (home / "policy.cbor").read_bytes().hex()})
+    assert "under-signed" in approve(relay, home, code=3).stderr
