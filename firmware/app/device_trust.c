@@ -11,9 +11,7 @@
 #include "app/json.h"
 #include "relay/cose.h"
 
-/* A vendor key set may come before the policy whose approvers signed it: told only if it is not accepted soon. */
-#define CHAIN_PATIENCE_MS 5000
-#define REPORT_PAUSE_MS   1000 /* whoever floods us with objects does not make us flood others */
+#define REPORT_PAUSE_MS 1000 /* whoever floods us with objects does not make us flood others */
 
 static const char *object_name(enum port_boot_object object)
 {
@@ -115,7 +113,9 @@ static int offer_to_boot_stage(struct device *d, enum port_boot_object object, s
         if (object == PORT_BOOT_REVOCATION && refusal == REASON_OLD_EPOCH)
                 return 0;
         device_log(d, PORT_LOG_WARNING, "refused: ", reason_name(refusal));
-        device_report(d, object_name(object), refusal, bytes, CHAIN_PATIENCE_MS);
+        /* a vendor key set may come before the policy whose approvers signed it: told only if it is not accepted soon
+         */
+        device_report(d, object_name(object), refusal, bytes, d->config.gate_timing.patience_ms / 3);
         return 0;
 }
 

@@ -32,9 +32,10 @@ OPTIONS = ("--retry-ms", "500", "--dwell-ms", "500", "--settle-ms", "250", "--ke
 
 
 class Scene(World):
-    def __init__(self, ticket=False, **options):
+    def __init__(self, ticket=False, devices_on=(AT_RELAY, DIRECT), **options):
         super().__init__(BUILD, devices=4, keep="RELAYD_KEEP" in os.environ, **options)
-        self.ticket, self.counters = ticket, itertools.count(1)
+        self.devices_on = devices_on
+        self.ticket, self.counters, self.approval_epoch = ticket, itertools.count(1), 1
         self.site_command = objects.Key("pump panel")          # of a person of the site
         self.panel_command = objects.Key("plan, on the gateway")  # a key that the site chose to keep on the gateway
         self.rogue_port = free_port()
@@ -48,10 +49,11 @@ class Scene(World):
             self.start_all()
             self.relayctl("gate", "open")
             self.desk = Desk(self)
-            for name in (AT_RELAY, DIRECT):
+            for name in self.devices_on:
                 self.start_device(name, *OPTIONS)
-            self.wait_device(AT_RELAY, "connects", lambda device: device["Online"])
-            wait_until("all states at the cloud", lambda: set(self.desk.images()) >= {AT_RELAY, DIRECT})
+            wait_until("all states at the cloud", lambda: set(self.desk.images()) >= set(self.devices_on))
+            if AT_RELAY in self.devices_on:
+                self.goes(AT_RELAY, "relay")
         except BaseException:
             self.close()
             raise
@@ -220,6 +222,12 @@ class Scene(World):
     def never_saw(self, device, update):
         return not [s for s in self.desk_of(device).statuses(device) if s["manifest"] == update.manifest.hex()]
 
+    @contextlib.contextmanager
+    def switched_anew(self, device):
+        """Its power goes and comes back."""
+        self.processes[device].kill()
+        yield self.start_device(device, *OPTIONS)
+
     # ---- a device whose flash lies on a desk
 
     def flash(self, device=ON_DESK):
@@ -282,29 +290,29 @@ class Scene(World):
 
 
 class RogueGate:
-    """Answers devices at the rooted relay with the gate's stolen key, as its owner for the moment likes."""
+    """Answers devices at the rooted relay, with the gate's stolen key: openly and in time, unless make() says otherwise."""
 
     def __init__(self, site):
-        self.site, self.asked, self.silent = site, [], False
-        self.answers = dict(time=None, reason="none")
+        self.site, self.made = site, []
+        self.behave()
         self.client = site.rogue_desk.client("ops.acme", "gate")
         self.client.client.on_message = lambda _client, _data, message: self.answer(message)
         self.client.subscribe(f"sites/{SITE}/devices/+/gate/request", qos=1)
 
-    def ticket(self, device, request, key=None, **changes):
-        values = {"time": unix_time(), "epoch": 1, **{k: v for k, v in self.answers.items() if v is not None}, **changes}
-        digest = values.pop("policy", hashlib.sha256(self.site.policy_payload).digest())
-        return objects.ticket(key or self.site.gateway_key("gate"), values.pop("site", SITE), values.pop("device", device),
-                              request, digest, **values)
+    def behave(self, make=None):
+        """make(device, request): the tickets to be sent; nothing: as an honest open gate."""
+        self.make = make or (lambda device, request: [self.ticket(device, request)])
+
+    def ticket(self, device, request, key=None, site=SITE, policy=None, **changes):
+        digest = hashlib.sha256(policy or self.site.policy_payload).digest()
+        return objects.ticket(key or self.site.gateway_key("gate"), site, device, request, digest,
+                              **{"time": unix_time(), "epoch": self.site.approval_epoch, **changes})
 
     def answer(self, message):
         device = message.topic.split("/")[3]
-        self.asked.append((device, message.payload))
-        if not self.silent:
-            self.send(device, self.ticket(device, message.payload))
-
-    def send(self, device, ticket):
-        self.site.rogue_desk.vendor.client.publish(f"sites/{SITE}/devices/{device}/gate/ticket", ticket, qos=1)
+        for ticket in self.make(device, message.payload):
+            self.made.append((device, message.payload, ticket))
+            self.site.rogue_desk.vendor.client.publish(f"sites/{SITE}/devices/{device}/gate/ticket", ticket, qos=1)
 
     def close(self):
         self.client.close()

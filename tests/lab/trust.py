@@ -5,7 +5,6 @@ import dbus
 import dbus.bus
 
 from .mqtt import Paho
-from .process import wait_until
 from .updates import SITE, objects
 
 import relaygate  # noqa: E402  lab.updates put their folder on the path
@@ -32,14 +31,8 @@ class Manager:
         self.refresh()
 
     def refresh(self):
-        """The hub that has the name now: after it was started anew, the bus may still know the one that died."""
-        def look():
-            try:
-                self.object = self.bus.get_object(NAME, PATH, introspect=False)
-                return self.get("Version")
-            except dbus.DBusException:
-                return None
-        wait_until("the hub on the bus", look)
+        """after the hub was started anew"""
+        self.object = self.bus.get_object(NAME, PATH, introspect=False)
 
     def call(self, method, *arguments):
         """What the method answers."""
