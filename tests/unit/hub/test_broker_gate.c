@@ -79,6 +79,24 @@ static void handing_over(void **state)
         assert_string_equal(h->delivered, "off");
 }
 
+static void what_is_handed_to_a_resumed_session_comes_once_and_last(void **state)
+{
+        struct harness *h = *state;
+        const char *topic = "sites/s1/devices/device-1/commands";
+        struct fake_connect durable = { .expiry = 1000 };
+        struct fake *device = fake_open(h, "device-1", &durable, NULL);
+
+        fake_subscribe_to(device, topic, 1);
+        assert_int_equal(broker_hand(h->broker, "device-1", topic, SPAN_LITERAL("first"), HARNESS_TIME + 60), 0);
+        harness_turn(h);
+        broker_closed(h->broker, &device->link, true);
+        h->hand_topic = topic;
+        device = fake_open(h, "device-1", &durable, NULL);
+        fake_expect_publish(device, topic, "first", 1, NULL);
+        fake_expect_publish(device, topic, "when online", 1, NULL);
+        fake_expect_nothing(device);
+}
+
 static void a_stand_alone_gate(void **state)
 {
         struct harness *h = *state;
@@ -132,6 +150,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 test(commands_of_applications_go_to_who_verifies_them),
                 test(handing_over),
+                test(what_is_handed_to_a_resumed_session_comes_once_and_last),
                 test(a_stand_alone_gate),
                 test(a_gate_request_goes_up_only_by_the_host),
         };
