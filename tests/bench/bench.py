@@ -14,6 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import countryload  # noqa: E402
 import countrylookup  # noqa: E402
 import events  # noqa: E402
+import fanout  # noqa: E402
 import measure  # noqa: E402
 from lab.cloud import Cloud  # noqa: E402
 from lab.process import wait_until  # noqa: E402
@@ -156,6 +157,7 @@ def main():
             for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
                               "sessions": bench.session_memory,
                               "events": lambda: events.bench(world, report), "failover": bench.failover,
+                              "fanout": lambda: fanout.bench(options.build, report),
                               "country-lookup": lambda: countrylookup.bench(options.build, report),
                               "country-load": lambda: countryload.bench(options.build, report)}.items():
                 if options.only in (None, name):
