@@ -5,6 +5,7 @@ import dbus
 import dbus.bus
 
 from .mqtt import Paho
+from .process import wait_until
 from .updates import SITE, objects
 
 import relaygate  # noqa: E402  lab.updates put their folder on the path
@@ -31,8 +32,14 @@ class Manager:
         self.refresh()
 
     def refresh(self):
-        """after the hub was started anew"""
-        self.object = self.bus.get_object(NAME, PATH, introspect=False)
+        """The hub that has the name now: after it was started anew, the bus may still know the one that died."""
+        def look():
+            try:
+                self.object = self.bus.get_object(NAME, PATH, introspect=False)
+                return self.get("Version")
+            except dbus.DBusException:
+                return None
+        wait_until("the hub on the bus", look)
 
     def call(self, method, *arguments):
         """What the method answers."""
