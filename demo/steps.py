@@ -47,7 +47,9 @@ def telemetry(world, say):
     for name in world.devices:
         message = next(m for m in world.watcher.messages() if f"/{name}/events/" in m["topic"])
         say.show(f"{message['topic']}  {message['payload']}")
-    return ", ".join(f"{name}: {counts[name]}" for name in world.devices) + " events at the cloud"
+    say.say("the other way: a person of the site switches device-1's pump off, with a key that the site policy grants just that")
+    say.show(world.relayctl("device", "call", "device-1", "pump.off", "--key", world.command_key).stdout)
+    return ", ".join(f"{name}: {counts[name]}" for name in world.devices) + " events at the cloud; device-1 did as it was told"
 
 
 def enough_events(messages, world, least):
@@ -90,6 +92,8 @@ def find_update(world, version, state=None):
 
 def approve(world, say):
     """4: two of three approvers say yes; devices install."""
+    say.say("the site's policy demands tickets (the default): each device asks the gate with a nonce of its own before it installs,"
+            " device-5 through the cloud; the gate opens for ten minutes")
     say.show(world.relayctl("gate", "open", "--for", "10m").stdout)
     for person in ("anna", "bertil"):
         say.say(f"{person} approves on a machine of her own or his own; relayctl checks the vendor's signatures there before it signs")
