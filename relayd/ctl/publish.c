@@ -115,8 +115,11 @@ static int take_revocation(struct cli *cli, const char *path, struct span bytes,
 
         *is = cose_set_decode_proposal(bytes, &set) == RELAY_OK &&
               revocation_decode(set.payload, &revocation) == RELAY_OK;
-        if (!*is || (r = find_policy(cli, path, revocation.site, &policy)) != CLI_OK)
-                return *is ? r : CLI_OK;
+        if (!*is)
+                return CLI_OK;
+        r = find_policy(cli, path, revocation.site, &policy);
+        if (r != CLI_OK)
+                return r;
         why = set.count == 0
                       ? REASON_UNDER_SIGNED
                       : revocation_accept(bytes, &policy, policy.approval_epoch, &revocation, scratch, sizeof(scratch));

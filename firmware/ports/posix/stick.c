@@ -90,7 +90,7 @@ static bool load_update(struct stick *stick, const char *path, struct span *enve
 
 static void load(struct stick *stick, struct dirent **entries, int count, struct device *device)
 {
-        struct span envelope = SPAN_EMPTY, approvals[SITE_APPROVERS_MAX];
+        struct span envelope = SPAN_EMPTY, approvals[SITE_APPROVERS_MAX] = { 0 };
         uint8_t *bytes[SITE_APPROVERS_MAX];
         size_t taken = 0, size;
         char path[4096];
