@@ -111,7 +111,7 @@ static int take_revocation(struct cli *cli, const char *path, struct span bytes,
         struct site_policy policy;
         struct cose_set set;
         enum reason why;
-        int r;
+        int r = CLI_OK;
 
         *is = cose_set_decode_proposal(bytes, &set) == RELAY_OK &&
               revocation_decode(set.payload, &revocation) == RELAY_OK;
