@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The site's trust as Python speaks it: successors of what a world was set up with, and the hub's words on D-Bus."""
 
+import queue
+
 import dbus
 import dbus.bus
 
@@ -65,11 +67,23 @@ class Manager:
         self.bus.close()
 
 
+def connected(world):
+    """A session of app.all; None: the front end is still finding its hub."""
+    try:
+        application = Paho(world.port, world.credentials("app.all"), "app.all")
+    except (OSError, queue.Empty):
+        return None
+    if application.reason == 0:
+        return application
+    application.close()
+    return None
+
+
 def watch(world):
     """app.all sees from now on what local subscribers see: retained ones first; world.local has it by topic."""
     if getattr(world, "application", None):
         world.application.close()
-    world.application, world.local = Paho(world.port, world.credentials("app.all"), "app.all"), {}
+    world.application, world.local = wait_until("a session of app.all", lambda: connected(world), 60), {}
     assert world.application.subscribe("sites/#", qos=1) == [1]
 
 
