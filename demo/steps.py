@@ -12,6 +12,7 @@ from lab.cloud import event_keys
 from lab.process import LabError, wait_until
 
 DIRECT = "device-5"
+INSTALL = 90  # seconds at most for an install: the gate answers a device twice, ten seconds apart
 SETTLE = 3  # seconds to watch that nobody flaps
 
 
@@ -100,8 +101,8 @@ def approve(world, say):
         say.show(world.approve("1.1.0", person).stdout)
     for name in relay_devices(world):
         world.wait_device(name, "to confirm 1.1.0", lambda device: device["FirmwareVersion"] == "1.1.0" and device["Online"]
-                          and device["UpdateState"] == "confirmed")
-    wait_until(f"{DIRECT} to confirm 1.1.0", lambda: status_of(world, DIRECT, "confirmed", version="1.1.0"))
+                          and device["UpdateState"] == "confirmed", patience=INSTALL)
+    wait_until(f"{DIRECT} to confirm 1.1.0", lambda: status_of(world, DIRECT, "confirmed", version="1.1.0"), INSTALL)
     say.show(world.relayctl("devices").stdout)
     found = [path for path in (world.folder / "gateway").rglob("*") if path.is_file() and holds_a_key(path, approver_keys(world))]
     expect(not found, f"approver keys on the gateway: {found}")

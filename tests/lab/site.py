@@ -275,14 +275,14 @@ class World:
                              "--policy", self.policy, "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor",
                              "--yes", person=person)
 
-    def wait_device(self, name, what, condition):
+    def wait_device(self, name, what, condition, **patience):
         """Waits until condition(device as relayctl shows it) holds."""
         def look():
             for device in self.relayctl_json("devices", "list"):
                 if device["Identity"] == name and condition(device):
                     return device
             return None
-        return wait_until(f"{name} {what}", look)
+        return wait_until(f"{name} {what}", look, **patience)
 
     def close(self):
         for process in reversed(list(self.processes.values())):
