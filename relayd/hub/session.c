@@ -258,9 +258,8 @@ void session_connect(struct broker *b, struct link *link, const struct mqtt_pack
         if (present)
                 broker_recheck(b, link); /* the role may have changed meanwhile */
         send_connack(b, link, packet, MQTT_SUCCESS, present);
-        /* first what waits; what the host has for it comes behind, and once */
-        client_redeliver(b, c);
         b->host.online(b->host.context, link, true);
+        client_redeliver(b, c);
 }
 
 /* ---- the end of a connection */

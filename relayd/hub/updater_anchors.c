@@ -295,8 +295,7 @@ static void replay(struct updater *u)
                         enum reason reason = anchors_hold(&u->anchors, parked->kind, &claim)
                                                      ? REASON_NONE
                                                      : take(u, AUDIT_ACTOR_UPLINK, parked->kind, set);
-                        if (may_become_good(parked->kind, reason) || reason == REASON_STORE_FULL ||
-                            reason == REASON_STORE_FAILED) {
+                        if (may_become_good(parked->kind, reason)) {
                                 parked->reason = reason;
                                 continue;
                         }

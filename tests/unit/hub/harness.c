@@ -107,8 +107,7 @@ static void on_online(void *context, const struct link *link, bool online)
 {
         struct harness *h = context;
 
-        if (online && h->hand_topic)
-                broker_hand(h->broker, link->identity, h->hand_topic, SPAN_LITERAL("when online"), HARNESS_TIME + 60);
+        (void)link;
         if (online)
                 h->online_count++;
         else
