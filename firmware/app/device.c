@@ -392,6 +392,8 @@ uint64_t device_deadline(const struct device *d)
                         best = device_earlier(best, mqtt_client_deadline(&d->links[i].client));
         if (d->config.update)
                 best = device_earlier(best, update_deadline(d->config.update, now));
+        if (d->carried)
+                best = now;
         best = device_earlier(best, device_gate_deadline(d));
         best = device_earlier(best, device_reports_deadline(d));
         if (d->active != FAILOVER_NONE && !d->commands_asked && d->commands_ms > now)

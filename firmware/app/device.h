@@ -29,6 +29,16 @@
 #define DEVICE_REPORTS  4  /* refused objects waiting to be told */
 #define DEVICE_REPORTED 8  /* refused objects that were told */
 
+/*
+ * An update that somebody carried here, on a stick: its image comes from there, and everything else is as with any
+ * other update: the same agent, the same checks, the gate's ticket.
+ */
+struct device_carrier {
+        /* A list piece or block: true and *out (valid until the next call), or false: it has none of this image. */
+        bool (*piece)(void *context, const struct topic_parts *piece, struct span *out);
+        void *context;
+};
+
 struct device_config {
         const char *identity; /* also the MQTT client id */
         const char *version;  /* of the application */
@@ -42,6 +52,7 @@ struct device_config {
         /* initialised, with the device's policy, vendor and gate; NULL: this device takes no updates, no commands */
         struct update *update;
         struct commands *commands;
+        const struct device_carrier *carrier; /* may be NULL */
         uint16_t keep_alive_s;
         struct failover_timing timing;
         struct gate_timing gate_timing;
@@ -106,6 +117,8 @@ struct device {
         struct outbox_place sent;             /* last record sent */
         struct device_flight flights[DEVICE_WINDOW];
         uint64_t hold_ms; /* the broker asked for a pause */
+        bool carried;     /* a piece came from the carrier: there may be more at once */
+        bool carrier_bad; /* it gave a piece that does not fit */
         bool resetting;
         uint64_t reset_ms;
 
@@ -128,6 +141,8 @@ int device_init(struct device *d, const struct device_config *config);
  * 0: it is in flash; RELAY_E_SPACE: the outbox is full of events to keep; else outbox_put()'s errors.
  */
 int device_publish(struct device *d, enum outbox_class class, struct span name, struct span payload);
+/* The carrier has something new: an offer and approvals, as if a broker had sent them. */
+void device_carry(struct device *d, struct span envelope, const struct span *approvals, size_t count);
 /* Does everything that can be done now. 0, or an error of flash or boot stage: the device should be reset. */
 int device_run(struct device *d);
 /* milliseconds of port_clock; may be in the past */

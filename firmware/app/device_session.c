@@ -219,13 +219,47 @@ static int tell_status(struct device *d, const struct update_status *status)
         return publish(d, "updates/status", false, writer_span(&w), &d->status_packet);
 }
 
-static void send_updates(struct device *d)
+void device_carry(struct device *d, struct span envelope, const struct span *approvals, size_t count)
+{
+        if (!d->config.update)
+                return;
+        d->carrier_bad = false;
+        update_offer(d->config.update, envelope, device_now(d));
+        for (size_t i = 0; i < count; i++)
+                update_approval(d->config.update, approvals[i]);
+}
+
+/* What is carried need not be asked for. true: done; *r: of flash. A carrier that gives something wrong is asked no
+ * more. */
+static bool take_carried(struct device *d, const struct update_action *action, int *r)
+{
+        struct update *u = d->config.update;
+        struct topic_parts parts;
+        struct span payload;
+
+        if (!d->config.carrier || d->carrier_bad || action->piece >= UPDATE_WINDOW)
+                return false;
+        (void)topic_parse(span_of_string(action->topic), &parts);
+        if (!d->config.carrier->piece(d->config.carrier->context, &parts, &payload))
+                return false;
+        update_done(u, action, device_now(d));
+        if (action->type == UPDATE_SUBSCRIBE)
+                *r = update_image(u, &parts, payload, device_now(d));
+        d->carrier_bad = action->type == UPDATE_SUBSCRIBE && u->window[action->piece].state == UPDATE_PIECE_ASKED;
+        d->carried = true;
+        return true;
+}
+
+static int send_updates(struct device *d)
 {
         struct update *u = d->config.update;
         struct update_action action;
-        int r = RELAY_OK;
+        int r = RELAY_OK, failure = 0;
 
-        while (r == RELAY_OK && device_has_room(d, 512 + TOPIC_MAX) && update_next(u, &action)) {
+        d->carried = false;
+        while (r == RELAY_OK && failure == 0 && device_has_room(d, 512 + TOPIC_MAX) && update_next(u, &action)) {
+                if (action.type != UPDATE_TELL && action.type != UPDATE_RESET && take_carried(d, &action, &failure))
+                        continue;
                 switch (action.type) {
                 case UPDATE_SUBSCRIBE:
                         r = subscribe(client(d), action.topic, action.piece == UPDATE_WINDOW ? 1 : 0);
@@ -238,13 +272,14 @@ static void send_updates(struct device *d)
                         break;
                 case UPDATE_RESET:
                         d->resetting = true;
-                        return;
+                        return 0;
                 case UPDATE_NOTHING:
-                        return;
+                        return 0;
                 }
                 if (r == RELAY_OK)
                         update_done(u, &action, device_now(d));
         }
+        return failure;
 }
 
 static void send_results(struct device *d)
@@ -273,9 +308,8 @@ int device_send(struct device *d)
         ask_for_commands(d);
         send_results(d);
         device_send_reports(d);
-        if (d->config.update)
-                send_updates(d);
-        return send_events(d);
+        int r = d->config.update ? send_updates(d) : 0;
+        return r < 0 ? r : send_events(d);
 }
 
 /* ---- receiving */

@@ -89,6 +89,10 @@ static enum command_outcome put_on(struct plant *p, struct writer *value)
                 writer_bytes(value, SPAN_LITERAL("the pump rests"));
                 return COMMAND_OUTCOME_FAILED;
         }
+        if (p->moisture > p->plan.wet) { /* the plan would stop it at once, and somebody who insists would flood */
+                writer_bytes(value, SPAN_LITERAL("the soil is wet"));
+                return COMMAND_OUTCOME_FAILED;
+        }
         if (!p->pumping)
                 start_pump(p);
         return COMMAND_OUTCOME_DONE;

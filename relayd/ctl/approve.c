@@ -290,6 +290,7 @@ int ctl_updates_export_request(struct cli *cli)
 {
         _cleanup_(request_done) struct request request = { 0 };
         _cleanup_bus_ sd_bus *bus = NULL;
+        _cleanup_json_ json_t *object = NULL;
         const char *path = cli_argument(cli, 1);
         _cleanup_free_ uint8_t *out = malloc(REQUEST_MAX);
         struct writer w;
@@ -307,14 +308,14 @@ int ctl_updates_export_request(struct cli *cli)
                                 REQUEST_MAX);
         if ((r = cli_create(cli, path, writer_span(&w), 0644)) != CLI_OK)
                 return r;
-        if (!cli->json)
-                printf("Where the key is: relayctl sign %s --key KEY -o APPROVAL\n", path);
-        return CLI_OK;
+        object = json_pack("{s:s, s:o}", "request", path, "update", json_incref(request.update));
+        return output_done(cli, object, "Where the key is: relayctl sign %s --key KEY -o APPROVAL", path);
 }
 
 int ctl_sign(struct cli *cli)
 {
         _cleanup_(request_done) struct request request = { 0 };
+        _cleanup_json_ json_t *object = NULL;
         uint8_t sign1[APPROVAL_MAX];
         const char *output;
         struct writer w;
@@ -326,9 +327,8 @@ int ctl_sign(struct cli *cli)
             (r = request_sign(cli, &request, &w)) != CLI_OK ||
             (r = cli_create(cli, output, writer_span(&w), 0644)) != CLI_OK)
                 return r;
-        if (!cli->json)
-                printf("Signed. At the relay: relayctl updates import-approval %s\n", output);
-        return CLI_OK;
+        object = json_pack("{s:s, s:o}", "file", output, "approval", describe_approval(&request.approval));
+        return output_done(cli, object, "Signed. At the relay: relayctl updates import-approval %s", output);
 }
 
 int ctl_updates_import_approval(struct cli *cli)

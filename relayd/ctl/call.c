@@ -228,12 +228,11 @@ static int report(struct cli *cli, const struct call *call)
 
         if (r != CLI_OK || !call->answered || strcmp(call->result, "done") == 0)
                 return r;
-        if (strcmp(call->result, "refused") == 0)
-                return why < REASON_COUNT
-                               ? cli_refuse(cli, why, "%s refused %s", call->command.device, call->command.name)
-                               : cli_fail(cli, CLI_REFUSED, "refused: %s", call->reason);
-        return cli_fail(cli, CLI_FAILED, "%s could not do %s: %s", call->command.device, call->command.name,
-                        call->reason);
+        if (strcmp(call->result, "failed") == 0)
+                return cli_fail(cli, CLI_FAILED, "%s could not do %s: %s", call->command.device, call->command.name,
+                                call->reason);
+        return why < REASON_COUNT ? cli_refuse(cli, why, "%s: %s", call->command.device, call->command.name)
+                                  : cli_fail(cli, CLI_REFUSED, "refused: %s", call->reason);
 }
 
 int ctl_device_call(struct cli *cli)

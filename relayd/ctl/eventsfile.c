@@ -59,7 +59,7 @@ json_t *events_line_json(const struct events_line *event)
 
 int events_resume(struct span end, const char *site, size_t *keep, uint64_t *number)
 {
-        const uint8_t *last = end.size ? memrchr(end.data, '\n', end.size) : NULL, *before;
+        const uint8_t *last = end.data ? memrchr(end.data, '\n', end.size) : NULL, *before;
         json_t *line, *value;
         const char *of;
         json_int_t n;

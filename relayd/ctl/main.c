@@ -85,7 +85,7 @@ static const struct cli_command commands[] = {
         { "sign", NULL, "REQUEST", 1, 1, false, ctl_sign, ctl_sign_options,
           "verify and approve an exported request, without a relay", NULL },
         { "publish", NULL, "FILE", 1, 1, false, ctl_publish, ctl_publish_options,
-          "publish an approval or a signed site policy at the cloud",
+          "publish an approval, site policy, vendor key set or revocation at the cloud",
           "For a relay that is dead: devices on the direct way find it there, and check it themselves." },
         { "country", "show", "", 0, 0, true, ctl_country_show, NULL, "the country policy, and who enforces it", NULL },
         { "country", "allow", "CODE...", 1, 300, false, ctl_country_allow, ctl_country_rule_options,

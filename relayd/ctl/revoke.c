@@ -191,7 +191,9 @@ static int sign(struct cli *cli, const char *path, struct revoking *v)
                 return r;
         if (key_find(policy->approvers, policy->approver_count, &signer.key) < 0)
                 return cli_refuse(cli, REASON_NOT_AN_APPROVER, "%s, site %s", signer.what, policy->site);
-        if ((r = show(cli, v)) != CLI_OK || (r = prompt_confirm(cli, "Sign this revocation?")) != CLI_OK ||
+        /* with --json, what follows says it once */
+        if ((!cli->json && (r = show(cli, v)) != CLI_OK) ||
+            (r = prompt_confirm(cli, "Sign this revocation?")) != CLI_OK ||
             (r = signed_set_sign(cli, path, &v->set, REVOCATION_AAD, &signer, policy->approvers, policy->approver_count,
                                  "approver")) != CLI_OK)
                 return r;
@@ -226,8 +228,11 @@ static int report(struct cli *cli, const char *path, const struct revoking *v)
         _cleanup_json_ json_t *signers = json_array();
         size_t count = count_signed(v, signers), needed = v->trust.policy.threshold;
 
-        if (cli->json)
-                return CLI_OK;
+        if (cli->json) {
+                _cleanup_json_ json_t *object = describe(v);
+
+                return output_json(object);
+        }
         if (count < needed)
                 printf("Signed: %zu of %zu signatures. Hand %s to the next approver.\n", count, needed, path);
         else

@@ -351,13 +351,17 @@ static int report(struct cli *cli, const struct setup *setup, const struct site_
         char *const *paths = setup->layout.paths;
         _cleanup_json_ json_t *object = NULL, *described = describe_policy(policy);
         bool ask_vendor = cli_value(cli, "cloud") && !cli_value(cli, "uplink-certificate");
+        char groups[DESCRIBE_DIGEST_SIZE];
 
         object = json_pack("{s:s, s:s, s:o, s:O}", "config", paths[LAYOUT_CONF], "policy_file", paths[LAYOUT_POLICY],
                            "pin", json_hex(setup->relay_pin, SHA256_SIZE), "policy", described);
         if (cli->json)
                 return output_json(object);
         show_policy(cli, described);
-        printf("\nConfiguration: %s\nNext:\n", paths[LAYOUT_CONF]);
+        printf("\nConfiguration: %s\nThe policy's digest, which everybody who signs, imports or claims by it "
+               "compares:\n\n"
+               "    %s\n\nNext:\n",
+               paths[LAYOUT_CONF], describe_digest(policy->digest, groups));
         if (ask_vendor)
                 printf("  - the vendor certifies %s.pub as %s; the certificate goes to %s\n", paths[LAYOUT_UPLINK_KEY],
                        setup->identity, paths[LAYOUT_UPLINK_CERTIFICATE]);
@@ -373,7 +377,9 @@ static int report(struct cli *cli, const struct setup *setup, const struct site_
                        paths[LAYOUT_CONF], setup->listen, paths[LAYOUT_RUNTIME], paths[LAYOUT_RUNTIME],
                        paths[LAYOUT_RELAY_CERTIFICATE]);
         printf("  - relayctl approvers import %s\n  - relayctl vendor-keys import VENDOR-KEYS\n"
-               "  - relayctl devices import FACTORY-LIST\n",
+               "  - relayctl devices import FACTORY-LIST\n"
+               "The gate is closed: approved updates wait until 'relayctl gate open', or a window ('relayctl gate "
+               "window add').\n",
                paths[LAYOUT_POLICY]);
         return CLI_OK;
 }

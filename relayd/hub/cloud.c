@@ -36,9 +36,10 @@ static const char *const filters[] = {
         "devices/+/gate/request",
         "devices/+/gate/ticket",
         "devices/+/commands",
+        "devices/+/updates/refused",
 };
 #define FILTER_COUNT      (sizeof(filters) / sizeof(filters[0]))
-#define FILTER_COUNT_GATE (FILTER_COUNT - 2)
+#define FILTER_COUNT_GATE (FILTER_COUNT - 3)
 
 /* ---- up */
 /* 0, or an answer of uplink_publish() */
@@ -165,6 +166,7 @@ static bool is_for_gates(enum access_uplink kind)
         case ACCESS_UPLINK_REFUSED:
         case ACCESS_UPLINK_COMMAND:
         case ACCESS_UPLINK_TICKET:
+        case ACCESS_UPLINK_REPORT:
         case ACCESS_UPLINK_IMAGE_BLOCK:
         case ACCESS_UPLINK_IMAGE_LIST:
                 return false;

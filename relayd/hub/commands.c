@@ -350,6 +350,7 @@ static struct waiting_command *find_answered(const struct commands *c, const cha
 void commands_result(struct commands *c, const char *device, struct span payload)
 {
         char name[40], actor[sizeof(AUDIT_ACTOR_DEVICE) + IDENTITY_MAX], detail[DETAIL_MAX];
+        uint8_t value[FLAT_JSON_MAX];
         struct waiting_command *w;
         struct flat_json json;
         enum reason reason;
@@ -370,7 +371,8 @@ void commands_result(struct commands *c, const char *device, struct span payload
                 c->host.alert(c->host.context, device, reason, detail);
         }
         snprintf(actor, sizeof(actor), AUDIT_ACTOR_DEVICE, device);
-        end(c, w, actor, result, reason_name(reason), flat_json_string(&json, "value"));
+        end(c, w, actor, result, reason_name(reason),
+            span_of(value, flat_json_text(&json, "value", value, sizeof(value))));
 }
 
 /* ---- what comes in */

@@ -23,21 +23,52 @@ static void expect(struct reader *r, uint8_t c)
                 reader_fail(r, RELAY_E_MALFORMED);
 }
 
-static struct span read_string(struct reader *r)
+static int hex_digit(uint8_t c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* What stands behind a backslash: a quote, a backslash, or u0000 to u001f. Gives the byte it means. */
+static uint8_t read_escape(struct reader *r)
+{
+        uint8_t c = reader_u8(r);
+        int high, low;
+
+        if (c == '"' || c == '\\')
+                return c;
+        if (c != 'u' || reader_u8(r) != '0' || reader_u8(r) != '0') {
+                reader_fail(r, RELAY_E_MALFORMED);
+                return 0;
+        }
+        high = hex_digit(reader_u8(r));
+        low = hex_digit(reader_u8(r));
+        if (high < 0 || high > 1 || low < 0)
+                reader_fail(r, RELAY_E_MALFORMED);
+        return (uint8_t)((high << 4) + low);
+}
+
+/* escaped: NULL where no escape is allowed */
+static struct span read_string(struct reader *r, bool *escaped)
 {
         expect(r, '"');
-        size_t from = r->at, size = 0;
+        size_t from = r->at, end = from;
 
         while (reader_left(r) > 0) {
                 uint8_t c = reader_u8(r);
                 if (c == '"')
                         break;
-                if (c < 0x20 || c == '\\')
+                if (c < 0x20 || (c == '\\' && !escaped))
                         reader_fail(r, RELAY_E_MALFORMED);
-                size++;
+                if (c == '\\' && escaped) {
+                        *escaped = true;
+                        read_escape(r);
+                }
+                end = r->at;
         }
         /* an end without a quote: the next expect() fails, as the smallest object ends with more than a string */
-        struct span text = r->result == RELAY_OK ? span_slice(r->in, from, size) : SPAN_EMPTY;
+        struct span text = r->result == RELAY_OK ? span_slice(r->in, from, end - from) : SPAN_EMPTY;
         if (!span_is_utf8(text))
                 reader_fail(r, RELAY_E_MALFORMED);
         return text;
@@ -77,7 +108,7 @@ static void read_value(struct reader *r, struct flat_json_member *member)
 
         if (c == '"') {
                 member->type = FLAT_JSON_STRING;
-                member->string = read_string(r);
+                member->string = read_string(r, &member->escaped);
         } else if (c == 't' || c == 'f') {
                 member->type = FLAT_JSON_BOOL;
                 member->number = read_bool(r);
@@ -97,7 +128,7 @@ static const struct flat_json_member *find(const struct flat_json *json, struct 
 
 static void read_member(struct reader *r, struct flat_json *json)
 {
-        struct flat_json_member member = { .name = read_string(r) };
+        struct flat_json_member member = { .name = read_string(r, NULL) };
 
         expect(r, ':');
         read_value(r, &member);
@@ -137,7 +168,7 @@ struct span flat_json_string(const struct flat_json *json, const char *name)
 {
         const struct flat_json_member *member = find(json, span_of_string(name));
 
-        return member && member->type == FLAT_JSON_STRING ? member->string : SPAN_EMPTY;
+        return member && member->type == FLAT_JSON_STRING && !member->escaped ? member->string : SPAN_EMPTY;
 }
 
 uint64_t flat_json_number(const struct flat_json *json, const char *name, uint64_t fallback)
@@ -145,4 +176,19 @@ uint64_t flat_json_number(const struct flat_json *json, const char *name, uint64
         const struct flat_json_member *member = find(json, span_of_string(name));
 
         return member && member->type == FLAT_JSON_NUMBER ? member->number : fallback;
+}
+
+size_t flat_json_text(const struct flat_json *json, const char *name, uint8_t *out, size_t size)
+{
+        const struct flat_json_member *member = find(json, span_of_string(name));
+        size_t at = 0;
+        struct reader r;
+
+        reader_init(&r, member && member->type == FLAT_JSON_STRING ? member->string : SPAN_EMPTY);
+        while (reader_left(&r) > 0 && at < size) {
+                uint8_t c = reader_u8(&r);
+
+                out[at++] = c == '\\' ? read_escape(&r) : c;
+        }
+        return at;
 }

@@ -162,6 +162,7 @@ static enum reason from_cloud(void *context, enum access_uplink kind, const stru
         case ACCESS_UPLINK_COMMAND:
         case ACCESS_UPLINK_GATE_REQUEST:
         case ACCESS_UPLINK_TICKET:
+        case ACCESS_UPLINK_REPORT:
                 return manager_gate_message(m, kind, parts, payload, again);
         case ACCESS_UPLINK_REFUSED:
         case ACCESS_UPLINK_OFFER:

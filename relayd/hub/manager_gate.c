@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hub/flat_json.h"
 #include "hub/manager_internal.h"
 #include "util/cleanup.h"
 
@@ -177,57 +176,6 @@ void manager_gate_delivered(void *context, const struct link *link, const struct
 }
 
 /* ---- what devices say */
-static bool is_known_object(struct span name)
-{
-        static const char *const objects[] = { "policy", "vendor-keys", "revocation", "ticket", "command" };
-
-        for (size_t i = 0; i < sizeof(objects) / sizeof(objects[0]); i++)
-                if (span_equal_string(name, objects[i]))
-                        return true;
-        return false;
-}
-
-static enum reason reason_of(struct span name)
-{
-        char text[40];
-        enum reason reason = span_to_string(name, text, sizeof(text)) ? reason_from_name(text) : REASON_COUNT;
-
-        /* of a later version, or nonsense */
-        return reason == REASON_COUNT ? REASON_MALFORMED : reason;
-}
-
-/* A device refused something that reached it by whatever way: somebody tried. */
-static void on_refused(struct manager *m, const char *device, struct span payload)
-{
-        uint8_t digest[SHA256_SIZE] = { 0 };
-        struct span object, detail;
-        char text[VIEW_TEXT_MAX];
-        struct flat_json json;
-        enum reason reason;
-
-        if (flat_json_decode(payload, &json) != RELAY_OK)
-                return;
-        object = flat_json_string(&json, "object");
-        if (!is_known_object(object))
-                return;
-        (void)crypto_sha256(payload, digest);
-        switch (refusals_note(&m->gate.told, device, digest, m->broker->time)) {
-        case REFUSALS_QUIET:
-                return;
-        case REFUSALS_FLOOD:
-                manager_alert(m, "", REASON_QUOTA,
-                              "devices refuse more than is told each; the next hour brings a new count");
-                return;
-        case REFUSALS_TELL:
-                break;
-        }
-        reason = reason_of(flat_json_string(&json, "reason"));
-        detail = span_slice(flat_json_string(&json, "detail"), 0, 2 * SHA256_SIZE);
-        snprintf(text, sizeof(text), "the device refused a %.*s (%.*s): %s", (int)object.size,
-                 (const char *)object.data, (int)detail.size, (const char *)detail.data, reason_explanation(reason));
-        manager_alert(m, device, reason, text);
-}
-
 void manager_gate_published(struct manager *m, const char *device, struct span rest, struct span payload)
 {
         if (span_equal_string(rest, "gate/request"))
@@ -235,7 +183,9 @@ void manager_gate_published(struct manager *m, const char *device, struct span r
         else if (span_equal_string(rest, "commands/result"))
                 commands_result(&m->gate.commands, device, payload);
         else if (span_equal_string(rest, "updates/refused"))
-                on_refused(m, device, payload);
+                reports_refused(&m->gate.reports, device, payload, false);
+        else if (span_equal_string(rest, "updates/status"))
+                reports_status(&m->gate.reports, device, payload);
 }
 
 /* ---- what the cloud says */
@@ -251,7 +201,9 @@ enum reason manager_gate_message(struct manager *m, enum access_uplink kind, con
                 return commands_take(&m->gate.commands, &origin, payload, NULL);
         if (kind == ACCESS_UPLINK_GATE_REQUEST)
                 tickets_request(&m->gate.tickets, TICKETS_UPLINK, device, payload);
-        else
+        else if (kind == ACCESS_UPLINK_REPORT && registered(m, device))
+                reports_refused(&m->gate.reports, device, payload, true);
+        else if (kind == ACCESS_UPLINK_TICKET)
                 tickets_pass(&m->gate.tickets, device, payload);
         return REASON_NONE;
 }
@@ -322,6 +274,7 @@ int manager_gate_load(struct manager *m, char *error, size_t error_size)
         if (result < 0)
                 return result;
         make_tickets(m);
+        gate->reports = (struct reports){ .host = { m, now_s, manager_alert } };
         result = load_commands(m);
         if (result == 0)
                 result = checkpoints_load(&gate->checkpoints, m->store, m->conf->site, m->conf->identity, &gate->key);

@@ -7,6 +7,7 @@
 
 #include "hub/checkpoints.h"
 #include "hub/commands.h"
+#include "hub/reports.h"
 #include "hub/tickets.h"
 #include "policy/access.h"
 
@@ -21,7 +22,7 @@ struct manager_gate {
         struct tickets tickets;
         struct commands commands;
         struct checkpoints checkpoints;
-        struct refusals told;       /* what devices say that they refused */
+        struct reports reports;
         char broken[VIEW_TEXT_MAX]; /* the audit log, as found at the start; "": whole */
         bool begins_anew;           /* and its checkpoints say so */
         bool store_failed;          /* a checkpoint could not be kept, and that was said */
@@ -37,7 +38,7 @@ void manager_gate_sealed(struct manager *m, uint64_t commit);
 void manager_gate_durable(struct manager *m, uint64_t commit);
 /* A record was added to the audit log. */
 void manager_gate_audited(struct manager *m);
-/* What of the cloud's messages is the gate's: COMMAND, GATE_REQUEST, TICKET. */
+/* What of the cloud's messages is the gate's: COMMAND, GATE_REQUEST, TICKET, REPORT. */
 enum reason manager_gate_message(struct manager *m, enum access_uplink kind, const struct topic_parts *parts,
                                  struct span payload, bool again);
 /* A device published this below its own prefix. */

@@ -236,7 +236,8 @@ int client_enqueue(struct broker *b, struct client *c, struct message *m, const 
                                 .retain = terms->retain,
                                 .size = (uint32_t)m->stored.size,
                                 .id_count = (uint8_t)id_count };
-        memcpy(d->ids, ids, id_count * sizeof(*ids));
+        if (id_count > 0)
+                memcpy(d->ids, ids, id_count * sizeof(*ids));
         if (is_kept(c, m)) {
                 result = client_store_delivery(b, c, d);
                 if (result < 0 && terms->must_keep) {

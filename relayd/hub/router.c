@@ -11,6 +11,7 @@
 
 #include "hub/broker.h"
 #include "hub/views.h"
+#include "relay/ticket.h"
 #include "util/array.h"
 
 /* ---- subscribers */
@@ -336,6 +337,13 @@ static void receive_command(struct broker *b, struct link *link, const struct mq
         acknowledge(b, link, publish, code);
 }
 
+/* An application may pass a gate's tickets on, and nothing else in their name. */
+static bool is_no_ticket(const struct link *link, const struct mqtt_publish *publish, const struct topic_parts *parts)
+{
+        return !link->is_device && parts->kind == TOPIC_DEVICE && span_equal_string(parts->rest, "gate/ticket") &&
+               (publish->retain || publish->payload.size > TICKET_MAX);
+}
+
 void router_receive(struct broker *b, struct link *link, const struct mqtt_packet *packet)
 {
         const struct mqtt_publish *publish = &packet->publish;
@@ -344,8 +352,9 @@ void router_receive(struct broker *b, struct link *link, const struct mqtt_packe
         struct topic_parts parts;
         int result;
 
+        topic_parse(publish->topic, &parts);
         if (!topic_depth_is_valid(publish->topic) ||
-            access_publish(&subject, publish->topic).verdict != VERDICT_ALLOW) {
+            access_publish(&subject, publish->topic).verdict != VERDICT_ALLOW || is_no_ticket(link, publish, &parts)) {
                 refuse_topic(b, link, publish);
                 return;
         }
@@ -354,7 +363,6 @@ void router_receive(struct broker *b, struct link *link, const struct mqtt_packe
                 return;
         }
         b->counters.received++;
-        topic_parse(publish->topic, &parts);
         if (!link->is_device && parts.kind == TOPIC_DEVICE && span_equal_string(parts.rest, "commands")) {
                 receive_command(b, link, publish, &parts);
                 return;

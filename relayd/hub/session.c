@@ -258,8 +258,9 @@ void session_connect(struct broker *b, struct link *link, const struct mqtt_pack
         if (present)
                 broker_recheck(b, link); /* the role may have changed meanwhile */
         send_connack(b, link, packet, MQTT_SUCCESS, present);
-        b->host.online(b->host.context, link, true);
+        /* first what waits; what the host has for it comes behind, and once */
         client_redeliver(b, c);
+        b->host.online(b->host.context, link, true);
 }
 
 /* ---- the end of a connection */

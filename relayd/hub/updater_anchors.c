@@ -295,7 +295,8 @@ static void replay(struct updater *u)
                         enum reason reason = anchors_hold(&u->anchors, parked->kind, &claim)
                                                      ? REASON_NONE
                                                      : take(u, AUDIT_ACTOR_UPLINK, parked->kind, set);
-                        if (may_become_good(parked->kind, reason)) {
+                        if (may_become_good(parked->kind, reason) || reason == REASON_STORE_FULL ||
+                            reason == REASON_STORE_FAILED) {
                                 parked->reason = reason;
                                 continue;
                         }

@@ -10,6 +10,7 @@
 #include "relay/revocation.h"
 #include "relay/ticket.h"
 
+#define REPORT_MAX     1024                /* of JSON */
 #define LIST_PIECE_MAX (128 * SHA256_SIZE) /* digests of one block list piece */
 
 #define GATE_REQUEST "gate/request"
@@ -184,6 +185,8 @@ static enum access_uplink kind_of(const char *site, struct span topic, struct to
                         return ACCESS_UPLINK_OFFER;
                 if (span_equal_string(parts->rest, GATE_REQUEST))
                         return ACCESS_UPLINK_GATE_REQUEST;
+                if (span_equal_string(parts->rest, "updates/refused"))
+                        return ACCESS_UPLINK_REPORT;
                 if (span_equal_string(parts->rest, "gate/ticket"))
                         return ACCESS_UPLINK_TICKET;
                 return span_equal_string(parts->rest, "commands") ? ACCESS_UPLINK_COMMAND : ACCESS_UPLINK_REFUSED;
@@ -220,6 +223,8 @@ size_t access_uplink_max(enum access_uplink kind)
                 return GATE_REQUEST_MAX;
         case ACCESS_UPLINK_TICKET:
                 return TICKET_MAX;
+        case ACCESS_UPLINK_REPORT:
+                return REPORT_MAX;
         }
         return 0;
 }

@@ -157,7 +157,7 @@ def main():
             for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
                               "sessions": bench.session_memory,
                               "events": lambda: events.bench(world, report), "failover": bench.failover,
-                              "update-fanout": lambda: fanout.bench(options.build, report),
+                              "fanout": lambda: fanout.bench(options.build, report),
                               "country-lookup": lambda: countrylookup.bench(options.build, report),
                               "country-load": lambda: countryload.bench(options.build, report)}.items():
                 if options.only in (None, name):

@@ -122,6 +122,6 @@ def test_tuf_one_key_twice(site):
     path.write_bytes(twice)
     done = site.relayctl("setup", "--import-policy", path, check=False)
     assert done.returncode == 3 and ("policy-invalid" in done.stderr or "malformed" in done.stderr), done
-    site.install(update, AT_RELAY, DIRECT, people=("bertil", "cecilia"))
+    site.install(update, AT_RELAY, DIRECT)  # what she really said still counts, and is one of two
 
 

@@ -28,10 +28,13 @@ THRESHOLD = 2
 
 
 class World:
-    def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False):
+    def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False,
+                 commands=False):
         """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware. ticket: does an
-        install need the gate's fresh answer? Tests that are not about the gate do without."""
+        install need the gate's fresh answer? Tests that are not about the gate do without. commands: people/operations has
+        a command key of the site, and the vendor's may ask for diagnostics."""
         self.with_ticket = ticket
+        self.with_commands = commands
         self.build = pathlib.Path(build).resolve()
         self.relay_build = pathlib.Path(relay_build or build).resolve()
         self.keep = keep
@@ -128,6 +131,10 @@ class World:
             home = self.folder / "people" / person
             home.mkdir(parents=True, exist_ok=True)
             self.relayctl("keys", "create", home / "approver.key", person=person)
+        self.command_key = self.folder / "people" / "operations" / "command.key"
+        if self.with_commands:
+            self.command_key.parent.mkdir()
+            self.relayctl("keys", "create", self.command_key)
 
     def pin(self, certificate):
         """SHA-256 of the key's SubjectPublicKeyInfo, by openssl."""
@@ -151,7 +158,9 @@ class World:
                       "--uplink-certificate", certificates / f"relay.{SITE}.crt",
                       "--uplink-key", certificates / f"relay.{SITE}.key",
                       "--device-ca", self.folder / "factory" / "ca" / "ca.crt", "--bus-address", self.bus, "--yes",
-                      "--ticket" if self.with_ticket else "--no-ticket")
+                      "--ticket" if self.with_ticket else "--no-ticket",
+                      *(("--grant", f"{self.command_key}.pub=pump.*,plan.show", "--vendor-commands", "diagnostics.*")
+                        if self.with_commands else ()))
         self.policy = gateway / "etc" / "relayd" / "site-policy.cbor"
         for person in PEOPLE[:THRESHOLD]:
             self.relayctl("approvers", "sign", self.policy, "--key",
@@ -266,14 +275,14 @@ class World:
                              "--policy", self.policy, "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor",
                              "--yes", person=person)
 
-    def wait_device(self, name, what, condition):
+    def wait_device(self, name, what, condition, **patience):
         """Waits until condition(device as relayctl shows it) holds."""
         def look():
             for device in self.relayctl_json("devices", "list"):
                 if device["Identity"] == name and condition(device):
                     return device
             return None
-        return wait_until(f"{name} {what}", look)
+        return wait_until(f"{name} {what}", look, **patience)
 
     def close(self):
         for process in reversed(list(self.processes.values())):

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The site's trust as Python speaks it: successors of what a world was set up with, and the hub's words on D-Bus."""
 
+import queue
+
 import dbus
 import dbus.bus
 
 from .mqtt import Paho
+from .process import wait_until
 from .updates import SITE, objects
 
 import relaygate  # noqa: E402  lab.updates put their folder on the path
@@ -31,8 +34,14 @@ class Manager:
         self.refresh()
 
     def refresh(self):
-        """after the hub was started anew"""
-        self.object = self.bus.get_object(NAME, PATH, introspect=False)
+        """The hub that has the name now: after it was started anew, the bus may still know the one that died."""
+        def look():
+            try:
+                self.object = self.bus.get_object(NAME, PATH, introspect=False)
+                return self.get("Version")
+            except dbus.DBusException:
+                return None
+        wait_until("the hub on the bus", look)
 
     def call(self, method, *arguments):
         """What the method answers."""
@@ -58,11 +67,23 @@ class Manager:
         self.bus.close()
 
 
+def connected(world):
+    """A session of app.all; None: the front end is still finding its hub."""
+    try:
+        application = Paho(world.port, world.credentials("app.all"), "app.all")
+    except (OSError, queue.Empty):
+        return None
+    if application.reason == 0:
+        return application
+    application.close()
+    return None
+
+
 def watch(world):
     """app.all sees from now on what local subscribers see: retained ones first; world.local has it by topic."""
     if getattr(world, "application", None):
         world.application.close()
-    world.application, world.local = Paho(world.port, world.credentials("app.all"), "app.all"), {}
+    world.application, world.local = wait_until("a session of app.all", lambda: connected(world), 60), {}
     assert world.application.subscribe("sites/#", qos=1) == [1]
 
 

@@ -308,3 +308,21 @@ def test_refusal_of_a_device_is_told(site, dev):
             said = json.dumps({"object": what, "reason": reason, "detail": hashlib.sha256(b"").hexdigest()})
             assert device.published(f"{device.prefix}/updates/refused", said, qos=1) == 0
             hub.wait_alert(reason, dev)
+
+
+def test_refusals_of_a_device_on_its_direct_way_and_of_updates_are_told(site, dev):
+    """By the cloud only alerts follow from it; an update that a device refused is told, too."""
+    hub, files = site.hub(), site.folder / "factory"
+    device = Paho(site.cloud.port, (files / f"{dev}.crt", files / f"{dev}.key", site.cloud.certificates / "ca.crt"), dev)
+    said = json.dumps({"object": "policy", "reason": "policy-gap", "detail": "7"})
+    device.publish(f"sites/{SITE}/devices/{dev}/updates/refused", said)
+    hub.wait_alert("policy-gap", dev)
+    assert any("direct way" in detail for name, detail in hub.alerts("policy-gap") if name == dev)
+    device.close()
+    with site.device(dev) as device:
+        for reason in ("not-approved", "developer-signature", "old-sequence", "gate-closed"):
+            said = json.dumps({"state": "refused", "manifest": "ab" * 32, "version": "1.1.0", "progress": 0, "reason": reason})
+            assert device.published(f"{device.prefix}/updates/status", said, qos=1) == 0
+        hub.wait_alert("developer-signature", dev)
+    assert [len([a for a in hub.alerts(reason) if a[0] == dev]) for reason in ("not-approved", "old-sequence", "gate-closed")] == [
+        1, 0, 0]

@@ -135,6 +135,7 @@ def test_a_revocation_goes_from_approver_to_approver(relay, home, tmp_path):
     assert "already signed" in revoke(relay, path, "--key", home / "anna.key", *more, code=1).stderr
     assert "not-an-approver" in revoke(relay, path, "--key", home / "mallory.key", *more, code=3).stderr
     assert relay.calls() == []
+    assert json.loads(revoke(relay, "-o", tmp_path / "other", "--key", home / "anna.key", *more, "--json").stdout)["needed"] == 2
     shown = json.loads(revoke(relay, path, "--json", *more).stdout)
     assert shown["signed_by"] == [key_id(home / "anna.key.pub")] and shown["epoch"] == 1
     done = revoke(relay, path, "--key", home / "bertil.key", "--send", *more)

@@ -15,8 +15,8 @@ from lab.site import World
 
 @pytest.fixture(scope="module")
 def built():
-    """A relay whose site demands tickets, one device that is not started, an update that waits. Tests take their own updates."""
-    world = World(BUILD, devices=1, ticket=True)
+    """A relay whose site demands tickets and grants commands; two devices that are not started. Tests take their own updates."""
+    world = World(BUILD, devices=2, ticket=True, commands=True)
     try:
         world.make()
         world.start_all()
@@ -174,6 +174,37 @@ def test_the_gate_of_a_class_and_a_device(site):
     site.relayctl("gate", "reset", "--class", "plant-care")
     site.relayctl("gate", "reset", "--device", "device-1")
     assert all(row["scope"] == "site" for row in site.relayctl_json("gate"))
+
+
+# ---- commands
+
+def call(world, *arguments, key=None, **options):
+    return far(world, "device", "call", *arguments, "--key", key or world.command_key, **options)
+
+
+def test_commands_to_a_device(built):
+    built.start_device("device-1")
+    built.wait_device("device-1", "connects", lambda device: device["Online"])
+    shown = json.loads(call(built, "device-1", "plan.show", "--json").stdout)
+    assert shown["result"] == "done" and "pump_most" in shown["value"]
+    again = json.loads(call(built, "device-1", "pump.off", "--json").stdout)
+    assert again["result"] == "done" and again["counter"] > shown["counter"]
+    vendor = built.folder / "vendor" / "command.key"
+    assert "1.0.0" in call(built, "device-1", "diagnostics.version", key=vendor).stdout
+    for command, signer, reason in (("pump.on", vendor, "out-of-scope"), ("diagnostics.version", None, "out-of-scope"),
+                                    ("pump.explode", None, "unknown-command")):
+        done = call(built, "device-1", command, key=signer, check=False)
+        assert done.returncode == 3 and f"refused: {reason}" in done.stderr, done.stderr
+    done = call(built, "device-1", "pump.on", key=key(built, "anna"), check=False)
+    assert done.returncode == 3 and "bad-signature" in done.stderr
+
+
+def test_a_device_that_is_not_there(built):
+    done = call(built, "device-2", "pump.off", "--no-wait")
+    assert "sent" in done.stdout
+    done = call(built, "device-2", "pump.off", "--expires", "1s", check=False)
+    assert done.returncode == 3 and "expired-command" in done.stderr
+    assert "unknown-device" in call(built, "device-9", "pump.off", check=False).stderr
 
 
 # ---- policies and vendor keys that change: last, for it changes who decides

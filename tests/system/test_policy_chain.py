@@ -206,3 +206,34 @@ def test_the_vendor_reads_why_it_was_denied(site):
     assert said()["reason"] == "denied" and said()["detail"] == 'the "pump" freezes: not before spring'
     assert site.manager.update(update, "DeniedBecause") == 'the "pump" freezes: not before spring'
     wait_until("the same here", lambda: json.loads(locally(site, answer) or b"{}") == said())
+
+
+def test_what_was_answered_survives_kill_9(site):
+    """Each answer is followed by SIGKILL at once; whoever was told finds it done."""
+    dora = objects.Key("dora")
+    other, update = offered(site), offered(site)
+
+    def state(which=update):
+        return str(site.manager.update(which, "State"))
+
+    def approvals():
+        return len(site.manager.update(update, "Approvals"))
+
+    second = site.chain.add(no_cecilia(site, dora), extra=[dora])
+    steps = [
+        ("Approve", (site.desk.approval("anna", update),), lambda: approvals() == 1 and state() == "pending"),
+        ("SetGate", ("device:device-1", "windows", 0, ["Sun 02:00-04:00"]), lambda: len(site.manager.call("GetGate")) == 1),
+        ("ImportSitePolicy", (second,), lambda: site.manager.get("PolicyEpoch") == 2 and approvals() == 1),
+        ("Approve", (objects.approval(dora, SITE, update.manifest),), lambda: state() == "approved"),
+        ("DenyUpdate", (other.manifest.hex(), "no"), lambda: state(other) == "denied"),
+        ("Revoke", (revocation(site.desk, 2),), lambda: site.manager.get("ApprovalEpoch") == 2 and state() == "pending"),
+        ("ImportSitePolicy", (site.chain.add({10: 7}),), lambda: site.manager.get("PolicyEpoch") == 3),
+        ("ResetGate", ("device:device-1",), lambda: len(site.manager.call("GetGate")) == 0),
+        ("Approve", (site.desk.approval("bertil", update, epoch=2),), lambda: approvals() == 1),
+    ]
+    for method, arguments, done in steps:
+        site.manager.call(method, *arguments)
+        restart(site)
+        assert done(), method
+    assert [bytes(site.manager.call("GetSitePolicyAt", epoch)) for epoch in (1, 2, 3)] == site.chain.sets
+    site.relayctl("audit", "verify")

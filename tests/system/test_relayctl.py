@@ -294,23 +294,65 @@ def test_publishing_at_the_cloud_without_a_relay(relay, home, tmp_path):
         certificates / "cloud")
     relay.ctl("updates", "export-request", "1.1.0", tmp_path / "request")
     run(RELAYCTL, "sign", tmp_path / "request", "--key", home / "anna.key", "-o", tmp_path / "approval", *trust(home), "--yes")
+    make_successors(home, tmp_path)
     cloud = Cloud(tmp_path / "broker", certificates).start()
     try:
-        def publish(name, identity, code=0):
+        def publish(name, identity, *arguments, code=0):
             return run(RELAYCTL, "publish", name, "--host", "127.0.0.1", "--port", cloud.port, "--ca", certificates / "ca.crt",
-                       "--certificate", certificates / f"{identity}.crt", "--key", certificates / f"{identity}.key", code=code)
+                       "--certificate", certificates / f"{identity}.crt", "--key", certificates / f"{identity}.key",
+                       "--trust", tmp_path / "trust", *arguments, code=code)
 
         key_id = hashlib.sha256(spki(public(home / "anna.key.pub"))).hexdigest()[:16]
-        for name, topic in ((tmp_path / "approval", f"sites/s1/approvals/{digest_of(home / 'manifest')}/{key_id}"),
-                            (home / "policy.cbor", "sites/s1/policy/1")):
-            assert f"published as {topic}" in publish(name, "vendor.acme").stdout
+        by_policy = ("--policy", home / "policy.cbor")
+        for name, topic, more in (
+                (tmp_path / "approval", f"sites/s1/approvals/{digest_of(home / 'manifest')}/{key_id}", ()),
+                (home / "policy.cbor", "sites/s1/policy/1", ()), (tmp_path / "policy", "sites/s1/policy/2", ()),
+                (tmp_path / "vendor", "sites/s1/vendor/2", ("--site", "s1", *by_policy)),
+                (tmp_path / "revocation", "sites/s1/revocations", by_policy)):
+            assert f"published as {topic}" in publish(name, "vendor.acme", *more).stdout
             kept = subprocess.run(cloud.client("mosquitto_sub", "ops.acme", "-t", topic, "-C", "1", "-W", "5", "-N"),
                                   capture_output=True).stdout
             assert kept == name.read_bytes()
         assert "refuses" in publish(tmp_path / "approval", "ops.acme", code=3).stderr
-        assert "malformed" in publish(home / "gw/etc/relayd/site-policy.cbor", "vendor.acme", code=3).stderr
+        # what too few signed would take the place of what is good
+        assert "bad-signature" in publish(home / "gw/etc/relayd/site-policy.cbor", "vendor.acme", code=3).stderr
+        assert "--site NAME is missing" in publish(tmp_path / "vendor", "vendor.acme", code=2).stderr
+        assert "--policy FILE" in publish(tmp_path / "revocation", "vendor.acme", code=2).stderr
+        assert "wrong-site" in publish(tmp_path / "vendor", "vendor.acme", "--site", "s2", *by_policy, code=3).stderr
+        for name, keep, more in (("revocation", 1, by_policy), ("vendor", 3, ("--site", "s1", *by_policy))):
+            payload, signatures = cbor2.loads((tmp_path / name).read_bytes())
+            (tmp_path / "half").write_bytes(cbor2.dumps([payload, signatures[:keep]]))
+            assert "under-signed" in publish(tmp_path / "half", "vendor.acme", *more, code=3).stderr
+        (tmp_path / "half").write_bytes(b"nothing")
+        assert "malformed" in publish(tmp_path / "half", "vendor.acme", code=3).stderr
+        remembered = tmp_path / "trust/s1"
+        remembered.mkdir(parents=True)
+        (remembered / "site-policy.cbor").write_bytes((home / "policy.cbor").read_bytes())
+        publish(tmp_path / "revocation", "vendor.acme")
+        run(RELAYCTL, "approvers", "propose", "--after", home / "policy.cbor", "--add-approver", home / "mallory.key.pub",
+            "--remove-approver", home / "cecilia.key.pub", "-o", tmp_path / "taken")
+        for name in ("anna", "mallory"):  # enough of the new ones, and too few of those before
+            run(RELAYCTL, "approvers", "sign", tmp_path / "taken", "--key", home / f"{name}.key", "--after", home / "policy.cbor",
+                "--yes")
+        assert "under-signed" in publish(tmp_path / "taken", "vendor.acme", code=3).stderr
     finally:
         cloud.stop()
+
+
+def make_successors(home, folder):
+    """A policy, a vendor key set and a revocation, each signed by anna and bertil."""
+    run(RELAYCTL, "approvers", "propose", "--after", home / "policy.cbor", "--patience", "10m", "-o", folder / "policy")
+    run(FWTOOL, "keys", "create", folder / "developer2")
+    run(FWTOOL, "vendor-keys", "create", "--after", home / "vendor.cbor", "--developer", folder / "developer2.pub", "-o",
+        folder / "vendor")
+    for role in ("organisation", "developer"):
+        run(FWTOOL, "vendor-keys", "sign", folder / "vendor", "--after", home / "vendor.cbor", "--key", home / f"{role}.key", "--yes")
+    for name, output in (("anna", "-o"), ("bertil", None)):
+        key = ("--key", home / f"{name}.key", "--yes")
+        run(RELAYCTL, "approvers", "sign", folder / "policy", "--after", home / "policy.cbor", *key)
+        run(RELAYCTL, "vendor-keys", "sign", folder / "vendor", "--after", home / "vendor.cbor", "--policy", home / "policy.cbor", *key)
+        where = ["-o", folder / "revocation", "--epoch", "1"] if output else [folder / "revocation"]
+        run(RELAYCTL, "updates", "revoke", *where, "--policy", home / "policy.cbor", *key)
 
 
 # ---- audit

@@ -37,6 +37,21 @@ def test_setup_makes_what_the_hub_needs(home):
                        {0: 1, 1: "127.0.0.1", 2: 18883, 3: bytes.fromhex("ab" * 32)}]
 
 
+def test_people_compare_one_digest_everywhere(home, tmp_path):
+    """What setup prints is what signers see, what the importer confirms, and the SHA-256 of what travels."""
+    for name in ("anna", "bertil", "cecilia"):
+        (tmp_path / f"{name}.key.pub").write_bytes((home / f"{name}.key.pub").read_bytes())
+    shown = run_setup(tmp_path).stdout
+    policy = tmp_path / "gw/etc/relayd/site-policy.cbor"
+    digest = hashlib.sha256(cbor2.loads(policy.read_bytes())[0]).hexdigest()
+    lines = [" ".join(half[i:i + 4] for i in range(0, 32, 4)) for half in (digest[:32], digest[32:])]
+    assert f"    {lines[0]}\n    {lines[1]}\n" in shown and "The gate is closed" in shown
+    code, shown = on_terminal("approvers", "sign", policy, "--key", home / "anna.key", typed="y\n", columns=200)
+    assert code == 0 and f"    {lines[0]}\n    {lines[1]}\n" in shown
+    conf = (tmp_path / "gw/etc/relayd/relayd.conf").read_text()
+    assert f"[gate]\nkey = {tmp_path}/gw/etc/relayd/keys/gate.key\n" in conf
+
+
 def test_setup_asks_on_a_terminal(home, tmp_path):
     answers = ["s7", "[::1]:9883", home / "anna.key.pub", home / "bertil.key.pub", home / "cecilia.key.pub", "", "", "", ""]
     code, shown = on_terminal("setup", "--root", tmp_path / "gw", typed="".join(f"{answer}\n" for answer in answers))

@@ -5,12 +5,14 @@ approved stays approved, an image is fetched once, no event is lost, nobody flap
 import json
 import os
 import random
+import subprocess
 import time
 
 import pytest
 from lab.cloud import event_keys
 from lab.process import LabError, wait_until
 from lab.site import World
+from lab.trust import NAME, PATH, Chain, Manager, revocation
 from lab.updates import Desk
 
 from conftest import BUILD
@@ -125,6 +127,60 @@ def test_crashes_at_any_time(site):
             except LabError as error:
                 raise LabError(f"{error}: {site.processes[name].output()[-1500:]}") from None
         site.relayctl("audit", "verify")
+
+
+# ---- who is believed
+
+def interrupted(world, manager, method, signed_set, delay):
+    """The hub is killed so long after somebody began to give it this; true if he was told that it is in force."""
+    call = subprocess.Popen(["busctl", f"--address={world.bus}", "call", NAME, PATH, f"{NAME}.Manager", method, "ay",
+                             str(len(signed_set)), *map(str, signed_set)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(delay)
+    world.processes["hub"].kill()
+    told = call.wait() == 0
+    world.start_hub()
+    manager.refresh()
+    return told
+
+
+def all_or_nothing(manager, name, method, signed_set, before, told):
+    """After the crash it is in force or not, and in force if that was said; then it is given again, if need be."""
+    now = int(manager.get(name))
+    assert now in (before, before + 1) and (now == before + 1 or not told), f"{name} {now} after {before}"
+    if now == before:
+        manager.call(method, signed_set)
+    assert manager.get(name) == before + 1
+
+
+def test_crashes_in_rotation_and_revocation(site):
+    """The hub dies at any point of a rotation and of a revocation, with an update half approved: each is in force or not, what
+    an approver who stayed said still counts, what was revoked does not, and the update goes through in the end."""
+    chance, desk, manager = random.Random(23), Desk(site), Manager(site)
+    chain, epoch = Chain(site, desk), 1
+    for round_number in range(12 if CAMPAIGN else 4):
+        update = desk.make()
+        desk.serve(update)
+        desk.offer(update.envelope)
+        wait_until("it to be pending", lambda: find(site, update))
+        manager.call("Approve", desk.approval("anna", update, epoch=epoch))
+        successor = chain.add({10: 100 + round_number, 11: epoch})
+        told = interrupted(site, manager, "ImportSitePolicy", successor, chance.uniform(0, 0.03))
+        all_or_nothing(manager, "PolicyEpoch", "ImportSitePolicy", successor, round_number + 1, told)
+        assert len(wait_until("it after the crash", lambda: find(site, update))["Approvals"]) == 1
+
+        revoked = revocation(desk, epoch + 1)
+        told = interrupted(site, manager, "Revoke", revoked, chance.uniform(0, 0.03))
+        all_or_nothing(manager, "ApprovalEpoch", "Revoke", revoked, epoch, told)
+        epoch += 1
+        assert not find(site, update)["Approvals"]
+        for person in ("anna", "bertil"):
+            manager.call("Approve", desk.approval(person, update, epoch=epoch))
+        desk.wait_running(update)
+        for name in site.devices:
+            desk.wait_status(name, 0, "confirmed", update=update)
+        site.relayctl("audit", "verify")
+    desk.close()
+    manager.close()
 
 
 # ---- fail-over

@@ -20,12 +20,14 @@
 #include "ports/posix/flash_file.h"
 #include "ports/posix/net_posix.h"
 #include "ports/posix/posix.h"
+#include "ports/posix/stick.h"
 
 #define FEED_MS       1000 /* the watchdog, at most this often */
 #define HEALTHY_STEPS 5    /* of the control loop, before a new image is confirmed */
 
 struct options {
         int flash_fd, boot_fd, counter_fd;
+        const char *stick;
         uint64_t cut_after, keep_alive_s, period_ms, dwell_ms, retry_ms, settle_ms, gate_ms, backoff_ms;
 };
 
@@ -47,6 +49,7 @@ struct application {
         struct commands commands;
         struct device device;
         struct plant plant;
+        struct stick stick;
         uint64_t started_ms, next_report_ms, next_feed_ms;
         bool confirmed;
 };
@@ -164,6 +167,7 @@ static int open_device(struct application *a)
                 .outbox = &a->outbox,
                 .update = &a->update,
                 .commands = &a->commands,
+                .carrier = &a->stick.carrier,
                 .keep_alive_s = (uint16_t)a->options.keep_alive_s,
                 .timing = failover_timing_default,
                 .gate_timing = gate_timing_default,
@@ -216,6 +220,7 @@ static int run_once(struct application *a)
                 a->next_report_ms = now + a->options.period_ms;
                 r = report(a);
         }
+        stick_look(&a->stick, &a->device, now);
         if (r == 0)
                 r = device_run(&a->device);
         return r == 0 ? maybe_confirm(a) : r;
@@ -238,39 +243,57 @@ static void wait_for_work(struct application *a)
 static int parse(struct options *o, int argc, char **argv)
 {
         static const struct option options[] = {
-                { "flash-fd", required_argument, NULL, 0 },    { "boot-fd", required_argument, NULL, 1 },
-                { "counter-fd", required_argument, NULL, 2 },  { "cut-after", required_argument, NULL, 3 },
-                { "keep-alive", required_argument, NULL, 4 },  { "period-ms", required_argument, NULL, 5 },
-                { "dwell-ms", required_argument, NULL, 6 },    { "retry-ms", required_argument, NULL, 7 },
-                { "settle-ms", required_argument, NULL, 8 },   { "gate-ms", required_argument, NULL, 9 },
-                { "backoff-ms", required_argument, NULL, 10 }, { 0 },
+                { "flash-fd", required_argument, NULL, 0 },
+                { "boot-fd", required_argument, NULL, 1 },
+                { "counter-fd", required_argument, NULL, 2 },
+                { "cut-after", required_argument, NULL, 3 },
+                { "keep-alive", required_argument, NULL, 4 },
+                { "period-ms", required_argument, NULL, 5 },
+                { "dwell-ms", required_argument, NULL, 6 },
+                { "retry-ms", required_argument, NULL, 7 },
+                { "settle-ms", required_argument, NULL, 8 },
+                { "gate-ms", required_argument, NULL, 9 },
+                { "backoff-ms", required_argument, NULL, 10 },
+                { "stick", required_argument, NULL, 11 },
+                { 0 },
         };
         uint64_t values[] = {
-                UINT64_MAX,
-                UINT64_MAX,
-                UINT64_MAX,
-                0,
-                10,
-                1000,
-                5000,
-                30000,
-                2000,
-                gate_timing_default.spacing_ms,
-                failover_timing_default.retry_most_ms,
+                [0] = UINT64_MAX,
+                [1] = UINT64_MAX,
+                [2] = UINT64_MAX,
+                [4] = 10,
+                [5] = 1000,
+                [6] = 5000,
+                [7] = 30000,
+                [8] = 2000,
+                [9] = gate_timing_default.spacing_ms,
+                [10] = failover_timing_default.retry_most_ms,
         };
+        const char *stick = NULL;
         int c;
 
         while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-                if (c < 0 || c > 10)
+                if (c < 0 || c > 11)
                         return -EINVAL;
-                values[c] = strtoull(optarg, NULL, 10);
+                if (c == 11)
+                        stick = optarg;
+                else
+                        values[c] = strtoull(optarg, NULL, 10);
         }
-        *o = (struct options){ (int)values[0], (int)values[1], (int)values[2], values[3], values[4], values[5],
-                               values[6],      values[7],      values[8],      values[9], values[10] };
-        return o->flash_fd < 0 || o->boot_fd < 0 || values[5] == 0 || values[9] == 0 || values[9] > 60000 ||
-                               values[10] < 500 || values[10] > 3600000
-                       ? -EINVAL
-                       : 0;
+        *o = (struct options){ .flash_fd = (int)values[0],
+                               .boot_fd = (int)values[1],
+                               .counter_fd = (int)values[2],
+                               .stick = stick,
+                               .cut_after = values[3],
+                               .keep_alive_s = values[4],
+                               .period_ms = values[5],
+                               .dwell_ms = values[6],
+                               .retry_ms = values[7],
+                               .settle_ms = values[8],
+                               .gate_ms = values[9],
+                               .backoff_ms = values[10] };
+        bool sane = values[5] > 0 && values[9] > 0 && values[9] <= 60000 && values[10] >= 500 && values[10] <= 3600000;
+        return o->flash_fd < 0 || o->boot_fd < 0 || !sane ? -EINVAL : 0;
 }
 
 int main(int argc, char **argv)
@@ -280,7 +303,8 @@ int main(int argc, char **argv)
         if (parse(&a.options, argc, argv) < 0) {
                 fprintf(stderr,
                         "usage: started by device-boot; options [--keep-alive S] [--period-ms N] [--dwell-ms N] "
-                        "[--retry-ms N] [--settle-ms N] [--gate-ms N] [--backoff-ms N]\n");
+                        "[--retry-ms N] [--settle-ms N] [--gate-ms N] [--backoff-ms N] "
+                        "[--stick FOLDER]\n");
                 return 2;
         }
         int r = open_hardware(&a);
@@ -290,6 +314,7 @@ int main(int argc, char **argv)
                 fprintf(stderr, "<3>plant-care: cannot start: %s\n", relay_result_string(r));
                 return 1;
         }
+        stick_init(&a.stick, a.options.stick);
         a.started_ms = a.clock.now_ms(NULL);
         plant_init(&a.plant, &plant_plan_default, 450, a.clock.now_ms(NULL));
         while (r >= 0) {

@@ -25,6 +25,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_inside(parts.envelope, data, size);
         check_inside(parts.policy_set, data, size);
         check_inside(parts.vendor_set, data, size);
+        check_inside(parts.revocation_set, data, size);
+        for (size_t i = 0; i < parts.policies.count; i++)
+                check_inside(parts.policies.sets[i], data, size);
+        for (size_t i = 0; i < parts.vendors.count; i++)
+                check_inside(parts.vendors.sets[i], data, size);
         again = malloc(size);
         if (!again)
                 abort();

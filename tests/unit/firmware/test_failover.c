@@ -176,6 +176,63 @@ static void test_return_only_after_dwell(void **state)
         assert_false(w.links[1 - w.f.active].up); /* the old session was closed */
 }
 
+/* The spare link is somebody else's for a while: no candidate on it; but a session that ends has both links. */
+static void test_pause(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 12);
+        assert_false(failover_has_spare(&w.f));
+        w.reachable[0] = false;
+        pass(&w, 10000);
+        assert_int_equal(session(&w), 1);
+        while (!failover_has_spare(&w.f))
+                pass(&w, 50);
+        failover_pause(&w.f, true);
+        w.reachable[0] = true;
+        unsigned connects = w.connects[0];
+        pass(&w, 600000);
+        assert_int_equal(session(&w), 1);
+        assert_int_equal(w.connects[0], connects);
+        assert_true(failover_has_spare(&w.f));
+        w.reachable[1] = false;
+        pass(&w, 1); /* it is noticed */
+        pass(&w, 1000);
+        assert_int_equal(session(&w), 0);
+        w.reachable[1] = true;
+        failover_pause(&w.f, false);
+        pass(&w, 1000);
+        assert_int_equal(session(&w), 0);
+}
+
+/* The policy changed: the session stays, under its new place; a better endpoint is tried beside it. */
+static void test_adopted_session(void **state)
+{
+        static const enum endpoint_kind relay_relay_cloud[] = { ENDPOINT_RELAY, ENDPOINT_RELAY, ENDPOINT_CLOUD };
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 13);
+        pass(&w, 1000);
+        assert_int_equal(session(&w), 0);
+        uint8_t active = w.f.active;
+        failover_init(&w.f, &failover_timing_default, relay_relay_cloud, 3, 0, 13, w.now);
+        failover_adopt(&w.f, active, 1, w.now);
+        w.links[active].endpoint = 1;
+        w.reachable[2] = true;
+        assert_int_equal(session(&w), 1);
+        w.reachable[0] = false;
+        pass(&w, 60000);
+        assert_int_equal(session(&w), 1);
+        assert_int_equal(w.moves, 1);
+        w.reachable[0] = true;
+        pass(&w, 120000);
+        assert_int_equal(session(&w), 0);
+        assert_int_equal(w.moves, 2);
+        assert_int_equal(w.connects[2], 0);
+}
+
 static void test_candidate_that_dies_changes_nothing(void **state)
 {
         struct world w;
@@ -349,6 +406,8 @@ int main(void)
                 cmocka_unit_test(test_first_move_at_once),
                 cmocka_unit_test(test_silent_endpoint_costs_little),
                 cmocka_unit_test(test_return_only_after_dwell),
+                cmocka_unit_test(test_pause),
+                cmocka_unit_test(test_adopted_session),
                 cmocka_unit_test(test_candidate_that_dies_changes_nothing),
                 cmocka_unit_test(test_flapping_lengthens_dwell),
                 cmocka_unit_test(test_patience_with_uplink_down),

@@ -107,7 +107,8 @@ static void on_online(void *context, const struct link *link, bool online)
 {
         struct harness *h = context;
 
-        (void)link;
+        if (online && h->hand_topic)
+                broker_hand(h->broker, link->identity, h->hand_topic, SPAN_LITERAL("when online"), HARNESS_TIME + 60);
         if (online)
                 h->online_count++;
         else

@@ -46,7 +46,8 @@ struct harness {
         char commanded[IDENTITY_MAX + 1], command[32]; /* device and payload of the last command */
         enum reason command_reason;                    /* answer to the next ones */
         size_t subscribed;
-        char delivered[32]; /* payload a device acknowledged last */
+        const char *hand_topic; /* something is handed over here to who comes online */
+        char delivered[32];     /* payload a device acknowledged last */
 };
 
 int harness_setup(void **state); /* *state: struct harness * */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The broker and the gate: commands, what is handed to one device, gate requests, a stand-alone gate. */
 
+#include <string.h>
+
 #include "harness.h"
+#include "relay/ticket.h"
 
 static const struct fake_connect plain = { .clean = true };
 
@@ -41,6 +44,28 @@ static void commands_of_applications_go_to_who_verifies_them(void **state)
         fake_expect_nothing(device);
 }
 
+static void tickets_of_applications(void **state)
+{
+        struct harness *h = *state;
+        struct fake *device = fake_open(h, "device-1", &plain, NULL);
+        struct fake *app = fake_open(h, "app.test", &plain, NULL);
+        const char *topic = "sites/s1/devices/device-1/gate/ticket";
+        char large[TICKET_MAX + 2];
+
+        memset(large, 'x', sizeof(large) - 1);
+        large[sizeof(large) - 1] = 0;
+        fake_subscribe_to(device, topic, 1);
+        fake_publish(app, topic, "ticket", 1, 1, false);
+        fake_publish(app, topic, "ticket", 1, 2, true);
+        fake_publish(app, topic, large, 1, 3, false);
+        harness_turn(h);
+        fake_expect_ack(app, MQTT_PUBACK, 1, MQTT_SUCCESS);
+        fake_expect_ack(app, MQTT_PUBACK, 2, MQTT_NOT_AUTHORIZED);
+        fake_expect_ack(app, MQTT_PUBACK, 3, MQTT_NOT_AUTHORIZED);
+        fake_expect_publish(device, topic, "ticket", 1, NULL);
+        fake_expect_nothing(device);
+}
+
 static void handing_over(void **state)
 {
         struct harness *h = *state;
@@ -77,6 +102,24 @@ static void handing_over(void **state)
         fake_expect_nothing(device);
         fake_ack(device, MQTT_PUBACK, packet.publish.packet_id);
         assert_string_equal(h->delivered, "off");
+}
+
+static void what_is_handed_to_a_resumed_session_comes_once_and_last(void **state)
+{
+        struct harness *h = *state;
+        const char *topic = "sites/s1/devices/device-1/commands";
+        struct fake_connect durable = { .expiry = 1000 };
+        struct fake *device = fake_open(h, "device-1", &durable, NULL);
+
+        fake_subscribe_to(device, topic, 1);
+        assert_int_equal(broker_hand(h->broker, "device-1", topic, SPAN_LITERAL("first"), HARNESS_TIME + 60), 0);
+        harness_turn(h);
+        broker_closed(h->broker, &device->link, true);
+        h->hand_topic = topic;
+        device = fake_open(h, "device-1", &durable, NULL);
+        fake_expect_publish(device, topic, "first", 1, NULL);
+        fake_expect_publish(device, topic, "when online", 1, NULL);
+        fake_expect_nothing(device);
 }
 
 static void a_stand_alone_gate(void **state)
@@ -131,7 +174,9 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 test(commands_of_applications_go_to_who_verifies_them),
+                test(tickets_of_applications),
                 test(handing_over),
+                test(what_is_handed_to_a_resumed_session_comes_once_and_last),
                 test(a_stand_alone_gate),
                 test(a_gate_request_goes_up_only_by_the_host),
         };

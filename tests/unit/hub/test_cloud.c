@@ -136,7 +136,7 @@ static int setup(void **state)
         harness_setup(&harness);
         bench.h = harness;
         assert_int_equal(cloud_new(&bench.cloud, NULL, &conf, bench.h->broker, &host, NULL), 0);
-        assert_int_equal(fake_uplink.filter_count, 8);
+        assert_int_equal(fake_uplink.filter_count, 9);
         bench.device = fake_open(bench.h, "device-1", &(struct fake_connect){ .expiry = 1000 }, NULL);
         *state = &bench;
         return 0;

@@ -94,6 +94,24 @@ static void json_is_read(void **state)
         assert_int_equal(json.count, 0);
 }
 
+/* a command's answer may be JSON itself */
+static void strings_without_their_escapes(void **state)
+{
+        static const char text[] =
+                "{\"value\":\"{\\\"dry\\\":300}\\\\\\u000a\\u001f\\u0000 \xc3\xa5\",\"plain\":\"a b\"}";
+        uint8_t out[64];
+        struct flat_json json;
+
+        (void)state;
+        assert_int_equal(flat_json_decode(span_of_string(text), &json), RELAY_OK);
+        size_t size = flat_json_text(&json, "value", out, sizeof(out));
+        assert_true(span_equal(span_of(out, size), SPAN_LITERAL("{\"dry\":300}\\\n\x1f\0 \xc3\xa5")));
+        assert_int_equal(flat_json_string(&json, "value").size, 0); /* who does not expect escapes gets none */
+        assert_int_equal(flat_json_text(&json, "value", out, 3), 3);
+        assert_int_equal(flat_json_text(&json, "plain", out, sizeof(out)), 3);
+        assert_int_equal(flat_json_text(&json, "none", out, sizeof(out)), 0);
+}
+
 static void bad_json_is_refused_whole(void **state)
 {
         static const char *const rows[] = {
@@ -116,6 +134,13 @@ static void bad_json_is_refused_whole(void **state)
                 "{\"a\":{}}",
                 "{\"a\":[1]}",
                 "{\"a\":\"\\n\"}",
+                "{\"a\":\"\\\"}",
+                "{\"a\":\"\\u0020\"}",
+                "{\"a\":\"\\u00g0\"}",
+                "{\"a\":\"\\u001F\"}",
+                "{\"a\":\"\\u0a00\"}",
+                "{\"a\":\"\\u00",
+                "{\"a\\\"\":1}",
                 "{\"a\":\"\n\"}",
                 "{\"a\":\"\xff\"}",
                 "{\"a\":1,\"a\":2}",
@@ -156,9 +181,10 @@ static void refusals_survive_a_clock_set_back(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(update_records_come_back),  cmocka_unit_test(device_records_come_back),
-                cmocka_unit_test(bad_records_are_refused),   cmocka_unit_test(json_is_read),
-                cmocka_unit_test(bad_json_is_refused_whole), cmocka_unit_test(refusals_survive_a_clock_set_back),
+                cmocka_unit_test(update_records_come_back),          cmocka_unit_test(device_records_come_back),
+                cmocka_unit_test(bad_records_are_refused),           cmocka_unit_test(json_is_read),
+                cmocka_unit_test(strings_without_their_escapes),     cmocka_unit_test(bad_json_is_refused_whole),
+                cmocka_unit_test(refusals_survive_a_clock_set_back),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

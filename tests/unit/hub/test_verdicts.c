@@ -301,7 +301,8 @@ static char *answer(struct host *h, struct span offer, bool cloud, char out[UPDA
         topic_site(topic, HOST_SITE, rest);
         struct span json = cloud ? host_topic_of(h->cloud, h->cloud_count, topic)
                                  : host_topic_of(h->local, h->local_count, topic);
-        memcpy(out, json.data, json.size);
+        if (json.size > 0)
+                memcpy(out, json.data, json.size);
         out[json.size] = '\0';
         return out;
 }
