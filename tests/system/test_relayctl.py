@@ -3,6 +3,7 @@
 
 import hashlib
 import re
+import shlex
 import subprocess
 import time
 
@@ -394,6 +395,28 @@ def test_manual_names_every_command():
             assert " ".join(words) in manual and " ".join(words) in overview
             for option in run(RELAYCTL, "__complete", *words, "--").stdout.split():
                 assert option in manual, f"{' '.join(words)} {option}"
+
+
+def told_commands():
+    """Every relayctl command line in the code blocks of docs/ and README.md: (file, words)."""
+    for path in sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"]):
+        for block in re.findall(r"^ *```\n(.*?)^ *```", path.read_text(), re.MULTILINE | re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                if line.strip().startswith("relayctl "):
+                    yield path.name, shlex.split(line, comments=True)[1:]
+
+
+@pytest.mark.parametrize("page, words", [pytest.param(*told, id=f"{told[0]}-{number}")
+                                         for number, told in enumerate(told_commands())])
+def test_documents_name_commands_that_exist(page, words):
+    words = words[2:] if words[0] == "-H" else words
+    nouns = run(RELAYCTL, "__complete", "").stdout.split()
+    assert words[0] in nouns, f"{page}: {words}"
+    verbs = run(RELAYCTL, "__complete", words[0], "").stdout.split()
+    command = words[:2] if verbs and len(words) > 1 and words[1] in verbs else words[:1]
+    options = run(RELAYCTL, "__complete", *command, "--").stdout.split()
+    unknown = [word for word in words if word.startswith("--") and word.split("=")[0] not in options]
+    assert unknown == [] and (not verbs or len(words) == 1 or words[1] in verbs), f"{page}: {words}"
 
 
 def test_manual_names_what_is_audited():
