@@ -44,6 +44,15 @@ class Site(AirGapped):
                      "--policy", self.policy, "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor", "--yes")
         return file
 
+    def wrong(self):
+        """The same manifest with another image."""
+        kind, version, envelope, notes, image = cbor2.loads(self.file.read_bytes())
+        bad = bytearray(image)
+        bad[5000] ^= 1
+        wrong = self.folder / "wrong.relayd-update"
+        wrong.write_bytes(cbor2.dumps([kind, version, envelope, notes, bytes(bad)]))
+        return wrong
+
     def put(self, *files):
         """In one step each, as a stick that appears."""
         for file in files:
@@ -93,16 +102,23 @@ def test_approvals_decide_by_stick_too(site):
 
 
 def test_a_stick_with_another_image_is_refused_and_a_good_one_installs(site):
-    kind, version, envelope, notes, image = cbor2.loads(site.file.read_bytes())
-    bad = bytearray(image)
-    bad[5000] ^= 1
-    wrong = site.stick.parent / "wrong.relayd-update"
-    wrong.write_bytes(cbor2.dumps([kind, version, envelope, notes, bytes(bad)]))
-    site.put(site.approval("anna"), site.approval("bertil"), wrong)
+    site.put(site.approval("anna"), site.approval("bertil"), site.wrong())
     site.refused("block-list-digest")
     (site.stick / "wrong.relayd-update").unlink()
     site.put(site.file)
     site.installs()
+
+
+def test_a_bad_stick_keeps_nobody_from_the_relays_image(site):
+    site.put(site.approval("anna"), site.approval("bertil"), site.wrong())
+    site.refused("block-list-digest")
+    site.relayctl("updates", "import", site.file)
+    for person in ("anna", "bertil"):
+        site.relayctl("updates", "import-approval", site.approval(person))
+    site.relayctl("gate", "open")
+    wait_until("1.1.0 is confirmed", lambda: site.device()["UpdateState"] == "confirmed", 120)
+    assert site.device()["FirmwareVersion"] == "1.1.0"
+    assert site.relayctl_json("status")["ImageBytesServed"] > 0
 
 
 def test_a_stick_brings_nothing_the_vendor_did_not_sign(site):

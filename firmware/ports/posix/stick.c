@@ -73,7 +73,7 @@ static bool load_update(struct stick *stick, const char *path, struct span *enve
         struct update_file file;
 
         forget(stick);
-        if (posix_read_file(path, FILE_MAX, &stick->file, &stick->size) < 0 ||
+        if (posix_read_file(path, FILE_MAX, &stick->file, &stick->size) != 0 ||
             update_file_decode(span_slice(span_of(stick->file, stick->size), 0, UPDATE_FILE_HEAD_MAX), stick->size,
                                &file) != RELAY_OK ||
             manifest_decode(file.envelope, &manifest) != REASON_NONE) {
