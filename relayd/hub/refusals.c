@@ -13,18 +13,19 @@ static bool is_over(uint64_t then, uint64_t now)
 enum refusals_answer refusals_note(struct refusals *refusals, const char *device, const uint8_t digest[SHA256_SIZE],
                                    uint64_t now_s)
 {
-        size_t place = REFUSALS_MAX;
+        size_t place = REFUSALS_MAX, share = 0;
 
         for (size_t i = 0; i < REFUSALS_MAX; i++) {
                 if (is_over(refusals->entries[i].time, now_s)) {
                         if (place == REFUSALS_MAX)
                                 place = i;
-                } else if (strcmp(refusals->entries[i].device, device) == 0 &&
-                           memcmp(refusals->entries[i].digest, digest, SHA256_SIZE) == 0) {
-                        return REFUSALS_QUIET;
+                } else if (strcmp(refusals->entries[i].device, device) == 0) {
+                        if (memcmp(refusals->entries[i].digest, digest, SHA256_SIZE) == 0)
+                                return REFUSALS_QUIET;
+                        share++;
                 }
         }
-        if (place < REFUSALS_MAX) {
+        if (place < REFUSALS_MAX && (!*device || share < REFUSALS_SHARE)) {
                 memcpy(refusals->entries[place].digest, digest, SHA256_SIZE);
                 snprintf(refusals->entries[place].device, sizeof(refusals->entries[place].device), "%s", device);
                 refusals->entries[place].time = now_s > 0 ? now_s : 1;

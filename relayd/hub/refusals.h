@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Which refusals were told lately: the same device and object once an hour, and not more than REFUSALS_MAX in an hour
- * altogether, whatever a hostile cloud sends.
+ * Which refusals were told lately: the same device and object once an hour, not more than REFUSALS_MAX in an hour
+ * altogether, whatever a hostile cloud sends, and not more than REFUSALS_SHARE of one device, so that a hostile one
+ * does not silence the others.
  */
 
 #include "relay/crypto.h"
@@ -10,6 +11,7 @@
 #include "relay/topic.h"
 
 #define REFUSALS_MAX        128
+#define REFUSALS_SHARE      32
 #define REFUSALS_INTERVAL_S 3600
 
 struct refusals {
@@ -26,5 +28,6 @@ enum refusals_answer {
         REFUSALS_TELL = 1,
         REFUSALS_FLOOD = 2, /* not this one, but tell that there are too many to tell each */
 };
+/* device: "" if it is about none; then without a share */
 enum refusals_answer refusals_note(struct refusals *refusals, const char *device, const uint8_t digest[SHA256_SIZE],
                                    uint64_t now_s);

@@ -6,9 +6,10 @@ import contextlib
 import relayobjects as objects
 from attacker import Attacker
 from lab.frontend import ADMIT, PACKET, REFUSE, FrontEnd, der, normal_connect
-from lab.mqtt import frame, text
+from lab.mqtt import Raw, connect_packet, frame, text
 from lab.process import wait_until
 from lab.site import SITE
+from lab.updates import alerts, last_alert
 from scene import AT_RELAY, AT_ROGUE, DIRECT, ON_DESK
 from sessions import NOT_AUTHORISED, answer_to
 
@@ -158,5 +159,20 @@ def test_commands_device_opened(site):
     for port in (site.port, site.cloud.port):
         for device in (AT_RELAY, DIRECT):
             assert answer_to(site, ON_DESK, port, f"sites/{SITE}/devices/{device}/commands", good) == NOT_AUTHORISED
+    drown_alerts(site, thief)
 
 
+def drown_alerts(site, thief):
+    """He says hundreds of times that his device refused something: what another device refused is told nevertheless."""
+    raw = Raw(site.port, site.credentials(ON_DESK))
+    raw.send(connect_packet(ON_DESK))
+    assert raw.packet()[2][1] == 0
+    for number in range(300):
+        raw.send(frame(0x30, text(f"sites/{SITE}/devices/{ON_DESK}/updates/refused") + b"\x00"
+                       + b'{"object":"policy","reason":"policy-fork","detail":"%064x"}' % number))
+    wait_until("the flood to be told as one", lambda: alerts(site, "quota"))
+    raw.close()
+    since = last_alert(site)
+    site.send(DIRECT, thief.command("site_command", DIRECT))
+    wait_until("what device-3 says of it", lambda: [a for a in alerts(site, "bad-signature", since)
+                                                   if a["device"] == DIRECT and "the device refused" in a["detail"]])

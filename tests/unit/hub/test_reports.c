@@ -98,17 +98,41 @@ static void each_is_told_once_an_hour(void **state)
         assert_int_equal(b->alerts, 2);
 }
 
+static void flood(struct bench *b, const char *device, unsigned count)
+{
+        for (unsigned i = 0; i < count; i++) {
+                char json[200];
+                snprintf(json, sizeof(json), "{\"object\":\"ticket\",\"reason\":\"wrong-nonce\",\"detail\":\"%u\"}", i);
+                reports_refused(&b->reports, device, span_of_string(json), false);
+        }
+}
+
 static void a_flood_is_told_as_one(void **state)
 {
         struct bench *b = *state;
 
-        for (unsigned i = 0; i < 3 * REFUSALS_MAX; i++) {
-                char json[200];
-                snprintf(json, sizeof(json), "{\"object\":\"ticket\",\"reason\":\"wrong-nonce\",\"detail\":\"%u\"}", i);
-                reports_refused(&b->reports, "device-1", span_of_string(json), false);
+        for (unsigned i = 0; i < REFUSALS_MAX / REFUSALS_SHARE; i++) {
+                char device[16];
+                snprintf(device, sizeof(device), "device-%u", i);
+                flood(b, device, REFUSALS_SHARE);
         }
+        assert_int_equal(b->alerts, REFUSALS_MAX);
+        flood(b, "device-99", 3 * REFUSALS_MAX);
         assert_int_equal(b->alerts, REFUSALS_MAX + 1);
         assert_int_equal(b->reason, REASON_QUOTA);
+}
+
+static void one_device_does_not_silence_another(void **state)
+{
+        struct bench *b = *state;
+
+        flood(b, "device-1", 3 * REFUSALS_MAX);
+        assert_int_equal(b->alerts, REFUSALS_SHARE + 1);
+        assert_int_equal(b->reason, REASON_QUOTA);
+        flood(b, "device-2", 1);
+        assert_int_equal(b->alerts, REFUSALS_SHARE + 2);
+        assert_int_equal(b->reason, REASON_WRONG_NONCE);
+        assert_string_equal(b->device, "device-2");
 }
 
 static void refused_objects(void **state)
@@ -153,11 +177,9 @@ static void nonsense(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                test(refused_updates),
-                test(each_is_told_once_an_hour),
-                test(a_flood_is_told_as_one),
-                test(refused_objects),
-                test(nonsense),
+                test(refused_updates),        test(each_is_told_once_an_hour),
+                test(a_flood_is_told_as_one), test(one_device_does_not_silence_another),
+                test(refused_objects),        test(nonsense),
         };
         return cmocka_run_group_tests_name("reports", tests, NULL, NULL);
 }
