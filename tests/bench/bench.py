@@ -15,6 +15,7 @@ import countryload  # noqa: E402
 import countrylookup  # noqa: E402
 import events  # noqa: E402
 import fanout  # noqa: E402
+import fanoutdevices  # noqa: E402
 import measure  # noqa: E402
 from lab.cloud import Cloud  # noqa: E402
 from lab.process import wait_until  # noqa: E402
@@ -157,7 +158,8 @@ def main():
             for name, run in {"idle": bench.idle_memory, "start": bench.start, "handshakes": bench.handshakes,
                               "sessions": bench.session_memory,
                               "events": lambda: events.bench(world, report), "failover": bench.failover,
-                              "fanout": lambda: fanout.bench(options.build, report),
+                              "update-fanout": lambda: (fanout.bench(options.build, report),
+                                                        fanoutdevices.bench(options.build, report)),
                               "country-lookup": lambda: countrylookup.bench(options.build, report),
                               "country-load": lambda: countryload.bench(options.build, report)}.items():
                 if options.only in (None, name):
