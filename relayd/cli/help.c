@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SYNOPSIS_SIZE 80
+#define PLAIN_WORDS   3
 
 static bool ends_sentence(const char *text)
 {
@@ -130,17 +131,36 @@ static bool takes_value(const struct cli_program *program, const char *word)
         return false;
 }
 
-/* the words before the last that are no options: noun and verb */
-static size_t plain_words(const struct cli_program *program, size_t count, char *const *words, const char *out[2])
+/* the words before the last that are no options: noun, verb, and perhaps a first argument */
+static size_t plain_words(const struct cli_program *program, size_t count, char *const *words,
+                          const char *out[PLAIN_WORDS])
 {
         size_t n = 0;
 
-        for (size_t i = 0; i + 1 < count && n < 2; i++)
+        for (size_t i = 0; i + 1 < count && n < PLAIN_WORDS; i++)
                 if (words[i][0] != '-')
                         out[n++] = words[i];
                 else if (takes_value(program, words[i]))
                         i++;
         return n;
+}
+
+/* "add|remove WINDOW": the first argument is one of these words */
+static void complete_choices(const struct cli_program *program, const char *const plain[PLAIN_WORDS],
+                             const char *prefix)
+{
+        for (const struct cli_command *c = program->commands; c->noun; c++) {
+                size_t end = strcspn(c->arguments, " ");
+
+                if (!c->verb || strcmp(c->noun, plain[0]) != 0 || strcmp(c->verb, plain[1]) != 0 ||
+                    !memchr(c->arguments, '|', end))
+                        continue;
+                for (size_t at = 0, size; at < end; at += size + 1) {
+                        size = strcspn(c->arguments + at, "| ");
+                        if (strncmp(c->arguments + at, prefix, strlen(prefix)) == 0)
+                                printf("%.*s\n", (int)size, c->arguments + at);
+                }
+        }
 }
 
 static void complete_words(const struct cli_program *program, const char *noun, const char *prefix)
@@ -158,12 +178,14 @@ static void complete_words(const struct cli_program *program, const char *noun, 
 
 void cli_print_completions(const struct cli_program *program, size_t count, char *const *words)
 {
-        const char *last = count > 0 ? words[count - 1] : "", *plain[2] = { NULL, NULL };
+        const char *last = count > 0 ? words[count - 1] : "", *plain[PLAIN_WORDS] = { NULL };
         size_t n = plain_words(program, count, words, plain);
 
         if (!starts_with(last, "--")) {
                 if (n < 2)
                         complete_words(program, plain[0], last);
+                else if (n == 2)
+                        complete_choices(program, plain, last);
                 return;
         }
         for (const struct cli_command *c = program->commands; n > 0 && c->noun; c++)

@@ -433,6 +433,8 @@ PATH={RELAYCTL.parent}:$PATH
 COMP_WORDS=(relayctl updates app); COMP_CWORD=2; _relayctl; echo "${{COMPREPLY[@]}}"
 COMP_WORDS=(relayctl gate open --f); COMP_CWORD=3; _relayctl; echo "${{COMPREPLY[@]}}"
 COMP_WORDS=(relayctl --bus unix:path=x -H gateway dev); COMP_CWORD=5; _relayctl; echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(relayctl gate window re); COMP_CWORD=3; _relayctl; echo "${{COMPREPLY[@]}}"
+COMP_WORDS=(relayctl country local ''); COMP_CWORD=3; _relayctl; echo "${{COMPREPLY[@]}}"
 """)
     shown = subprocess.run(["bash", script], capture_output=True, text=True, check=True).stdout
-    assert shown.split() == ["approve", "--for", "devices", "device"]
+    assert shown.split() == ["approve", "--for", "devices", "device", "remove", "exempt", "judge"]
