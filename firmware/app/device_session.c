@@ -24,8 +24,9 @@ bool device_has_room(const struct device *d, size_t size)
 void device_begin_session(struct device *d)
 {
         d->topics_asked = d->chain_asked = d->commands_asked = d->state_told = d->online = false;
-        /* how long commands wait for trusted time: without it they can only be refused */
-        d->commands_ms = device_now(d) + d->config.gate_timing.patience_ms / 3 * 4;
+        /* how long commands wait for trusted time: without it they can only be refused. A device that asked just before
+         * it started again is not answered at once, so there is room for a second question. */
+        d->commands_ms = device_now(d) + UINT64_C(3) * d->config.gate_timing.patience_ms;
         d->state_packet = d->status_packet = 0;
         d->sent = (struct outbox_place){ 0 };
         d->hold_ms = 0;

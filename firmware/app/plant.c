@@ -7,6 +7,7 @@
 
 #define SOIL_DRIES    3  /* per mille a step */
 #define PUMP_WETS     40 /* per mille a step */
+#define SOIL_FLOODED  900
 #define REST_STEPS    50
 #define STEPS_AT_ONCE 100 /* after a long pause the simulation does not replay all of it */
 
@@ -89,8 +90,8 @@ static enum command_outcome put_on(struct plant *p, struct writer *value)
                 writer_bytes(value, SPAN_LITERAL("the pump rests"));
                 return COMMAND_OUTCOME_FAILED;
         }
-        if (p->moisture > p->plan.wet) { /* the plan would stop it at once, and somebody who insists would flood */
-                writer_bytes(value, SPAN_LITERAL("the soil is wet"));
+        if (p->moisture > SOIL_FLOODED) { /* the plan stops the pump at each step, but somebody may insist */
+                writer_bytes(value, SPAN_LITERAL("the soil is flooded"));
                 return COMMAND_OUTCOME_FAILED;
         }
         if (!p->pumping)

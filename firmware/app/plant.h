@@ -32,7 +32,7 @@ bool plant_step(struct plant *p, uint64_t now_ms);
 /* {"moisture":512,"pump":false,"waterings":3} into out; empty if it does not fit */
 struct span plant_json(const struct plant *p, uint8_t *out, size_t size);
 /*
- * A command: pump.on (fails in wet soil, and while the pump rests after a watering that ran too long), pump.off,
+ * A command: pump.on (fails in flooded soil, and while the pump rests after a watering that ran too long), pump.off,
  * plan.show. The plan goes on either way: it stops a pump that was put on, and starts one that was put off when the
  * soil is dry.
  */

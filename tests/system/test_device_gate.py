@@ -133,7 +133,7 @@ def test_tickets_that_are_not_believed(site):
 def test_recorded_tickets_open_nothing(site):
     """Everything the gate ever said, played again to the next question and to none."""
     desk, gate = site.desk, site.gate
-    if not site.processes[TRICKS].alive():
+    if TRICKS not in site.processes:
         started(site, TRICKS)
     since = desk.mark()
     recorded = [answer for device, answer in gate.answers if device == TRICKS]
@@ -166,12 +166,19 @@ def result(site, since, key, counter, outcome, reason):
     return word["value"]
 
 
+def heard(site, since, signed):
+    """Sends it until there is a result; gives the results."""
+    def once_more():
+        site.cloud.publish("vendor.acme", f"sites/{SITE}/devices/{COMMANDS}/commands", signed)
+        return said(site, COMMANDS, "commands/result", since)
+    return wait_until("a result", once_more, interval=0.5)
+
+
 def test_commands(site):
     started(site, COMMANDS)
     since = site.desk.mark()
-    # sent until it is heard: nobody keeps commands for a device here
-    wait_until("the first result", lambda: send(site, site.site_key, 1, "plan.show") and said(site, COMMANDS, "commands/result", since),
-               interval=0.5)
+    # sent until it is heard: nobody keeps commands for a device here; the same one again is answered again
+    heard(site, since, send(site, site.site_key, 1, "plan.show"))
     assert json.loads(result(site, since, site.site_key, 1, "done", "none"))["dry"] == 300
     send(site, site.site_key, 2, "pump.on")
     result(site, since, site.site_key, 2, "done", "none")
@@ -200,25 +207,15 @@ def test_replayed_command_after_a_restart(site):
     if COMMANDS not in site.processes:
         started(site, COMMANDS)
     counter = 20
-    signed = None
-
-    def heard():
-        nonlocal signed
-        signed = signed or send(site, site.site_key, counter, "pump.off")
-        site.cloud.publish("vendor.acme", f"sites/{SITE}/devices/{COMMANDS}/commands", signed)
-        return said(site, COMMANDS, "commands/result", since)
-    wait_until("the result", heard, interval=0.5)
+    signed = send(site, site.site_key, counter, "pump.off")
+    heard(site, since, signed)
     result(site, since, site.site_key, counter, "done", "none")
     site.processes[COMMANDS].stop()
     asked = len(site.gate.questions(COMMANDS))
     site.start_device(COMMANDS, *OPTIONS)
     site.gate.wait_asked(COMMANDS, count=asked + 1)
     since = site.desk.mark()
-
-    def refused():
-        site.cloud.publish("vendor.acme", f"sites/{SITE}/devices/{COMMANDS}/commands", signed)
-        return [w for w in said(site, COMMANDS, "commands/result", since) if w["counter"] == counter]
-    first = wait_until("its refusal", refused, interval=0.5)[0]
+    first = heard(site, since, signed)[0]
     assert (first["result"], first["reason"]) == ("refused", "replayed-command")
 
 
@@ -309,7 +306,6 @@ def test_gate_on_a_machine_of_its_own():
         update = offer(world, UPDATES)
         desk.wait_status(UPDATES, since, "waiting", "no-gate-answer", update)
         assert device.output().count("session with the cloud") == sessions
-        assert device.output().count("session with the cloud") == 2  # one before the update, one after
         desk.close()
         gate.close()
     finally:
