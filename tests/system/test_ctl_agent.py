@@ -137,6 +137,33 @@ def test_a_policy_and_a_vendor_key_set_are_signed_by_agents(home, agent, tmp_pat
     verify_sign1(signatures[0], public(home / "organisation.key.pub"), b"relayd/vendor-keys/1", payload)
 
 
+def test_revocations_and_commands_are_signed_by_agents(relay, home, agent, tmp_path):
+    for name in ("anna", "cecilia"):
+        if not (home / f"{name}.ssh").exists():
+            ssh.openssh_copy(home / f"{name}.key", home / f"{name}.ssh", name)
+    ssh.openssh_key(tmp_path / "pump", comment="pump")
+    for key in (home / "anna.ssh", tmp_path / "pump"):
+        agent.add(key)
+    revocation = tmp_path / "revocation"
+    run(RELAYCTL, "updates", "revoke", "-o", revocation, "--epoch", "1", "--policy", home / "policy.cbor", "--agent", "--yes",
+        env=agent.env)
+    payload, signatures = cbor2.loads(revocation.read_bytes())
+    verify_sign1(signatures[0], public(home / "anna.key.pub"), b"relayd/revocation/1", payload)
+    granting = tmp_path / "granting"
+    run(RELAYCTL, "approvers", "propose", "--after", home / "policy.cbor", "-o", granting, "--grant",
+        f"{tmp_path}/pump.pub=pump.on")
+    agent.add(home / "cecilia.ssh")
+    for name in ("anna", "cecilia"):
+        fingerprint = hashlib.sha256(spki(public(home / f"{name}.key.pub"))).hexdigest()
+        run(RELAYCTL, "approvers", "sign", granting, "--after", home / "policy.cbor", "--yes", f"--agent={fingerprint}",
+            env=agent.env)
+    relay.show(policy=granting.read_bytes().hex(), answer=[["done", "none", ""]])
+    run(RELAYCTL, "--bus", relay.bus, "device", "call", "device-1", "pump.on", "--agent", env={**relay.env, **agent.env})
+    (_, command), = relay.calls()
+    key = serialization.load_ssh_public_key((tmp_path / "pump.pub").read_bytes())
+    assert verify_sign1(cbor2.loads(bytes.fromhex(command)), key, b"relayd/command/1")[5] == "pump.on"
+
+
 def test_no_agent_and_a_locked_one(relay, home, agent, tmp_path):
     assert "no ssh-agent runs here" in approve(relay, home, {"SSH_AUTH_SOCK": ""}, "--agent", code=1).stderr
     assert "No such file" in approve(relay, home, {"SSH_AUTH_SOCK": f"{tmp_path}/none"}, "--agent", code=1).stderr
