@@ -23,6 +23,7 @@ static const struct output_column status_fields[] = {
         { "OpenPorts", "Open beside ours", OUTPUT_TEXT },
         { "PolicyEpoch", "Policy epoch", OUTPUT_TEXT },
         { "PolicyDigest", "Policy digest", OUTPUT_TEXT },
+        { "ApprovalEpoch", "Approval epoch", OUTPUT_TEXT },
         { "Threshold", "Approvals needed", OUTPUT_TEXT },
         { "Sessions", "Sessions", OUTPUT_TEXT },
         { "OutboxEvents", "Events waiting", OUTPUT_TEXT },
