@@ -58,7 +58,7 @@ enum reason site_policy_accept_first(struct span signed_set, struct site_policy 
         return reason;
 }
 
-/* where the policy stands to the one in force */
+/* where the policy stands to the one in force; whether a fork is one, its signatures say */
 static enum reason check_place(const struct site_policy *policy, const struct site_policy *current)
 {
         if (!span_equal_string(span_of_string(policy->site), current->site))
@@ -87,11 +87,11 @@ enum reason site_policy_accept_next(struct span signed_set, const struct site_po
         reason = open_set(signed_set, &set, out, scratch_size);
         if (reason == REASON_NONE)
                 reason = check_place(out, current);
-        if (reason != REASON_NONE)
+        if (reason != REASON_NONE && reason != REASON_POLICY_FORK)
                 return refuse(out, reason);
         if (!signed_by_k(&set, current, scratch, scratch_size))
                 return refuse(out, REASON_UNDER_SIGNED);
         if (!signed_by_k(&set, out, scratch, scratch_size))
                 return refuse(out, REASON_BAD_SIGNATURE);
-        return REASON_NONE;
+        return reason == REASON_NONE ? REASON_NONE : refuse(out, reason);
 }

@@ -189,7 +189,7 @@ enum reason vendor_keys_accept_first(struct span signed_set, struct vendor_keys 
         return reason;
 }
 
-/* where the key set stands to the one in force */
+/* where the key set stands to the one in force; whether a fork is one, its signatures say */
 static enum reason check_place(const struct vendor_keys *keys, const struct vendor_keys *current)
 {
         if (!span_equal(SPAN_OF(keys->vendor_id), SPAN_OF(current->vendor_id)))
@@ -203,6 +203,21 @@ static enum reason check_place(const struct vendor_keys *keys, const struct vend
         return span_equal(SPAN_OF(keys->predecessor), SPAN_OF(current->digest)) ? REASON_NONE : REASON_VENDOR_KEYS_FORK;
 }
 
+/* The vendor's old keys, and the site's; a first key set has no old ones, and no approver signs it. */
+static enum reason check_signatures(const struct cose_set *set, const struct vendor_keys *keys,
+                                    const struct vendor_keys *current, const struct site_policy *policy,
+                                    uint8_t *scratch, size_t scratch_size)
+{
+        enum reason reason = check_roles(set, current, scratch, scratch_size);
+
+        if (reason != REASON_NONE || keys->epoch == 1)
+                return reason;
+        if (policy->threshold == 0 ||
+            count_valid(set, policy->approvers, policy->approver_count, scratch, scratch_size) < policy->threshold)
+                return REASON_UNDER_SIGNED;
+        return REASON_NONE;
+}
+
 enum reason vendor_keys_accept_next(struct span signed_set, const struct vendor_keys *current,
                                     const struct site_policy *policy, struct vendor_keys *out, uint8_t *scratch,
                                     size_t scratch_size)
@@ -213,20 +228,18 @@ enum reason vendor_keys_accept_next(struct span signed_set, const struct vendor_
 
         if (reason == REASON_NONE)
                 reason = check_place(&keys, current);
-        if (reason != REASON_NONE)
+        if (reason != REASON_NONE && reason != REASON_VENDOR_KEYS_FORK)
                 return reason;
         if (!scratch_fits(&set, scratch_size))
                 return REASON_TOO_LARGE;
         if (site_policy_shares_key(policy, &keys))
                 return REASON_VENDOR_KEYS_INVALID;
-        reason = check_roles(&set, current, scratch, scratch_size);
-        if (reason != REASON_NONE)
-                return reason;
-        if (policy->threshold == 0 ||
-            count_valid(&set, policy->approvers, policy->approver_count, scratch, scratch_size) < policy->threshold)
-                return REASON_UNDER_SIGNED;
-        *out = keys;
-        return REASON_NONE;
+        enum reason missing = check_signatures(&set, &keys, current, policy, scratch, scratch_size);
+        if (missing != REASON_NONE)
+                return missing;
+        if (reason == REASON_NONE)
+                *out = keys;
+        return reason;
 }
 
 enum reason vendor_keys_read(struct span signed_set, struct vendor_keys *out)

@@ -215,16 +215,73 @@ static enum reason judge_revocation(const struct site_policy *policy, uint64_t f
         return revocation_accept(set, policy, floor, out, scratch, sizeof(scratch));
 }
 
-/* Somebody made two of one epoch: that is more than an old one told again. */
-static enum reason see_fork(const struct anchors *anchors, enum anchor_kind kind, const struct anchor_claim *claim,
-                            enum reason reason)
+/* ---- forks of the past */
+
+/* signed like the one that was taken, or by those whom that one names */
+static bool forks_policy(const struct anchors *anchors, uint64_t epoch, struct span set)
 {
-        bool old = reason == REASON_OLD_POLICY || reason == REASON_OLD_VENDOR_KEYS;
+        uint8_t scratch[SCRATCH_SIZE];
+        struct site_policy held, other;
+
+        if (site_policy_read(anchors_set(anchors, ANCHOR_POLICY, epoch), &held, scratch, sizeof(scratch)) ==
+                    REASON_NONE &&
+            site_policy_accept_next(set, &held, &other, scratch, sizeof(scratch)) == REASON_POLICY_FORK)
+                return true;
+        return epoch > 1 &&
+               site_policy_read(anchors_set(anchors, ANCHOR_POLICY, epoch - 1), &held, scratch, sizeof(scratch)) ==
+                       REASON_NONE &&
+               site_policy_accept_next(set, &held, &other, scratch, sizeof(scratch)) == REASON_NONE;
+}
+
+static enum reason fork_of_vendor(const struct anchors *anchors, const struct site_policy *policy, uint64_t epoch,
+                                  struct span set)
+{
+        uint8_t scratch[SCRATCH_SIZE];
+        struct vendor_keys held, other;
+        enum reason reason = vendor_keys_read(anchors_set(anchors, ANCHOR_VENDOR, epoch), &held);
+
+        if (reason == REASON_NONE)
+                reason = vendor_keys_accept_next(set, &held, policy, &other, scratch, sizeof(scratch));
+        if (reason == REASON_VENDOR_KEYS_FORK || epoch == 1)
+                return reason;
+        reason = vendor_keys_read(anchors_set(anchors, ANCHOR_VENDOR, epoch - 1), &held);
+        if (reason == REASON_NONE)
+                reason = vendor_keys_accept_next(set, &held, policy, &other, scratch, sizeof(scratch));
+        return reason == REASON_NONE ? REASON_VENDOR_KEYS_FORK : reason;
+}
+
+/* The approvers of its day have to have signed it; what the vendor did not sign is not worth looking for them. */
+static bool forks_vendor(const struct anchors *anchors, uint64_t epoch, struct span set)
+{
+        enum reason reason = fork_of_vendor(anchors, &anchors->policy, epoch, set);
+
+        for (uint64_t of = anchors->policy.epoch; reason == REASON_UNDER_SIGNED && of-- > 1;) {
+                uint8_t scratch[SCRATCH_SIZE];
+                struct site_policy policy;
+                if (site_policy_read(anchors_set(anchors, ANCHOR_POLICY, of), &policy, scratch, sizeof(scratch)) ==
+                    REASON_NONE)
+                        reason = fork_of_vendor(anchors, &policy, epoch, set);
+        }
+        return reason == REASON_VENDOR_KEYS_FORK;
+}
+
+/* Somebody who could made two of one epoch: that is more than an old one told again, and than rubbish. */
+static enum reason see_fork(const struct anchors *anchors, enum anchor_kind kind, const struct anchor_claim *claim,
+                            struct span set, enum reason reason)
+{
         const uint8_t *held = anchors_digest(anchors, kind, claim->epoch);
 
-        if (!old || !held || memcmp(held, claim->digest, SHA256_SIZE) == 0)
+        if (!held || claim->epoch == 0 || memcmp(held, claim->digest, SHA256_SIZE) == 0)
                 return reason;
-        return kind == ANCHOR_POLICY ? REASON_POLICY_FORK : REASON_VENDOR_KEYS_FORK;
+        switch (kind) {
+        case ANCHOR_POLICY:
+                return forks_policy(anchors, claim->epoch, set) ? REASON_POLICY_FORK : reason;
+        case ANCHOR_VENDOR:
+                return forks_vendor(anchors, claim->epoch, set) ? REASON_VENDOR_KEYS_FORK : reason;
+        case ANCHOR_REVOCATION:
+                break;
+        }
+        return reason;
 }
 
 /* Copies first and stages second, so that memory and store never disagree. */
@@ -270,7 +327,7 @@ enum reason anchors_take(struct anchors *anchors, struct store *store, const cha
         if (reason == REASON_NONE)
                 reason = keep(anchors, store, kind, &claim, signed_set);
         if (reason != REASON_NONE)
-                return see_fork(anchors, kind, &claim, reason);
+                return see_fork(anchors, kind, &claim, signed_set, reason);
         switch (kind) {
         case ANCHOR_POLICY:
                 anchors->policy = policy;

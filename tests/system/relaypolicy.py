@@ -36,24 +36,26 @@ def accept_vendor_keys(data):
     return keys
 
 
-def follows(item, payload, current_payload, predecessor, names):
-    """What a chain demands; names: of the reasons for an old, a forked and a skipped one."""
-    current, (old, fork, gap) = decode(current_payload), names
-    demand(item[2] != current[2] or payload == current_payload, fork)
+def forks(item, payload, current_payload, predecessor, names):
+    """What a chain demands; names: of the reasons for an old and a skipped one. True: a fork, if it is signed."""
+    current, (old, gap) = decode(current_payload), names
+    if item[2] == current[2] and payload != current_payload:
+        return True
     demand(item[2] > current[2], old)
     demand(item[2] == current[2] + 1, gap)
-    demand(item[predecessor] == sha256(current_payload), fork)
+    return item[predecessor] != sha256(current_payload)
 
 
 def accept_next_vendor_keys(data, current_payload, policy):
     keys, payload, signatures = read_vendor_keys(data)
     current = decode(current_payload)
     demand(keys[1] == current[1], "wrong-vendor")
-    follows(keys, payload, current_payload, 6, ("old-vendor-keys", "vendor-keys-fork", "vendor-keys-gap"))
+    fork = forks(keys, payload, current_payload, 6, ("old-vendor-keys", "vendor-keys-gap"))
     demand(distinct(keys[3] + keys[4] + keys[5] + site_keys(policy)), "vendor-keys-invalid")
     demand(signers(signatures, VENDOR_KEYS_AAD, payload, current[3]), "organisation-signature")
     demand(signers(signatures, VENDOR_KEYS_AAD, payload, current[4]), "developer-signature")
-    demand(len(signers(signatures, VENDOR_KEYS_AAD, payload, policy[4])) >= policy[5], "under-signed")
+    demand(keys[2] == 1 or len(signers(signatures, VENDOR_KEYS_AAD, payload, policy[4])) >= policy[5], "under-signed")
+    demand(not fork, "vendor-keys-fork")
     return keys
 
 
@@ -183,10 +185,11 @@ def accept_next_site_policy(data, current_payload):
     policy, payload, signatures = read_site_policy(data)
     current = decode(current_payload)
     demand(policy[1] == current[1], "wrong-site")
-    follows(policy, payload, current_payload, 3, ("old-policy", "policy-fork", "policy-gap"))
-    demand(policy[11] >= current[11] and policy[12] >= current[12], "policy-invalid: something falls")
+    fork = forks(policy, payload, current_payload, 3, ("old-policy", "policy-gap"))
+    demand(fork or policy[11] >= current[11] and policy[12] >= current[12], "policy-invalid: something falls")
     demand(len(signers(signatures, SITE_POLICY_AAD, payload, current[4])) >= current[5], "under-signed")
     demand(len(signers(signatures, SITE_POLICY_AAD, payload, policy[4])) >= policy[5], "bad-signature")
+    demand(not fork, "policy-fork")
     return policy
 
 

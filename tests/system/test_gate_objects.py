@@ -142,6 +142,9 @@ NEXT = [
     ("refused policy-gap", (A1, A2), dict(epoch=3)),
     ("refused policy-fork", (A1, A2), dict(predecessor=bytes(32))),
     ("refused policy-fork", (A1, A2), dict(epoch=1, predecessor=None)),
+    ("refused under-signed", (A1, "gate"), dict(predecessor=bytes(32))),
+    ("refused under-signed", (A1,), dict(epoch=1, predecessor=None)),
+    ("refused bad-signature", (A1, A2), dict(epoch=1, predecessor=None, approvers=NEW)),
     ("refused policy-invalid", (A1, A2), dict(approval_epoch=0)),
     ("refused policy-invalid", (A1, A2), dict(issued=ro.ISSUED - 1)),
 ]
@@ -178,6 +181,10 @@ NEXT_VENDOR = [
     ("refused vendor-keys-gap", ("organisation", "developer", A1, A2), dict(epoch=3)),
     ("refused vendor-keys-fork", ("organisation", "developer", A1, A2), dict(predecessor=bytes(32))),
     ("refused vendor-keys-fork", ("organisation", "developer", A1, A2), dict(epoch=1, predecessor=None)),
+    ("refused organisation-signature", ("gate", "developer", A1, A2), dict(predecessor=bytes(32))),
+    ("refused under-signed", ("organisation", "developer", A1), dict(predecessor=bytes(32))),
+    ("refused developer-signature", ("organisation", A1, A2), dict(epoch=1, predecessor=None)),
+    ("refused vendor-keys-fork", ("organisation", "developer"), dict(epoch=1, predecessor=None)),
     ("refused vendor-keys-invalid", ("organisation", "developer", A1, A2), dict(command=keys("site command"))),
     ("refused wrong-vendor", ("organisation", "developer", A1, A2), dict(vendor=bytes(16))),
 ]

@@ -154,10 +154,10 @@ enum reason site_policy_accept_first(struct span signed_set, struct site_policy 
  * The direct successor of current: epoch + 1, its digest as predecessor, same site, approval epoch and issued not
  * lower, k valid signatures of the OLD approvers and k of the NEW ones (who is both signs once and counts for both).
  * REASON_NONE; MALFORMED, TOO_LARGE, POLICY_INVALID, WRONG_SITE; OLD_POLICY (an epoch that was passed, or the one that
- * is held, told again); POLICY_FORK (another digest for the epoch that is held, or another predecessor); POLICY_GAP
- * (those between are missing); UNDER_SIGNED (too few old approvers), BAD_SIGNATURE (too few new ones). POLICY_INVALID
- * also if approval epoch or issued fall. out is not current. Whether it goes with the vendor key set is the caller's
- * to ask: site_policy_fits().
+ * is held, told again); POLICY_GAP (those between are missing); UNDER_SIGNED (too few old approvers), BAD_SIGNATURE
+ * (too few new ones); POLICY_FORK (another digest for the epoch that is held, or another predecessor, and both k
+ * signed it: what nobody signed is no fork). POLICY_INVALID also if approval epoch or issued fall. out is not current.
+ * Whether it goes with the vendor key set is the caller's to ask: site_policy_fits().
  */
 enum reason site_policy_accept_next(struct span signed_set, const struct site_policy *current, struct site_policy *out,
                                     uint8_t *scratch, size_t scratch_size);

@@ -45,9 +45,10 @@ enum reason vendor_keys_accept_first(struct span signed_set, struct vendor_keys 
 struct site_policy; /* relay/sitepolicy.h, which includes this header */
 /*
  * The direct successor of current. REASON_NONE; MALFORMED, TOO_LARGE, VENDOR_KEYS_INVALID, WRONG_VENDOR;
- * OLD_VENDOR_KEYS, VENDOR_KEYS_FORK, VENDOR_KEYS_GAP (as for site policies); ORGANISATION_SIGNATURE,
- * DEVELOPER_SIGNATURE (of the old keys), UNDER_SIGNED (fewer than k approvers of the policy). VENDOR_KEYS_INVALID also
- * if one of its keys is one of the site's.
+ * OLD_VENDOR_KEYS, VENDOR_KEYS_GAP (as for site policies); ORGANISATION_SIGNATURE, DEVELOPER_SIGNATURE (of the old
+ * keys), UNDER_SIGNED (fewer than k approvers of the policy); VENDOR_KEYS_FORK (as for site policies: only what is
+ * signed like a successor, or like the first one, is a fork). VENDOR_KEYS_INVALID also if one of its keys is one of the
+ * site's.
  */
 enum reason vendor_keys_accept_next(struct span signed_set, const struct vendor_keys *current,
                                     const struct site_policy *policy, struct vendor_keys *out, uint8_t *scratch,

@@ -228,6 +228,35 @@ static void a_fork_of_the_past_is_seen(void **state)
         assert_int_equal(take(s, ANCHOR_VENDOR, s->vendor_sets[1]), REASON_OLD_VENDOR_KEYS);
 }
 
+/* What nobody of the site signed is no fork, however it is numbered: or a cloud could cry wolf. */
+static void rubbish_is_no_fork(void **state)
+{
+        static const enum who one[] = { APPROVER_1 }, strangers[] = { STRANGER, GATE };
+        static uint8_t out[SITE_POLICY_MAX];
+        struct site *s = *state;
+        struct site_policy own = next_policy(&s->policies[1], s->policy_sets[1]), first = sample_policy(3, 2);
+        struct vendor_keys keys = sample_vendor();
+
+        take_all(s);
+        own.patience_s = 5;
+        assert_int_equal(take(s, ANCHOR_POLICY, write_policy_set(out, sizeof(out), &own, one, 1)), REASON_OLD_POLICY);
+        own.approvers[0] = key_of(STRANGER);
+        own.approver_count = own.threshold = 1;
+        assert_int_equal(take(s, ANCHOR_POLICY, write_policy_set(out, sizeof(out), &own, strangers, 2)),
+                         REASON_OLD_POLICY);
+        first.approvers[0] = key_of(STRANGER);
+        first.approver_count = first.threshold = 1;
+        assert_int_equal(take(s, ANCHOR_POLICY, write_policy_set(out, sizeof(out), &first, strangers, 2)),
+                         REASON_OLD_POLICY);
+        own = s->policies[3];
+        own.patience_s = 6;
+        assert_int_equal(take(s, ANCHOR_POLICY, write_policy_set(out, sizeof(out), &own, strangers, 2)),
+                         REASON_UNDER_SIGNED);
+        keys.command[0] = key_of(STRANGER);
+        assert_int_equal(take(s, ANCHOR_VENDOR, host_vendor_set(out, sizeof(out), &keys, strangers, 2)),
+                         REASON_OLD_VENDOR_KEYS);
+}
+
 /* It is the payload that is held: who signed it beside the k that were enough, does not matter. */
 static void a_set_with_other_signatures_is_known(void **state)
 {
@@ -330,6 +359,7 @@ int main(void)
                 SITE_ROW(a_chain_is_verified_from_epoch_one),
                 SITE_ROW(what_does_not_succeed_is_refused),
                 SITE_ROW(a_fork_of_the_past_is_seen),
+                SITE_ROW(rubbish_is_no_fork),
                 SITE_ROW(a_set_with_other_signatures_is_known),
                 cmocka_unit_test(test_roles_are_kept_apart),
                 SITE_ROW(successors_keep_roles_apart),

@@ -78,6 +78,12 @@ static void two_rotated(void)
         next.approver_count = 2;
 }
 
+static void forked_rotated(void)
+{
+        forked();
+        rotated();
+}
+
 static void one_needed(void)
 {
         next.approver_count = 1;
@@ -102,6 +108,11 @@ static const struct {
         { "the same told again", told_again, { APPROVER_1, APPROVER_2 }, 2, REASON_OLD_POLICY },
         { "two policies with one epoch", forked, { APPROVER_1, APPROVER_2 }, 2, REASON_POLICY_FORK },
         { "successor of another", forked_before, { APPROVER_1, APPROVER_2 }, 2, REASON_POLICY_FORK },
+        { "of this epoch, by nobody of them", forked, { STRANGER, GATE }, 2, REASON_UNDER_SIGNED },
+        { "of this epoch, by one", forked, { APPROVER_1 }, 1, REASON_UNDER_SIGNED },
+        { "of this epoch, not signed by its own", forked_rotated, { APPROVER_1, APPROVER_2 }, 2, REASON_BAD_SIGNATURE },
+        { "of another, by nobody of them", forked_before, { STRANGER, GATE }, 2, REASON_UNDER_SIGNED },
+        { "of another, by one", forked_before, { APPROVER_2 }, 1, REASON_UNDER_SIGNED },
         { "one skipped", skipped, { APPROVER_1, APPROVER_2 }, 2, REASON_POLICY_GAP },
         { "the last one there can be", far_ahead, { APPROVER_1, APPROVER_2 }, 2, REASON_POLICY_GAP },
         { "other site", other_site, { APPROVER_1, APPROVER_2 }, 2, REASON_WRONG_SITE },
