@@ -3,6 +3,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -264,3 +265,24 @@ def test_rotation_of_approvers_and_vendor_keys(site):
     assert json.loads(far(site, "vendor-keys", "show", "--json").stdout)["epoch"] == 2
     # what only the old developer key signed is no update any more
     wait_until("the update to go", lambda: update(site) is None or update(site)["State"] != "pending")
+
+
+def test_a_device_follows_and_installs_what_the_new_people_approve(built):
+    """After the rotation above: vendor keys 2, david in the place of cecilia. The device walked both chains by itself."""
+    if built.relayctl_json("status")["PolicyEpoch"] != 2:
+        pytest.skip("follows the test of the rotation")
+    vendor, keys = built.folder / "vendor", built.folder / "vendor" / "second"
+    keys.mkdir()
+    for name, source in (("organisation", "organisation"), ("developer", "developer2")):
+        shutil.copy(vendor / f"{source}.key", keys / f"{name}.key")
+    built.version = "1.1.0"
+    built.publish(*built.make_image(built.version, 5000, built.program("plant-care-1.1.0"), keys=keys, name="rotated"))
+    wait_until("the update to show as pending", lambda: update(built))
+    if "device-1" not in built.processes:
+        built.start_device("device-1")
+    built.relayctl("gate", "open", "--for", "1h")
+    david = built.folder / "people" / "david" / "approver.key"
+    for person, file in (("anna", key(built, "anna")), ("bertil", david)):
+        far(built, "updates", "approve", built.version, "--key", file, "--yes", person=person)
+    built.wait_device("device-1", "to confirm 1.1.0", lambda device: device["FirmwareVersion"] == "1.1.0" and device["Online"]
+                      and device["UpdateState"] == "confirmed", patience=120)
