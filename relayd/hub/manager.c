@@ -13,6 +13,8 @@
 #include "util/time.h"
 
 #define TICK_US UINT64_C(1000000)
+#define TELL_PAUSE_US \
+        UINT64_C(100000) /* between two tellings of changes: many devices at work change much, and often */
 
 /* ---- time */
 void manager_refresh(void *context)
@@ -201,6 +203,29 @@ static int fail(struct manager *m, int error)
         return sd_event_exit(m->event, error);
 }
 
+/* The first change is told at once, those that follow it closely together. */
+static int tell_in_time(struct manager *m)
+{
+        uint64_t now;
+        int result = m->change_count > 0 ? sd_event_now(m->event, CLOCK_MONOTONIC, &now) : 0;
+
+        if (m->change_count == 0 || result < 0)
+                return result;
+        if (now >= m->tell_next_us) {
+                tell_changes(m);
+                m->tell_next_us = now + TELL_PAUSE_US;
+                return 0;
+        }
+        result = sd_event_source_set_time(m->tell, m->tell_next_us);
+        return result < 0 ? result : sd_event_source_set_enabled(m->tell, SD_EVENT_ONESHOT);
+}
+
+static int on_tell(sd_event_source *source, uint64_t usec, void *context)
+{
+        (void)source, (void)usec, (void)context;
+        return 0; /* the turn ends now, and tells */
+}
+
 /* also after a turn that staged nothing: its actions have nothing to wait for */
 static void tell_durable(struct manager *m)
 {
@@ -216,9 +241,10 @@ static int on_turn(sd_event_source *source, void *context)
 
         (void)source;
         manager_tell_alerts(m);
-        tell_changes(m);
         frontends_reap(m->frontends);
-        result = broker_commit(m->broker);
+        result = tell_in_time(m);
+        if (result >= 0)
+                result = broker_commit(m->broker);
         if (result < 0)
                 return fail(m, result);
         manager_seal_alerts(m);
@@ -276,6 +302,10 @@ static int add_sources(struct manager *m)
                 result = sd_event_now(m->event, CLOCK_MONOTONIC, &now);
         if (result >= 0)
                 result = sd_event_add_time(m->event, &m->tick, CLOCK_MONOTONIC, now + TICK_US, 0, on_tick, m);
+        if (result >= 0)
+                result = sd_event_add_time(m->event, &m->tell, CLOCK_MONOTONIC, now, 1000, on_tell, m);
+        if (result >= 0)
+                result = sd_event_source_set_enabled(m->tell, SD_EVENT_OFF);
         return result < 0 ? result : 0;
 }
 
@@ -446,6 +476,7 @@ struct manager *manager_free(struct manager *m)
         sd_event_source_disable_unref(m->turn);
         sd_event_source_disable_unref(m->durable);
         sd_event_source_disable_unref(m->tick);
+        sd_event_source_disable_unref(m->tell);
         manager_country_release(m);
         frontends_free(m->frontends);
         cloud_free(m->cloud);

@@ -113,7 +113,7 @@ int manager_walk_firewall(struct manager *m, bool countries,
 /* The database's file was replaced: opens it, also the guard. */
 int manager_reload_country(struct manager *m, const char *caller, struct refusal *refusal);
 
-/* What changed; many changes of one kind in a loop turn are told once per object. */
+/* What changed; many changes of one kind in a loop turn, or within a tenth of a second, are told once per object. */
 enum manager_change {
         MANAGER_CHANGE_MANAGER, /* uplink, gate or policy properties; key: "" */
         MANAGER_CHANGE_DEVICE,  /* key: identity; also a new one */

@@ -45,10 +45,11 @@ struct manager {
         struct updater *updater;
         struct frontends *frontends;
         struct cloud *cloud; /* NULL: air-gapped */
-        sd_event_source *turn, *durable, *tick;
+        sd_event_source *turn, *durable, *tick, *tell;
         struct manager_listener listener;
         struct change changes[CHANGES_MAX];
         size_t change_count;
+        uint64_t tell_next_us; /* of the loop's clock */
         bool uplink_up;
         uint64_t uplink_since;
         char uplink_error[UPLINK_ERROR_SIZE];

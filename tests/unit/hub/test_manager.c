@@ -330,6 +330,23 @@ static void straight_path(void **state)
         expect_refusal(b, 4, "app.test", REASON_TOO_MANY_SESSIONS);
 }
 
+/* Changes that follow each other closely are told together, after a while: none is lost, and the last one counts. */
+static void every_change_is_told(void **state)
+{
+        struct bench *b = *state;
+        struct refusal refusal;
+
+        expect_refusal(b, 1, "device-2", REASON_PENDING_DEVICE);
+        settle(b);
+        assert_string_equal(b->last_change, "device-2");
+        size_t told = b->changes;
+        assert_int_equal(manager_admit_device(b->manager, "uid:0", "device-2", &refusal), 0);
+        for (int i = 0; i < TURNS_MAX && b->changes == told; i++)
+                assert_true(sd_event_run(b->event, 10000) >= 0);
+        assert_true(b->changes > told);
+        assert_string_equal(b->last_change, "device-2");
+}
+
 static void strangers(void **state)
 {
         struct bench *b = *state;
@@ -484,6 +501,7 @@ int main(void)
                 test(pending_admitted_revoked),
                 test(imported_list),
                 test(straight_path),
+                test(every_change_is_told),
                 test(strangers),
                 test(role_taken_away),
                 test(everything_is_there_after_a_restart),
