@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hub/cloud.h"
+#include "hub/refusals.h"
 #include "hub/views.h"
 #include "policy/access.h"
 
@@ -22,6 +23,7 @@ struct cloud {
         struct cloud_host host;
         const char *site;
         uint64_t resume_ms; /* 0: not paused */
+        struct refusals told;
         struct held held[HELD_MAX];
         size_t held_first, held_count, held_unsealed;
 };
@@ -40,6 +42,26 @@ static const char *const filters[] = {
 };
 #define FILTER_COUNT      (sizeof(filters) / sizeof(filters[0]))
 #define FILTER_COUNT_GATE (FILTER_COUNT - 3)
+
+/* A broker has topics without end, and alerts are few: one a topic and hour, and not more than are told each. */
+static void tell(struct cloud *c, const char *device, struct span topic, const char *detail)
+{
+        uint8_t digest[SHA256_SIZE] = { 0 };
+
+        (void)crypto_sha256(topic, digest);
+        switch (refusals_note(&c->told, "", digest, c->broker->time)) {
+        case REFUSALS_QUIET:
+                return;
+        case REFUSALS_TELL:
+                c->host.alert(c->host.context, device, REASON_TOPIC, detail);
+                return;
+        case REFUSALS_FLOOD:
+                c->host.alert(c->host.context, "", REASON_QUOTA,
+                              "the cloud sends and refuses messages on more topics than are told each; the next hour "
+                              "brings a new count");
+                return;
+        }
+}
 
 /* ---- up */
 /* 0, or an answer of uplink_publish() */
@@ -69,7 +91,7 @@ static void give_up(struct cloud *c, uint64_t number, const struct message *m, c
                 device[0] = 0;
         snprintf(detail, sizeof(detail), "the cloud does not take a message on \"%.*s\": %s; it was dropped",
                  (int)(m->topic.size > 120 ? 120 : m->topic.size), (const char *)m->topic.data, why);
-        c->host.alert(c->host.context, device, REASON_TOPIC, detail);
+        tell(c, device, m->topic, detail);
         if (outbox_done(c->broker->outbox, number, false) < 0)
                 c->broker->error = -EIO;
 }
@@ -149,7 +171,7 @@ static uint8_t refused(struct cloud *c, const struct mqtt_publish *publish)
                 return MQTT_SUCCESS;
         snprintf(detail, sizeof(detail), "the cloud sent %zu bytes on \"%.*s\": not a topic or not a size it may use",
                  publish->payload.size, (int)topic.size, (const char *)topic.data);
-        c->host.alert(c->host.context, "", REASON_TOPIC, detail);
+        tell(c, "", publish->topic, detail);
         return MQTT_NOT_AUTHORIZED;
 }
 

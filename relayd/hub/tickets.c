@@ -124,20 +124,24 @@ static bool is_over_quota(struct tickets *t, struct asker *asker, enum tickets_w
 }
 
 /* ---- answers */
-static bool may_tell_closed(struct tickets *t, uint64_t now_ms)
+static bool may_tell(struct tickets *t, enum tickets_way way, uint64_t now_ms)
 {
-        if (!is_recent(t->closed_since_ms, now_ms, HOUR_MS)) {
-                t->closed_since_ms = now_ms;
-                t->closed_count = 0;
+        if (!is_recent(t->told_since_ms[way], now_ms, HOUR_MS)) {
+                t->told_since_ms[way] = now_ms;
+                t->told[way] = 0;
         }
-        if (t->closed_count++ == TICKETS_CLOSED_MAX)
+        if (t->told[way]++ == TICKETS_TOLD_MAX)
                 t->host.alert(t->host.context, "", REASON_QUOTA,
-                              "devices ask the gate for more than is told to the audit log each; the next hour brings "
-                              "a new count");
-        return t->closed_count <= TICKETS_CLOSED_MAX;
+                              way == TICKETS_UPLINK
+                                      ? "the gate is asked by the cloud for more than is told to the audit log each; "
+                                        "the next hour brings a new count"
+                                      : "devices ask the gate for more than is told to the audit log each; the next "
+                                        "hour brings a new count");
+        return t->told[way] <= TICKETS_TOLD_MAX;
 }
 
-/* Each open answer, and each closed one that is another than the one before. */
+/* Each open answer to a session here, and each closed one that is another than the one before. By the uplink anybody
+ * can ask who has the broker, and the audit log has no end: there open ones are counted, too. */
 static void note(struct tickets *t, struct asker *asker, enum tickets_way way, const struct ticket *ticket)
 {
         bool open = ticket->decision.verdict == VERDICT_ALLOW;
@@ -149,7 +153,7 @@ static void note(struct tickets *t, struct asker *asker, enum tickets_way way, c
         asker->was_closed = !open;
         asker->closed_reason = ticket->decision.reason;
         memcpy(asker->closed_digest, ticket->manifest_digest, SHA256_SIZE);
-        if (!open && !may_tell_closed(t, t->host.now_ms(t->host.context)))
+        if ((!open || way == TICKETS_UPLINK) && !may_tell(t, way, t->host.now_ms(t->host.context)))
                 return;
         snprintf(actor, sizeof(actor), AUDIT_ACTOR_DEVICE, ticket->device);
         snprintf(detail, sizeof(detail), "%s%s", reason_name(ticket->decision.reason),
@@ -211,6 +215,18 @@ static enum tickets_result forward(struct tickets *t, struct asker *asker, const
         return TICKETS_FORWARDED;
 }
 
+/* Once an hour a device and way. */
+static void tell_malformed(struct tickets *t, enum tickets_way way, const char *device)
+{
+        const uint8_t which[SHA256_SIZE] = { way };
+
+        if (refusals_note(&t->malformed, device, which, t->host.now_s(t->host.context)) == REFUSALS_TELL)
+                t->host.alert(t->host.context, device, REASON_MALFORMED,
+                              way == TICKETS_UPLINK
+                                      ? "a gate request in its name came by the cloud and breaks its format"
+                                      : "a gate request breaks its format");
+}
+
 enum tickets_result tickets_request(struct tickets *t, enum tickets_way way, const char *device, struct span bytes)
 {
         const struct site_policy *policy = t->host.policy(t->host.context);
@@ -223,7 +239,7 @@ enum tickets_result tickets_request(struct tickets *t, enum tickets_way way, con
         if (!t->host.device(t->host.context, device, class_id))
                 return TICKETS_REFUSED;
         if (gate_request_decode(bytes, &request) != RELAY_OK) {
-                t->host.alert(t->host.context, device, REASON_MALFORMED, "a gate request breaks its format");
+                tell_malformed(t, way, device);
                 return TICKETS_REFUSED;
         }
         ours = t->key->there && policy && site_policy_is_gate(policy, &t->key->key, device, class_id);

@@ -12,14 +12,15 @@
 
 #include "audit/audit.h"
 #include "hub/gate_key.h"
+#include "hub/refusals.h"
 #include "hub/table.h"
 #include "policy/quota.h"
 #include "relay/ticket.h"
 
 #define TICKETS_INTERVAL_MS  10000
 #define TICKETS_DEVICES_MAX  10000 /* that asked lately */
-#define TICKETS_CLOSED_MAX   240   /* refusals told to the audit log in an hour */
-#define TICKETS_UPLINK_RATE  2     /* requests by the uplink in a second */
+#define TICKETS_TOLD_MAX     240 /* closed answers, and all by the uplink, told to the audit log in an hour, each way */
+#define TICKETS_UPLINK_RATE  2   /* requests by the uplink in a second */
 #define TICKETS_UPLINK_BURST 50
 
 enum tickets_way { TICKETS_LOCAL = 0, TICKETS_UPLINK = 1 };
@@ -59,8 +60,9 @@ struct tickets {
         struct tickets_host host;
         struct table devices;
         struct quota uplink;
-        uint64_t swept_ms, closed_since_ms;
-        uint32_t closed_count;
+        uint64_t swept_ms, told_since_ms[TICKETS_WAYS];
+        uint32_t told[TICKETS_WAYS];
+        struct refusals malformed;
         uint64_t answered, over_quota; /* counters */
 };
 

@@ -343,6 +343,23 @@ static void a_gate_takes_no_commands_tickets_and_images(void **state)
         assert_int_equal(b->messages, sizeof(taken) / sizeof(taken[0]));
 }
 
+/* Alerts of what matters must not drown in those about topics that the broker makes up. */
+static void a_cloud_with_many_topics_is_told_of_once(void **state)
+{
+        struct bench *b = *state;
+        char topic[64];
+
+        set_state(b, UPLINK_UP);
+        for (unsigned i = 0; i < 5000; i++) {
+                snprintf(topic, sizeof(topic), "sites/s1/made/up/%u", i);
+                assert_int_equal(from_cloud(topic, "x", i), MQTT_NOT_AUTHORIZED);
+        }
+        assert_int_equal(b->alerts, 128 + 1);
+        for (unsigned i = 0; i < 10; i++)
+                from_cloud("sites/s1/made/up/1", "x", i);
+        assert_int_equal(b->alerts, 128 + 1);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -355,6 +372,7 @@ int main(void)
                 test(commands_that_nobody_verified_do_not_pass),
                 test(gate_requests_and_tickets_of_the_cloud),
                 test(a_gate_takes_no_commands_tickets_and_images),
+                test(a_cloud_with_many_topics_is_told_of_once),
         };
         return cmocka_run_group_tests_name("cloud", tests, NULL, NULL);
 }

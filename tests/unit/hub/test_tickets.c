@@ -293,7 +293,7 @@ static void bad_requests_are_not_answered(void **state)
 
         assert_int_equal(tickets_request(&b->tickets, TICKETS_LOCAL, DEVICE, SPAN_EMPTY), TICKETS_REFUSED);
         assert_int_equal(tickets_request(&b->tickets, TICKETS_LOCAL, DEVICE, SPAN_OF(bytes)), TICKETS_REFUSED);
-        assert_int_equal(b->alerts, 2);
+        assert_int_equal(b->alerts, 1); /* once an hour */
         assert_int_equal(ask(b, TICKETS_LOCAL, "stranger", 1, 0x3d), TICKETS_REFUSED);
         assert_int_equal(b->sent_count, 0);
         assert_int_equal(b->tickets.devices.count, 0);
@@ -414,16 +414,52 @@ static void the_audit_log_is_not_flooded_by_closed_answers(void **state)
         struct bench *b = *state;
 
         b->verdict = DECISION_DENY(REASON_UNKNOWN_UPDATE);
-        for (unsigned i = 0; i < TICKETS_CLOSED_MAX + 50; i++) {
+        for (unsigned i = 0; i < TICKETS_TOLD_MAX + 50; i++) {
                 b->now_ms += TICKETS_INTERVAL_MS;
                 b->sent_count = 0;
                 assert_int_equal(ask(b, TICKETS_LOCAL, DEVICE, 1, (int)(i % 251)), TICKETS_ANSWERED);
         }
-        assert_int_equal(b->audits, TICKETS_CLOSED_MAX);
+        assert_int_equal(b->audits, TICKETS_TOLD_MAX);
         assert_int_equal(b->alerts, 1);
         b->now_ms += 3600 * 1000;
         ask(b, TICKETS_LOCAL, DEVICE, 1, 0x3d);
-        assert_int_equal(b->audits, TICKETS_CLOSED_MAX + 1);
+        assert_int_equal(b->audits, TICKETS_TOLD_MAX + 1);
+}
+
+/* Who has the broker asks in a device's name as often as the gate answers. */
+static void the_audit_log_is_not_flooded_by_the_uplink(void **state)
+{
+        struct bench *b = *state;
+
+        for (unsigned i = 0; i < TICKETS_TOLD_MAX + 50; i++) {
+                b->now_ms += TICKETS_INTERVAL_MS;
+                b->sent_count = 0;
+                assert_int_equal(ask(b, TICKETS_UPLINK, DEVICE, 1, 0x3d), TICKETS_ANSWERED);
+        }
+        assert_int_equal(b->audits, TICKETS_TOLD_MAX);
+        assert_int_equal(b->alerts, 1);
+        /* what devices ask here is told all the same */
+        b->verdict = DECISION_DENY(REASON_GATE_CLOSED);
+        ask(b, TICKETS_LOCAL, DEVICE, 1, 0x3d);
+        assert_int_equal(b->audits, TICKETS_TOLD_MAX + 1);
+}
+
+static void rubbish_is_alerted_once_an_hour(void **state)
+{
+        struct bench *b = *state;
+
+        for (int i = 0; i < 100; i++) {
+                b->now_ms += 30 * 1000;
+                assert_int_equal(tickets_request(&b->tickets, TICKETS_UPLINK, DEVICE, SPAN_LITERAL("rubbish")),
+                                 TICKETS_REFUSED);
+        }
+        assert_int_equal(b->alerts, 1);
+        tickets_request(&b->tickets, TICKETS_LOCAL, DEVICE, SPAN_LITERAL("rubbish"));
+        tickets_request(&b->tickets, TICKETS_UPLINK, "device-2", SPAN_LITERAL("rubbish"));
+        assert_int_equal(b->alerts, 3);
+        b->now_ms += 3600 * 1000;
+        tickets_request(&b->tickets, TICKETS_UPLINK, DEVICE, SPAN_LITERAL("rubbish"));
+        assert_int_equal(b->alerts, 4);
 }
 
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -443,6 +479,8 @@ int main(void)
                 test(another_gate_s_ticket_is_passed_to_who_asked),
                 test(open_answers_are_audited_each_closed_ones_when_they_change),
                 test(the_audit_log_is_not_flooded_by_closed_answers),
+                test(the_audit_log_is_not_flooded_by_the_uplink),
+                test(rubbish_is_alerted_once_an_hour),
         };
         return cmocka_run_group_tests_name("tickets", tests, NULL, NULL);
 }
