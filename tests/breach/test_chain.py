@@ -3,6 +3,7 @@
 The tests build upon each other: each leaves the site one epoch further."""
 
 import re
+import shutil
 
 import pytest
 import relayobjects as objects
@@ -100,6 +101,9 @@ def test_tuf_two_policies(site):
     refused(site, "policy", other, "policy-fork")
     site.epoch, site.policy_payload = site.epoch + 1, before
     refused(site, "policy", site.policy.read_bytes(), "old-policy", alerted=False)  # the relay knows it and keeps it
+    first = objects.site_policy(**{**site.policy_fields(), "approvers": mine})
+    code, said = site.local("claim", site.file("stick.object", objects.sign_set(objects.SITE_POLICY_AAD, first, mine)))
+    assert code == 1 and "unclaim it first" in said, said
     again = policy(site, honest, predecessor=b"another one")[0]
     refused(site, "policy", again, "policy-fork")
 
@@ -167,3 +171,23 @@ def test_tuf_revocation(site):
         site.desk.approve(person, update, epoch=2)
     for device in (AT_RELAY, DIRECT):
         site.desk.wait_running(update, device)
+
+
+def test_tuf_old_disk(site):
+    """The gateway's disk of yesterday, put in again: the relay follows what it finds at the cloud, and is no way back."""
+    disk, yesterday = site.folder / "gateway/var/lib/relayd/store", site.folder / "yesterday"
+    stopped(site)
+    shutil.copytree(disk, yesterday)
+    site.start_relay()
+    two = [site.people["bertil"], site.people["cecilia"]]
+    accepted(site, "policy", *policy(site, two, patience=40, approval_epoch=2))
+    stopped(site)
+    shutil.rmtree(disk)
+    shutil.move(yesterday, disk)
+    site.start_relay()
+    wait_until("the relay to follow", lambda: site.relayctl_json("status")["PolicyEpoch"] == site.epoch)
+
+
+def stopped(site):
+    for name in ("front", "hub"):
+        site.processes[name].stop()

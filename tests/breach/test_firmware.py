@@ -8,6 +8,7 @@ from lab.frontend import ADMIT, PACKET, REFUSE, FrontEnd, der, normal_connect
 from lab.mqtt import frame, text
 from lab.process import wait_until
 from lab.site import SITE
+from lab.trust import Manager
 from lab.updates import FileKey
 from scene import AT_RELAY, AT_ROGUE, DIRECT, ON_DESK
 from sessions import GOOD, NO_SUBSCRIBER, NOT_AUTHORISED, answer_to
@@ -78,6 +79,32 @@ def test_firmware_organisation(site):
     attack_by_cloud(site, thief, update, "developer-signature", "developer-signature")
     site.carried_refused(update, [thief.approval(who, update) for who in ("anna", "bertil")], "developer-signature")
     site.install(update, AT_RELAY, DIRECT)
+
+
+def test_firmware_stick(site):
+    """The same on a stick, brought to the gateway: relayctl refuses it, and so does the relay, whoever talks to it."""
+    thief, manager = Attacker(site, "organisation"), Manager(site)
+    update = thief.update()
+
+    def imported(envelope):
+        file = site.file("stick.relayd-update", objects.update_file(envelope, "Waters less.\n", update.image))
+        return site.relayctl("updates", "import", file, "--device", AT_RELAY, check=False)
+    done = imported(update.envelope)
+    assert done.returncode == 3 and "developer-signature" in done.stderr, done
+    blocks = objects.block_list(update.image)
+    assert manager.refusal("ImportUpdate", update.envelope, blocks, "", [AT_RELAY]) == "DeveloperSignature"
+    other = objects.block_list(update.image[:-1])
+    assert manager.refusal("ImportUpdate", site.signed(update), other, "", [AT_RELAY]) == "BlockListDigest"
+    assert listed(site, update)["State"] == "unknown"
+    done = imported(site.signed(update))
+    assert done.returncode == 0, done
+    shown_as(site, update, "pending")
+    assert site.never_saw(AT_RELAY, update)
+    since = site.desk.mark()
+    for person in ("anna", "bertil"):
+        manager.call("Approve", site.desk.approval(person, update))
+    site.desk.wait_status(AT_RELAY, since, "confirmed", update=update, patience=40)
+    manager.close()
 
 
 def test_firmware_developer(site):
