@@ -3,9 +3,10 @@
 /*
  * Approval: one approver's yes to exactly one manifest. A COSE_Sign1, aad "relayd/approval/1", payload
  *
- *     approval = { 0: 1, 1: site id (tstr), 2: manifest digest (bstr 32), 3: scope, ? 4: not before (uint, Unix
- * seconds), ? 5: not after (uint), 6: approval epoch (uint) } scope    = [0] site / [1, class id (bstr 16)] / [2, [+
- * device (tstr)]] k of them by different approver keys of the current site policy make an update approved.
+ *     approval = { 0: 1, 1: site id (tstr), 2: manifest digest (bstr 32), 3: scope,
+ *                  ? 4: not before (uint, Unix seconds), ? 5: not after (uint), 6: approval epoch (uint) }
+ *
+ * Scope: relay/scope.h. k of them by different approver keys of the current site policy make an update approved.
  */
 
 #include "relay/manifest.h"

@@ -12,16 +12,18 @@
  *                     12: issued (uint, Unix seconds): no device believes in an earlier time; never falls either,
  *                     ? 13: [+ grant] site command keys, ? 14: [+ name] commands of the vendor's command keys,
  *                     ? 15: [+ rule], ? 16: time zone of the gate's and the rules' windows (tstr, "Europe/Helsinki"),
- *                     ? 17: vendor epoch (uint), in successors only: nobody takes it before he holds a vendor key set
- * of this epoch, which the approvers of the policies before may have signed } gate        = { 0: COSE_Key, ? 1: host
- * (tstr), ? 2: port (uint), ? 3: pin (bstr 32), ? 4: backup pin (bstr 32), ? 5: scope }      1, 2 and 3 stand together:
- * the gate has an address of its own endpoint    = { 0: kind (0 relay, 1 cloud), 1: host (tstr), 2: port (uint), 3: pin
- * (bstr 32), ? 4: backup pin (bstr 32), ? 5: [+ tstr] devices that use it (absent: all) } grant       = { 0: COSE_Key,
- * 1: [+ name], ? 2: scope } name        = a command ("pump.on": [a-z0-9.-]{1,40}), or the beginning of some and an
- * asterisk ("pump.*"); 40 characters at most; an asterisk alone is every command rule        = { 0: [+ word] urgencies,
- * 1: scope, 2: seconds it must have been on offer (uint), ? 3: [+ window] } scope       = [0] site / [1, class id (bstr
- * 16)] / [2, [+ device (tstr)]]   gates and grants: absent for the site window      = [ first minute, minutes ]  of the
- * week, Monday 00:00 is 0 (uint 0..10079, uint 1..10080)
+ *                     ? 17: vendor epoch (uint), in successors only: nobody takes it before he holds a vendor
+ *                           key set of this epoch, which the approvers of the policies before may have signed }
+ *     gate        = { 0: COSE_Key, ? 1: host (tstr), ? 2: port (uint), ? 3: pin (bstr 32), ? 4: backup pin (bstr 32),
+ *                     ? 5: scope }      1, 2 and 3 stand together: the gate has an address of its own
+ *     endpoint    = { 0: kind (0 relay, 1 cloud), 1: host (tstr), 2: port (uint), 3: pin (bstr 32),
+ *                     ? 4: backup pin (bstr 32), ? 5: [+ tstr] devices that use it (absent: all) }
+ *     grant       = { 0: COSE_Key, 1: [+ name], ? 2: scope }
+ *     name        = a command ("pump.on": [a-z0-9.-]{1,40}), or the beginning of some and an asterisk ("pump.*");
+ *                   40 characters at most; an asterisk alone is every command
+ *     rule        = { 0: [+ word] urgencies, 1: scope, 2: seconds it must have been on offer (uint), ? 3: [+ window] }
+ *     scope       = [0] site / [1, class id (bstr 16)] / [2, [+ device (tstr)]]   gates, grants: absent for the site
+ *     window      = [ first minute, minutes ]  of the week, Monday 00:00 is 0 (uint 0..10079, uint 1..10080)
  *
  * Pins: SHA-256 of the server key's SubjectPublicKeyInfo. n/2 < k <= n. All keys are distinct. A host is a DNS name or
  * an address: [A-Za-z0-9.:-]. Epoch 1 has no predecessor, every later one has. Ticket needed, and any rule, demand a
