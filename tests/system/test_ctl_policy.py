@@ -300,6 +300,9 @@ def test_a_policy_that_does_not_descend_is_refused_loudly(relay, home, tmp_path)
     assert "policy-gap" in done.stderr and "do not approve before you know why" in done.stderr
     fork = successor(home, tmp_path / "fork", "--patience", "1m")
     relay.show(policy=third.read_bytes().hex(), policies={"2": fork.read_bytes().hex()})
+    assert "under-signed" in approve(relay, home, code=3).stderr  # anna alone of those whom the fork names
+    run(RELAYCTL, "approvers", "sign", third, "--key", home / "bertil.key", "--after", second, "--yes")
+    relay.show(policy=third.read_bytes().hex())
     assert "policy-fork" in approve(relay, home, code=3).stderr
     payload, signatures = cbor2.loads(second.read_bytes())
     relay.show(policy=third.read_bytes().hex(), policies={"2": cbor2.dumps([payload, signatures[:1]]).hex()})
