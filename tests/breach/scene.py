@@ -15,11 +15,12 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import time
 
 import relayobjects as objects
 from lab.flash import Flash
-from lab.process import LabError, free_port, wait_until
+from lab.process import LabError, wait_until
 from lab.site import PEOPLE, SITE, THRESHOLD, World
 from lab.updates import Desk, FileKey, Impostor, alerts, last_alert
 
@@ -38,7 +39,9 @@ class Scene(World):
         self.ticket, self.counters, self.approval_epoch = ticket, itertools.count(1), 1
         self.site_command = objects.Key("pump panel")          # of a person of the site
         self.panel_command = objects.Key("plan, on the gateway")  # a key that the site chose to keep on the gateway
-        self.rogue_port = free_port()
+        # taken till somebody sits there, so that no connection of ours gets it for its own end
+        self.place = socket.create_server(("127.0.0.1", 0))
+        self.rogue_port = self.place.getsockname()[1]
         self.desk = self.rogue = self.rogue_desk = self.rogue_gate = None
 
     def __enter__(self):
@@ -65,6 +68,7 @@ class Scene(World):
                 desk.close()
         if self.rogue:
             self.rogue.kill()
+        self.place.close()
         super().close()
 
     # ---- the site's policy, from the documents alone
@@ -99,6 +103,7 @@ class Scene(World):
         """A broker with the gateway's TLS key where device-2 looks for its relay."""
         if self.rogue:
             return
+        self.place.close()
         self.rogue = Impostor(self, self.rogue_port).start()
         self.rogue_desk = Desk(self, self.rogue)
         self.rogue_gate = RogueGate(self)

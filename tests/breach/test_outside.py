@@ -21,6 +21,7 @@ def middle():
     """device-2 reaches the relay only through the attacker's wire."""
     with Scene() as site:
         thief = Attacker(site)
+        site.place.close()
         site.wire = Wire(site.rogue_port, site.port, thief.certificate("relay.s1", thief.own))
         site.start_device(AT_ROGUE, *OPTIONS)
         site.wait_device(AT_ROGUE, "connects", lambda device: device["Online"])
