@@ -174,7 +174,10 @@ static void clear_window(struct update *u)
         }
 }
 
-/* Counts an erasure of the slot, unless it is the same fetch as before. Each manifest has a budget of its own. */
+/*
+ * Counts an erasure of the slot, unless it is the same fetch as before. Each manifest has a budget of its own, and
+ * there is one for all: who shows two approved offers by turns does not wear the flash out.
+ */
 static int charge_erasure(struct update *u, uint64_t now_ms, enum reason *reason)
 {
         uint8_t before[SHA256_SIZE];
@@ -185,15 +188,16 @@ static int charge_erasure(struct update *u, uint64_t now_ms, enum reason *reason
         bool same = memcmp(before, u->candidate.digest, SHA256_SIZE) == 0;
         if (r < 0 || (same && !again))
                 return r;
-        if (!same || now_ms - u->day_ms >= DAY_MS) {
+        if (now_ms - u->day_ms >= DAY_MS) {
                 u->day_ms = now_ms;
-                u->erasures = 0;
+                u->erasures = u->erasures_day = 0;
         }
-        if (u->erasures >= UPDATE_ERASURES_MAX) {
+        if ((same && u->erasures >= UPDATE_ERASURES_MAX) || u->erasures_day >= UPDATE_ERASURES_DAY) {
                 *reason = REASON_ERASE_BUDGET;
                 return 0;
         }
-        u->erasures++;
+        u->erasures = same ? u->erasures + 1 : 1;
+        u->erasures_day++;
         return store_journal(u, u->candidate.digest, false);
 }
 
@@ -217,6 +221,7 @@ int update_fetch(struct update *u, uint64_t now_ms)
         if (r < 0)
                 return r;
         u->target = u->candidate;
+        u->target.windowed = update_has_windows(u);
         clear_window(u);
         u->blocks_done = 0;
         r = find_list(u, &found);

@@ -20,7 +20,8 @@
 #define UPDATE_WINDOW         8   /* named topics subscribed at one time */
 #define UPDATE_BLOCKS_MAX     128 /* one list piece; larger images are refused */
 #define UPDATE_APPROVALS_SIZE 6144
-#define UPDATE_ERASURES_MAX   3 /* of the slot for one manifest, a day */
+#define UPDATE_ERASURES_MAX   3  /* of the slot for one manifest, a day */
+#define UPDATE_ERASURES_DAY   12 /* for all of them together, as far as one start lasts */
 
 enum update_state {
         UPDATE_IDLE,
@@ -67,6 +68,7 @@ struct update_target {
         char version[MANIFEST_TEXT_MAX + 1];
         char urgency[SITE_URGENCY_SIZE]; /* "" if longer than any rule can name */
         bool by_rule;                    /* approved by a rule of the site policy, not by people */
+        bool windowed;                   /* of its approvals, when it began to be fetched, one had a window */
 };
 
 struct update_status {
@@ -97,6 +99,7 @@ struct update_piece {
 struct update_approval {
         size_t approver; /* place in the policy */
         size_t offset, size;
+        bool windowed; /* counts from or until some time */
 };
 
 struct update {
@@ -131,7 +134,9 @@ struct update {
         uint8_t done[UPDATE_BLOCKS_MAX / 8];
         uint8_t list[UPDATE_BLOCKS_MAX * SHA256_SIZE];
 
-        uint32_t erasures; /* for the manifest in the journal, since day_ms */
+        uint32_t erasures;     /* for the manifest in the journal, since day_ms */
+        uint32_t erasures_day; /* for all manifests; begins anew with each start, so that no device is shut out for good
+                                */
         uint64_t day_ms;
         struct update_status status;
         bool status_due;

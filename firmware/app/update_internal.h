@@ -9,6 +9,8 @@ void update_tell(struct update *u, enum update_state state, enum reason reason, 
 size_t update_approval_spans(const struct update *u, struct span out[SITE_APPROVERS_MAX]);
 /* Looks at the candidate; starts fetching if everything is there. */
 int update_consider(struct update *u, uint64_t now_ms);
+/* Does one of the candidate's approvals have a window? */
+bool update_has_windows(const struct update *u);
 /* May the target still be installed? NONE, or why not; also if it is not the candidate any more. */
 enum reason update_judge_target(struct update *u, uint64_t now_ms);
 /* true: the gate opened just now, or need not be asked. Else it is being asked, and update_follow_gate() goes on. */

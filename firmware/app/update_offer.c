@@ -192,7 +192,9 @@ void update_approval(struct update *u, struct span sign1)
         if (u->approvals_size - size_of_approval(u, approver) + sign1.size > sizeof(u->approvals))
                 return;
         forget_approval(u, approver);
-        u->approval_list[u->approval_count++] = (struct update_approval){ approver, u->approvals_size, sign1.size };
+        u->approval_list[u->approval_count++] = (struct update_approval){
+                approver, u->approvals_size, sign1.size, approval.has_not_before || approval.has_not_after
+        };
         memcpy(u->approvals + u->approvals_size, sign1.data, sign1.size);
         u->approvals_size += sign1.size;
         u->look_again = true;
@@ -203,6 +205,14 @@ size_t update_approval_spans(const struct update *u, struct span out[SITE_APPROV
         for (size_t i = 0; i < u->approval_count; i++)
                 out[i] = span_of(u->approvals + u->approval_list[i].offset, u->approval_list[i].size);
         return u->approval_count;
+}
+
+bool update_has_windows(const struct update *u)
+{
+        for (size_t i = 0; i < u->approval_count; i++)
+                if (u->approval_list[i].windowed)
+                        return true;
+        return false;
 }
 
 static enum reason judge_approvals(const struct update *u, uint64_t now_ms)
@@ -265,8 +275,11 @@ static bool is_target(const struct update *u)
 
 enum reason update_judge_target(struct update *u, uint64_t now_ms)
 {
-        if (!is_target(u)) /* its approvals are gone; the boot stage has them in the slot, and judges them */
-                return REASON_NONE;
+        if (!is_target(u)) { /* its approvals are gone; the boot stage has them in the slot, and judges them */
+                bool ticket = u->config.policy->ticket_needed || u->target.by_rule;
+                /* but has no clock: where the gate does not look at their windows, nobody would */
+                return u->target.windowed && !ticket ? REASON_OUTSIDE_WINDOW : REASON_NONE;
+        }
         enum reason reason = judge_candidate(u, now_ms);
         u->target.by_rule = u->candidate.by_rule;
         return reason;

@@ -272,6 +272,39 @@ static void test_window_that_closed(void **state)
         assert_untouched_spare();
 }
 
+/*
+ * Without tickets nobody but the device knows of a window. Who swaps the offer while the image is fetched takes the
+ * approvals away with it, and must not stretch their window by that.
+ */
+static void test_window_that_closed_while_another_was_offered(void **state)
+{
+        (void)state;
+        policy.ticket_needed = false;
+        approve_between(&second, GATE_LAB_TIME, GATE_LAB_TIME + 60);
+        serve_for(&second, 2, HONEST, 1000);
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, SILENT, 5000);
+        assert_int_equal(update.phase, UPDATE_PHASE_LIST);
+        update_offer(&update, third.envelope, now);
+        serve_for(&second, 0, SILENT, 120000);
+        serve_for(&second, 0, HONEST, 60000);
+        assert_false(reset);
+        assert_int_equal(count_told(UPDATE_REFUSED, REASON_OUTSIDE_WINDOW), 1);
+        /* the right offer again, but the window is over */
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 60000);
+        assert_false(reset);
+        /* without windows there is nothing to know: the boot stage has the approvals */
+        start();
+        made_image(&third, 3, 12);
+        update_offer(&update, third.envelope, now);
+        serve_for(&third, 2, SILENT, 5000);
+        made_image(&second, 4, 13);
+        update_offer(&update, second.envelope, now);
+        serve_for(&third, 0, HONEST, 60000);
+        assert_true(reset);
+}
+
 /* ---- what changes meanwhile */
 
 static void revoke(uint64_t epoch)
@@ -441,6 +474,7 @@ int main(void)
                 cmocka_unit_test_setup(test_rule_for_others, setup_with_gate),
                 cmocka_unit_test_setup(test_windows_count_with_trusted_time, setup_with_gate),
                 cmocka_unit_test_setup(test_window_that_closed, setup_with_gate),
+                cmocka_unit_test_setup(test_window_that_closed_while_another_was_offered, setup_with_gate),
                 cmocka_unit_test_setup(test_revocation_while_waiting_for_the_gate, setup_with_gate),
                 cmocka_unit_test_setup(test_revocation_between_fetch_and_staging, setup_with_gate),
                 cmocka_unit_test_setup(test_rotated_approvers, setup_with_gate),

@@ -101,6 +101,32 @@ static void test_failing_manifest_gets_three_erasures_a_day(void **state)
         assert_int_equal(asked_lists, UPDATE_ERASURES_MAX + 1);
 }
 
+/* A cloud that has two approved offers shows them by turns: neither is the one that failed before. */
+static void test_offers_by_turns_have_a_budget_together(void **state)
+{
+        unsigned fetched = 0;
+
+        (void)state;
+        for (unsigned i = 0; i < 200; i++) {
+                const struct made_image *image = i % 2 ? &third : &second;
+                update_offer(&update, SPAN_EMPTY, now);
+                update_offer(&update, image->envelope, now);
+                asked_lists = 0;
+                serve_for(image, 2, SILENT, 5000);
+                fetched += image == &second && asked_lists > 0;
+        }
+        /* the last one that was begun goes on, since nothing is erased for it */
+        assert_int_equal(fetched, UPDATE_ERASURES_DAY / 2);
+        assert_true(count_told(UPDATE_REFUSED, REASON_ERASE_BUDGET) > 0);
+        update_offer(&update, SPAN_EMPTY, now);
+        update_offer(&update, second.envelope, now);
+        serve_for(&second, 2, HONEST, 60000);
+        assert_false(reset);
+        now += UINT64_C(24) * 3600 * 1000;
+        serve_for(&second, 2, HONEST, 60000);
+        assert_true(reset);
+}
+
 static void test_failed_try_is_told_and_repeated(void **state)
 {
         (void)state;
@@ -159,6 +185,7 @@ int main(void)
                 cmocka_unit_test_setup(test_busy_application, setup),
                 cmocka_unit_test_setup(test_many_updates_a_day, setup),
                 cmocka_unit_test_setup(test_failing_manifest_gets_three_erasures_a_day, setup),
+                cmocka_unit_test_setup(test_offers_by_turns_have_a_budget_together, setup),
                 cmocka_unit_test_setup(test_failed_try_is_told_and_repeated, setup),
                 cmocka_unit_test_setup(test_power_cut_everywhere, setup),
         };
