@@ -2,8 +2,10 @@
 """The hub on a private bus: who may change anything, and a bus that goes away and comes back."""
 
 import os
+import pathlib
 import shutil
 import subprocess
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 from lab.process import wait_until
@@ -11,6 +13,7 @@ from lab.site import World
 
 from conftest import BUILD
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 NAME, PATH, MANAGER = "org.relayd.Relay1", "/org/relayd/Relay1", "org.relayd.Relay1.Manager"
 # lets every user in, so that the hub itself has to say no
 CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
@@ -57,8 +60,22 @@ CHANGES = [
     ("OpenGate", "t", "0"), ("CloseGate",), ("DenyUpdate", "ss", "00" * 32, "no"), ("Approve", "ay", "1", "0"),
     ("ApproveSignedHere", "ay", "1", "0"),
     ("AdmitDevice", "s", "device-1"), ("RevokeDevice", "ss", "device-1", "no"), ("ImportDevices", "ay", "1", "0"),
-    ("ImportSitePolicy", "ay", "1", "0"), ("ImportVendorKeys", "ay", "1", "0"),
+    ("ImportSitePolicy", "ay", "1", "0"), ("ImportVendorKeys", "ay", "1", "0"), ("Revoke", "ay", "1", "0"),
+    ("SetGate", "sstas", "site", "open", "0", "0"), ("ResetGate", "s", "site"), ("SendCommand", "ay", "1", "0"),
+    ("MakeCheckpoint",), ("DropEvents", "t", "1"), ("ImportUpdate", "ayaysas", "1", "0", "1", "0", "", "0"),
+    ("ImportImage", "suay", "00" * 32, "0", "1", "0"), ("SetCountryPolicy", "a(ss)usqb", "0", "0", "", "0", "false"),
+    ("ConfirmCountryPolicy",), ("ReloadCountryDatabase",),
 ]
+LOOKS = {"GetSitePolicy", "GetVendorKeys", "GetSitePolicyAt", "GetVendorKeysAt", "GetRevocation", "GetGate", "ListAlerts",
+         "ReadAudit", "GetCountryPolicy", "TestAddress", "GetFirewallCounters", "ReadCheckpoints", "ReadEvents",
+         "CommandCounter", "GetCheckpoint"}
+
+
+def test_every_method_looks_or_changes():
+    """So that none is added without being tried as another user below."""
+    document = ElementTree.parse(ROOT / "docs" / "dbus" / "org.relayd.Relay1.xml")
+    manager = next(node for node in document.iter("interface") if node.get("name") == MANAGER)
+    assert sorted(node.get("name") for node in manager.iter("method")) == sorted({name for name, *_ in CHANGES} | LOOKS)
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("setpriv"), reason="becoming another user takes root")
