@@ -22,11 +22,8 @@ static void get_devices(struct reader *r, struct approval *out)
                 reader_fail(r, RELAY_E_RANGE);
                 out->device_count = 0;
         }
-        for (size_t i = 0; i < out->device_count; i++) {
-                struct span name = cbor_get_tstr(r);
-                if (!identity_is_device(name) || !span_to_string(name, out->devices[i], sizeof(out->devices[i])))
-                        reader_fail(r, RELAY_E_RANGE);
-        }
+        for (size_t i = 0; i < out->device_count; i++)
+                cbor_get_text(r, identity_is_device, out->devices[i], sizeof(out->devices[i]));
 }
 
 static void get_scope(struct reader *r, struct approval *out)
@@ -50,17 +47,12 @@ static void get_scope(struct reader *r, struct approval *out)
 
 static void get_field(struct reader *r, int64_t label, struct approval *out)
 {
-        struct span site;
-
         switch (label) {
         case APPROVAL_VERSION:
-                if (cbor_get_uint(r) != 1)
-                        reader_fail(r, RELAY_E_UNSUPPORTED);
+                cbor_get_version(r, 1);
                 break;
         case APPROVAL_SITE_ID:
-                site = cbor_get_tstr(r);
-                if (!identity_is_device(site) || !span_to_string(site, out->site, sizeof(out->site)))
-                        reader_fail(r, RELAY_E_RANGE);
+                cbor_get_text(r, identity_is_device, out->site, sizeof(out->site));
                 break;
         case APPROVAL_MANIFEST:
                 cbor_get_bstr_exact(r, out->manifest_digest, sizeof(out->manifest_digest));
@@ -93,7 +85,6 @@ static bool window_is_empty(const struct approval *approval)
 /* *approval is half written after an error: callers keep it to themselves */
 static int decode_into(struct span payload, struct approval *approval)
 {
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -101,13 +92,9 @@ static int decode_into(struct span payload, struct approval *approval)
         memset(approval, 0, sizeof(*approval));
         reader_init(&r, payload);
         cbor_map_enter(&m, &r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_field(&r, label, approval);
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        if ((seen & APPROVAL_REQUIRED) != APPROVAL_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, APPROVAL_REQUIRED);
         if (window_is_empty(approval))
                 reader_fail(&r, RELAY_E_RANGE);
         return reader_finish(&r);

@@ -198,6 +198,20 @@ struct span cbor_get_tstr(struct reader *r)
         return SPAN_EMPTY;
 }
 
+void cbor_get_text(struct reader *r, bool (*is_valid)(struct span text), char *out, size_t size)
+{
+        struct span text = cbor_get_tstr(r);
+
+        if (!is_valid(text) || !span_to_string(text, out, size))
+                reader_fail(r, RELAY_E_RANGE);
+}
+
+void cbor_get_version(struct reader *r, uint64_t version)
+{
+        if (cbor_get_uint(r) != version)
+                reader_fail(r, RELAY_E_UNSUPPORTED);
+}
+
 size_t cbor_get_array(struct reader *r)
 {
         return get_count(r, CBOR_ARRAY, 1);
@@ -331,8 +345,16 @@ bool cbor_map_next(struct cbor_map *m, int64_t *key)
         value = cbor_get_int(m->r);
         if (m->r->result != RELAY_OK || !map_key_done(m, span_of(m->r->in.data + from, m->r->at - from)))
                 return false;
+        if (value >= 0 && value < 32)
+                m->seen |= UINT32_C(1) << value;
         *key = value;
         return true;
+}
+
+void cbor_map_require(const struct cbor_map *m, uint32_t keys)
+{
+        if ((m->seen & keys) != keys)
+                reader_fail(m->r, RELAY_E_MALFORMED);
 }
 
 bool cbor_map_next_encoded(struct cbor_map *m, struct span *key)

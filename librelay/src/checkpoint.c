@@ -13,26 +13,17 @@ enum {
 #define CHECKPOINT_REQUIRED 0x3fu /* a bit for each label, the previous one aside */
 #define CHECKPOINT_SCRATCH  (CHECKPOINT_MAX + sizeof(CHECKPOINT_AAD) + COSE_SCRATCH_EXTRA)
 
-static void get_text(struct reader *r, bool (*is_valid)(struct span text), char *out, size_t size)
-{
-        struct span text = cbor_get_tstr(r);
-
-        if (!is_valid(text) || !span_to_string(text, out, size))
-                reader_fail(r, RELAY_E_RANGE);
-}
-
 static void get_field(struct reader *r, int64_t label, struct checkpoint *out)
 {
         switch (label) {
         case CHECKPOINT_VERSION:
-                if (cbor_get_uint(r) != 1)
-                        reader_fail(r, RELAY_E_UNSUPPORTED);
+                cbor_get_version(r, 1);
                 break;
         case CHECKPOINT_SITE:
-                get_text(r, identity_is_device, out->site, sizeof(out->site));
+                cbor_get_text(r, identity_is_device, out->site, sizeof(out->site));
                 break;
         case CHECKPOINT_RELAY:
-                get_text(r, identity_is_dotted, out->relay, sizeof(out->relay));
+                cbor_get_text(r, identity_is_dotted, out->relay, sizeof(out->relay));
                 break;
         case CHECKPOINT_COUNT:
                 out->count = cbor_get_uint(r);
@@ -56,7 +47,6 @@ static void get_field(struct reader *r, int64_t label, struct checkpoint *out)
 int checkpoint_decode(struct span payload, struct checkpoint *out)
 {
         struct checkpoint checkpoint = { 0 };
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -64,13 +54,9 @@ int checkpoint_decode(struct span payload, struct checkpoint *out)
 
         reader_init(&r, payload);
         cbor_map_enter(&m, &r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_field(&r, label, &checkpoint);
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        if ((seen & CHECKPOINT_REQUIRED) != CHECKPOINT_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, CHECKPOINT_REQUIRED);
         result = reader_finish(&r);
         if (result == RELAY_OK)
                 *out = checkpoint;
@@ -118,7 +104,7 @@ int checkpoint_sign(struct writer *w, const struct checkpoint *checkpoint, const
 
 enum reason checkpoint_check(struct span sign1, const struct public_key *keys, size_t count, struct checkpoint *out)
 {
-        uint8_t scratch[CHECKPOINT_SCRATCH], id[KEY_ID_SIZE];
+        uint8_t scratch[CHECKPOINT_SCRATCH];
         struct checkpoint checkpoint;
         struct cose_sign1 opened;
 
@@ -126,9 +112,7 @@ enum reason checkpoint_check(struct span sign1, const struct public_key *keys, s
             checkpoint_decode(opened.payload, &checkpoint) != RELAY_OK)
                 return REASON_MALFORMED;
         for (size_t i = 0; i < count; i++)
-                if (key_id(&keys[i], id) == RELAY_OK && span_equal(opened.key_id, SPAN_OF(id)) &&
-                    cose_sign1_verify(&opened, &keys[i], SPAN_LITERAL(CHECKPOINT_AAD), SPAN_EMPTY, scratch,
-                                      sizeof(scratch)) == RELAY_OK) {
+                if (cose_sign1_is_by(&opened, &keys[i], SPAN_LITERAL(CHECKPOINT_AAD), scratch, sizeof(scratch))) {
                         *out = checkpoint;
                         return REASON_NONE;
                 }

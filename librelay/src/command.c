@@ -13,26 +13,17 @@ enum {
 #define COMMAND_REQUIRED 0x7fu /* a bit for each label */
 #define COMMAND_SCRATCH  (COMMAND_MAX + sizeof(COMMAND_AAD) + COSE_SCRATCH_EXTRA)
 
-static void get_text(struct reader *r, bool (*is_valid)(struct span text), char *out, size_t size)
-{
-        struct span text = cbor_get_tstr(r);
-
-        if (!is_valid(text) || !span_to_string(text, out, size))
-                reader_fail(r, RELAY_E_RANGE);
-}
-
 static void get_field(struct reader *r, int64_t label, struct command *out)
 {
         switch (label) {
         case COMMAND_VERSION:
-                if (cbor_get_uint(r) != 1)
-                        reader_fail(r, RELAY_E_UNSUPPORTED);
+                cbor_get_version(r, 1);
                 break;
         case COMMAND_SITE:
-                get_text(r, identity_is_device, out->site, sizeof(out->site));
+                cbor_get_text(r, identity_is_device, out->site, sizeof(out->site));
                 break;
         case COMMAND_DEVICE:
-                get_text(r, identity_is_device, out->device, sizeof(out->device));
+                cbor_get_text(r, identity_is_device, out->device, sizeof(out->device));
                 break;
         case COMMAND_COUNTER:
                 out->counter = cbor_get_uint(r);
@@ -41,7 +32,7 @@ static void get_field(struct reader *r, int64_t label, struct command *out)
                 out->expiry = cbor_get_uint(r);
                 break;
         case COMMAND_NAME:
-                get_text(r, command_name_is_valid, out->name, sizeof(out->name));
+                cbor_get_text(r, command_name_is_valid, out->name, sizeof(out->name));
                 break;
         case COMMAND_ARGUMENTS:
                 out->arguments = cbor_get_bstr(r);
@@ -55,7 +46,6 @@ static void get_field(struct reader *r, int64_t label, struct command *out)
 int command_decode(struct span payload, struct command *out)
 {
         struct command command = { 0 };
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -63,13 +53,9 @@ int command_decode(struct span payload, struct command *out)
 
         reader_init(&r, payload);
         cbor_map_enter(&m, &r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_field(&r, label, &command);
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        if (seen != COMMAND_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, COMMAND_REQUIRED);
         if (command.counter < 1 || command.arguments.size > COMMAND_ARGUMENTS_MAX)
                 reader_fail(&r, RELAY_E_RANGE);
         result = reader_finish(&r);
@@ -119,11 +105,9 @@ int command_sign(struct writer *w, const struct command *command, const struct s
 
 static bool signed_by(const struct cose_sign1 *sign1, const struct public_key *key)
 {
-        uint8_t scratch[COMMAND_SCRATCH], id[KEY_ID_SIZE];
+        uint8_t scratch[COMMAND_SCRATCH];
 
-        return key_id(key, id) == RELAY_OK && span_equal(sign1->key_id, SPAN_OF(id)) &&
-               cose_sign1_verify(sign1, key, SPAN_LITERAL(COMMAND_AAD), SPAN_EMPTY, scratch, sizeof(scratch)) ==
-                       RELAY_OK;
+        return cose_sign1_is_by(sign1, key, SPAN_LITERAL(COMMAND_AAD), scratch, sizeof(scratch));
 }
 
 /* whose signature it is, and what that key may run and where; NULL: of no command key */

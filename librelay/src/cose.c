@@ -107,6 +107,15 @@ int cose_sign1_verify(const struct cose_sign1 *sign1, const struct public_key *k
         return crypto_verify(key, message, sign1->signature.data);
 }
 
+bool cose_sign1_is_by(const struct cose_sign1 *sign1, const struct public_key *key, struct span external_aad,
+                      uint8_t *scratch, size_t scratch_size)
+{
+        uint8_t id[KEY_ID_SIZE];
+
+        return key_id(key, id) == RELAY_OK && span_equal(sign1->key_id, SPAN_OF(id)) &&
+               cose_sign1_verify(sign1, key, external_aad, SPAN_EMPTY, scratch, scratch_size) == RELAY_OK;
+}
+
 int cose_sign1_write(struct writer *w, const struct signer *signer, struct span external_aad, struct span payload,
                      bool detached, uint8_t *scratch, size_t scratch_size)
 {

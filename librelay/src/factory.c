@@ -8,7 +8,6 @@ enum { DEVICE_IDENTITY = 0, DEVICE_KEY = 1, DEVICE_CLASS = 2, DEVICE_CHECKS = 3 
 static void get_device(struct reader *r, struct factory_device *out)
 {
         struct cbor_map m;
-        struct span identity;
         int64_t label;
 
         cbor_map_enter(&m, r);
@@ -18,10 +17,7 @@ static void get_device(struct reader *r, struct factory_device *out)
         while (cbor_map_next(&m, &label)) {
                 switch (label) {
                 case DEVICE_IDENTITY:
-                        identity = cbor_get_tstr(r);
-                        if (!identity_is_device(identity) ||
-                            !span_to_string(identity, out->identity, sizeof(out->identity)))
-                                reader_fail(r, RELAY_E_RANGE);
+                        cbor_get_text(r, identity_is_device, out->identity, sizeof(out->identity));
                         break;
                 case DEVICE_KEY:
                         key_get_cose(r, &out->key);

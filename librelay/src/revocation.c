@@ -6,17 +6,12 @@ enum { REVOCATION_VERSION = 0, REVOCATION_SITE = 1, REVOCATION_EPOCH = 2, REVOCA
 
 static void get_field(struct reader *r, int64_t label, struct revocation *out)
 {
-        struct span site;
-
         switch (label) {
         case REVOCATION_VERSION:
-                if (cbor_get_uint(r) != 1)
-                        reader_fail(r, RELAY_E_UNSUPPORTED);
+                cbor_get_version(r, 1);
                 break;
         case REVOCATION_SITE:
-                site = cbor_get_tstr(r);
-                if (!identity_is_device(site) || !span_to_string(site, out->site, sizeof(out->site)))
-                        reader_fail(r, RELAY_E_RANGE);
+                cbor_get_text(r, identity_is_device, out->site, sizeof(out->site));
                 break;
         case REVOCATION_EPOCH:
                 out->epoch = cbor_get_uint(r);
@@ -33,7 +28,6 @@ static void get_field(struct reader *r, int64_t label, struct revocation *out)
 int revocation_decode(struct span payload, struct revocation *out)
 {
         struct revocation revocation = { 0 };
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -41,13 +35,9 @@ int revocation_decode(struct span payload, struct revocation *out)
 
         reader_init(&r, payload);
         cbor_map_enter(&m, &r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_field(&r, label, &revocation);
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        if (seen != REVOCATION_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, REVOCATION_REQUIRED);
         result = reader_finish(&r);
         if (result == RELAY_OK)
                 *out = revocation;

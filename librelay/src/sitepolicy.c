@@ -11,11 +11,10 @@ static bool get_head_field(struct reader *r, int64_t label, struct site_policy *
 {
         switch (label) {
         case POLICY_VERSION:
-                if (cbor_get_uint(r) != 1)
-                        reader_fail(r, RELAY_E_UNSUPPORTED);
+                cbor_get_version(r, 1);
                 return true;
         case POLICY_SITE:
-                policy_get_text(r, identity_is_device, out->site, sizeof(out->site));
+                cbor_get_text(r, identity_is_device, out->site, sizeof(out->site));
                 return true;
         case POLICY_EPOCH:
                 out->epoch = cbor_get_uint(r);
@@ -79,7 +78,7 @@ static bool get_grant_field(struct reader *r, int64_t label, struct site_policy 
                 policy_get_rules(r, out);
                 return true;
         case POLICY_TIME_ZONE:
-                policy_get_text(r, policy_time_zone_is_valid, out->time_zone, sizeof(out->time_zone));
+                cbor_get_text(r, policy_time_zone_is_valid, out->time_zone, sizeof(out->time_zone));
                 return true;
         case POLICY_VENDOR_EPOCH:
                 out->vendor_epoch = cbor_get_uint(r);
@@ -93,7 +92,6 @@ static bool get_grant_field(struct reader *r, int64_t label, struct site_policy 
 
 static int decode_into(struct span payload, struct site_policy *policy)
 {
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -105,11 +103,8 @@ static int decode_into(struct span payload, struct site_policy *policy)
                 if (!get_head_field(&r, label, policy) && !get_place_field(&r, label, policy) &&
                     !get_grant_field(&r, label, policy))
                         reader_fail(&r, RELAY_E_MALFORMED);
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
         }
-        if ((seen & POLICY_REQUIRED) != POLICY_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, POLICY_REQUIRED);
         result = reader_finish(&r);
         if (result != RELAY_OK)
                 return result;

@@ -26,14 +26,6 @@ void policy_get_keys(struct reader *r, struct public_key *keys, size_t most, siz
                 key_get_cose(r, &keys[i]);
 }
 
-void policy_get_text(struct reader *r, bool (*is_valid)(struct span text), char *out, size_t size)
-{
-        struct span text = cbor_get_tstr(r);
-
-        if (!is_valid(text) || !span_to_string(text, out, size))
-                reader_fail(r, RELAY_E_RANGE);
-}
-
 static uint16_t get_port(struct reader *r)
 {
         uint64_t port = cbor_get_uint_max(r, UINT16_MAX);
@@ -48,7 +40,7 @@ static void get_devices(struct reader *r, struct site_policy *policy, size_t *fi
         *first = policy->device_count;
         *count = get_count(r, 1, SITE_DEVICES_MAX - policy->device_count);
         for (size_t i = 0; i < *count; i++)
-                policy_get_text(r, identity_is_device, policy->devices[policy->device_count++], IDENTITY_MAX + 1);
+                cbor_get_text(r, identity_is_device, policy->devices[policy->device_count++], IDENTITY_MAX + 1);
 }
 
 static void get_scope(struct reader *r, struct site_policy *policy, struct site_scope *out)
@@ -85,7 +77,7 @@ static void get_endpoint_field(struct reader *r, int64_t label, struct site_poli
                 out->kind = (enum endpoint_kind)cbor_get_uint_max(r, ENDPOINT_CLOUD);
                 break;
         case ENDPOINT_HOST:
-                policy_get_text(r, policy_host_is_valid, out->host, sizeof(out->host));
+                cbor_get_text(r, policy_host_is_valid, out->host, sizeof(out->host));
                 break;
         case ENDPOINT_PORT:
                 out->port = get_port(r);
@@ -108,18 +100,13 @@ static void get_endpoint_field(struct reader *r, int64_t label, struct site_poli
 
 static void get_endpoint(struct reader *r, struct site_policy *policy, struct site_endpoint *out)
 {
-        unsigned seen = 0;
         struct cbor_map m;
         int64_t label;
 
         cbor_map_enter(&m, r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_endpoint_field(r, label, policy, out);
-                if (r->result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        if ((seen & ENDPOINT_REQUIRED) != ENDPOINT_REQUIRED)
-                reader_fail(r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, ENDPOINT_REQUIRED);
 }
 
 void policy_get_endpoints(struct reader *r, struct site_policy *policy)
@@ -152,18 +139,15 @@ static void get_gate_field(struct reader *r, int64_t label, struct site_policy *
 
 static void get_gate(struct reader *r, struct site_policy *policy, struct site_gate *out)
 {
-        unsigned seen = 0;
         struct cbor_map m;
         int64_t label;
 
         cbor_map_enter(&m, r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_gate_field(r, label, policy, out);
-                if (r->result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        out->has_address = (seen & GATE_ADDRESS) == GATE_ADDRESS;
-        if (!(seen & GATE_REQUIRED) || (!out->has_address && (seen & GATE_ADDRESS_ANY)))
+        cbor_map_require(&m, GATE_REQUIRED);
+        out->has_address = (m.seen & GATE_ADDRESS) == GATE_ADDRESS;
+        if (!out->has_address && (m.seen & GATE_ADDRESS_ANY))
                 reader_fail(r, RELAY_E_MALFORMED);
 }
 
@@ -179,12 +163,11 @@ void policy_get_names(struct reader *r, struct site_policy *policy, struct site_
         names->first = policy->name_count;
         names->count = get_count(r, 1, SITE_NAMES_MAX - policy->name_count);
         for (size_t i = 0; i < names->count; i++)
-                policy_get_text(r, policy_name_is_valid, policy->names[policy->name_count++], COMMAND_NAME_SIZE);
+                cbor_get_text(r, policy_name_is_valid, policy->names[policy->name_count++], COMMAND_NAME_SIZE);
 }
 
 static void get_grant(struct reader *r, struct site_policy *policy, struct site_grant *out)
 {
-        unsigned seen = 0;
         struct cbor_map m;
         int64_t label;
 
@@ -204,11 +187,8 @@ static void get_grant(struct reader *r, struct site_policy *policy, struct site_
                         reader_fail(r, RELAY_E_MALFORMED);
                         break;
                 }
-                if (r->result == RELAY_OK)
-                        seen |= 1u << label;
         }
-        if ((seen & GRANT_REQUIRED) != GRANT_REQUIRED)
-                reader_fail(r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, GRANT_REQUIRED);
 }
 
 void policy_get_grants(struct reader *r, struct site_policy *policy)
@@ -222,7 +202,7 @@ static void get_urgencies(struct reader *r, struct site_rule *out)
 {
         out->urgency_count = get_count(r, 1, SITE_URGENCIES_MAX);
         for (size_t i = 0; i < out->urgency_count; i++)
-                policy_get_text(r, policy_urgency_is_valid, out->urgencies[i], SITE_URGENCY_SIZE);
+                cbor_get_text(r, policy_urgency_is_valid, out->urgencies[i], SITE_URGENCY_SIZE);
 }
 
 static void get_windows(struct reader *r, struct site_rule *out)
@@ -242,7 +222,6 @@ static void get_windows(struct reader *r, struct site_rule *out)
 
 static void get_rule(struct reader *r, struct site_policy *policy, struct site_rule *out)
 {
-        unsigned seen = 0;
         struct cbor_map m;
         int64_t label;
 
@@ -265,11 +244,8 @@ static void get_rule(struct reader *r, struct site_policy *policy, struct site_r
                         reader_fail(r, RELAY_E_MALFORMED);
                         break;
                 }
-                if (r->result == RELAY_OK)
-                        seen |= 1u << label;
         }
-        if ((seen & RULE_REQUIRED) != RULE_REQUIRED)
-                reader_fail(r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, RULE_REQUIRED);
 }
 
 void policy_get_rules(struct reader *r, struct site_policy *policy)

@@ -37,7 +37,6 @@ enum { GRANT_KEY = 0, GRANT_NAMES = 1, GRANT_SCOPE = 2 };
 enum { RULE_URGENCIES = 0, RULE_SCOPE = 1, RULE_WAIT = 2, RULE_WINDOWS = 3 };
 
 /* ---- sitepolicy_fields.c: each consumes one value and fails the reader if it is not of the form */
-void policy_get_text(struct reader *r, bool (*is_valid)(struct span text), char *out, size_t size);
 void policy_get_keys(struct reader *r, struct public_key *keys, size_t most, size_t *count);
 void policy_get_gates(struct reader *r, struct site_policy *policy);
 void policy_get_endpoints(struct reader *r, struct site_policy *policy);

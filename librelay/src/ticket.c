@@ -20,16 +20,9 @@ enum {
 #define TICKET_SCRATCH     (TICKET_MAX + sizeof(TICKET_AAD) + COSE_SCRATCH_EXTRA)
 #define TICKET_REASON_SIZE 40 /* of a reason's name, at most */
 
-static void get_version(struct reader *r)
-{
-        if (cbor_get_uint(r) != 1)
-                reader_fail(r, RELAY_E_UNSUPPORTED);
-}
-
 int gate_request_decode(struct span in, struct gate_request *out)
 {
         struct gate_request request = { 0 };
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -40,7 +33,7 @@ int gate_request_decode(struct span in, struct gate_request *out)
         while (cbor_map_next(&m, &label)) {
                 switch (label) {
                 case REQUEST_VERSION:
-                        get_version(&r);
+                        cbor_get_version(&r, 1);
                         break;
                 case REQUEST_NONCE:
                         cbor_get_bstr_exact(&r, request.nonce, sizeof(request.nonce));
@@ -53,11 +46,8 @@ int gate_request_decode(struct span in, struct gate_request *out)
                         reader_fail(&r, RELAY_E_MALFORMED);
                         break;
                 }
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
         }
-        if ((seen & REQUEST_REQUIRED) != REQUEST_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, REQUEST_REQUIRED);
         result = reader_finish(&r);
         if (result == RELAY_OK)
                 *out = request;
@@ -78,21 +68,13 @@ int gate_request_encode(struct writer *w, const struct gate_request *request)
         return writer_finish(w);
 }
 
-static void get_name(struct reader *r, char *out, size_t size)
-{
-        struct span name = cbor_get_tstr(r);
-
-        if (!identity_is_device(name) || !span_to_string(name, out, size))
-                reader_fail(r, RELAY_E_RANGE);
-}
-
 /* A gate of a later version may have reasons of its own: they close, and are not understood. */
 static enum reason get_reason(struct reader *r)
 {
         char name[TICKET_REASON_SIZE + 1];
         enum reason reason;
 
-        get_name(r, name, sizeof(name)); /* the same letters as a device's name */
+        cbor_get_text(r, identity_is_device, name, sizeof(name)); /* a reason's name has the letters of a device's */
         reason = r->result == RELAY_OK ? reason_from_name(name) : REASON_COUNT;
         return reason == REASON_COUNT ? REASON_GATE_CLOSED : reason;
 }
@@ -101,13 +83,13 @@ static void get_field(struct reader *r, int64_t label, struct ticket *out)
 {
         switch (label) {
         case TICKET_VERSION:
-                get_version(r);
+                cbor_get_version(r, 1);
                 break;
         case TICKET_SITE:
-                get_name(r, out->site, sizeof(out->site));
+                cbor_get_text(r, identity_is_device, out->site, sizeof(out->site));
                 break;
         case TICKET_DEVICE:
-                get_name(r, out->device, sizeof(out->device));
+                cbor_get_text(r, identity_is_device, out->device, sizeof(out->device));
                 break;
         case TICKET_NONCE:
                 cbor_get_bstr_exact(r, out->nonce, sizeof(out->nonce));
@@ -149,7 +131,6 @@ static bool verdict_holds(const struct ticket *ticket)
 int ticket_decode(struct span payload, struct ticket *out)
 {
         struct ticket ticket = { 0 };
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -157,13 +138,9 @@ int ticket_decode(struct span payload, struct ticket *out)
 
         reader_init(&r, payload);
         cbor_map_enter(&m, &r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_field(&r, label, &ticket);
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        if ((seen & TICKET_REQUIRED) != TICKET_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, TICKET_REQUIRED);
         if (!verdict_holds(&ticket))
                 reader_fail(&r, RELAY_E_RANGE);
         result = reader_finish(&r);
@@ -240,15 +217,13 @@ static enum reason check_question(const struct ticket *ticket, const struct site
 static bool signed_by_gate(const struct cose_sign1 *sign1, const struct site_policy *policy,
                            const struct ticket_facts *facts)
 {
-        uint8_t scratch[TICKET_SCRATCH], id[KEY_ID_SIZE];
+        uint8_t scratch[TICKET_SCRATCH];
 
         for (size_t i = 0; i < policy->gate_count; i++) {
                 const struct public_key *key = &policy->gates[i].key;
 
-                if (site_policy_is_gate(policy, key, facts->device, facts->class_id) && key_id(key, id) == RELAY_OK &&
-                    span_equal(sign1->key_id, SPAN_OF(id)) &&
-                    cose_sign1_verify(sign1, key, SPAN_LITERAL(TICKET_AAD), SPAN_EMPTY, scratch, sizeof(scratch)) ==
-                            RELAY_OK)
+                if (site_policy_is_gate(policy, key, facts->device, facts->class_id) &&
+                    cose_sign1_is_by(sign1, key, SPAN_LITERAL(TICKET_AAD), scratch, sizeof(scratch)))
                         return true;
         }
         return false;

@@ -31,8 +31,7 @@ static void get_field(struct reader *r, int64_t label, struct vendor_keys *out)
 {
         switch (label) {
         case KEYS_VERSION:
-                if (cbor_get_uint(r) != 1)
-                        reader_fail(r, RELAY_E_UNSUPPORTED);
+                cbor_get_version(r, 1);
                 break;
         case KEYS_VENDOR:
                 cbor_get_bstr_exact(r, out->vendor_id, sizeof(out->vendor_id));
@@ -79,7 +78,6 @@ static bool rules_hold(const struct vendor_keys *keys)
 int vendor_keys_decode(struct span payload, struct vendor_keys *out)
 {
         struct vendor_keys keys = { 0 };
-        unsigned seen = 0;
         struct cbor_map m;
         struct reader r;
         int64_t label;
@@ -87,13 +85,9 @@ int vendor_keys_decode(struct span payload, struct vendor_keys *out)
 
         reader_init(&r, payload);
         cbor_map_enter(&m, &r);
-        while (cbor_map_next(&m, &label)) {
+        while (cbor_map_next(&m, &label))
                 get_field(&r, label, &keys);
-                if (r.result == RELAY_OK)
-                        seen |= 1u << label;
-        }
-        if ((seen & KEYS_REQUIRED) != KEYS_REQUIRED)
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, KEYS_REQUIRED);
         result = reader_finish(&r);
         if (result == RELAY_OK && !rules_hold(&keys))
                 result = RELAY_E_RANGE;

@@ -7,7 +7,8 @@
 
 #include "relay/cbor.h"
 
-#define RECORD_VERSION 1
+#define RECORD_VERSION  1
+#define RECORD_REQUIRED 0xffu /* a bit for each key, the digest aside */
 
 static const char *const action_names[AUDIT_ACTION_COUNT] = {
 #define AUDIT_ACTION_ROW(name, text) [AUDIT_##name] = text,
@@ -121,8 +122,7 @@ static void decode_field(struct reader *r, int64_t key, struct audit_record *out
 {
         switch (key) {
         case 0:
-                if (cbor_get_uint(r) != RECORD_VERSION)
-                        reader_fail(r, RELAY_E_UNSUPPORTED);
+                cbor_get_version(r, RECORD_VERSION);
                 break;
         case 1:
                 out->number = cbor_get_uint(r);
@@ -159,19 +159,16 @@ int audit_decode(struct span encoded, struct audit_record *out)
         struct reader r;
         struct cbor_map map;
         int64_t key;
-        unsigned seen = 0;
         reader_init(&r, encoded);
         if (encoded.size > AUDIT_RECORD_MAX)
                 reader_fail(&r, RELAY_E_RANGE);
         cbor_map_enter(&map, &r);
-        while (cbor_map_next(&map, &key)) {
+        while (cbor_map_next(&map, &key))
                 decode_field(&r, key, &record);
-                if (key >= 0 && key <= 8)
-                        seen |= 1u << key;
-        }
+        cbor_map_require(&map, RECORD_REQUIRED);
+        if (record.number == 0)
+                reader_fail(&r, RELAY_E_MALFORMED);
         int result = reader_finish(&r);
-        if (result == RELAY_OK && ((seen & 0xff) != 0xff || record.number == 0))
-                result = RELAY_E_MALFORMED;
         if (result == RELAY_OK)
                 *out = record;
         return result;

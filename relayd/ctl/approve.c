@@ -244,7 +244,9 @@ static void tell_gate(const json_t *manager)
 {
         const char *state = json_string_value(json_object_get(manager, "GateState"));
 
-        if (state && strcmp(state, "closed") == 0)
+        if (json_is_false(json_object_get(manager, "GateAnswers")))
+                puts("The gate of this site is another one than this relay; if it is closed, devices wait.");
+        else if (state && strcmp(state, "closed") == 0)
                 puts("The gate is closed; devices wait. This opens it: relayctl gate open --for 10m");
 }
 

@@ -78,14 +78,28 @@ static int fetch(struct cli *cli, sd_bus *bus, json_t **rows)
         return CLI_OK;
 }
 
+/* What is set here may open nothing, and then nobody should wait for it. */
+static int tell_whose(struct cli *cli, sd_bus *bus)
+{
+        _cleanup_json_ json_t *manager = NULL;
+        int r = ctl_manager(cli, bus, &manager);
+
+        if (r == CLI_OK && json_is_false(json_object_get(manager, "GateAnswers")))
+                puts("This relay is not the gate of its site policy: what is set here opens nothing. Ask the gate "
+                     "itself; "
+                     "relayctl approvers show says which one it is.");
+        return r;
+}
+
 static int show(struct cli *cli, sd_bus *bus)
 {
         _cleanup_json_ json_t *rows = NULL;
         int r = fetch(cli, bus, &rows);
 
-        return r == CLI_OK ? output_table(cli, rows, columns, sizeof(columns) / sizeof(*columns),
-                                          "The gate is closed: nothing opens it.")
-                           : r;
+        if (r == CLI_OK)
+                r = output_table(cli, rows, columns, sizeof(columns) / sizeof(*columns),
+                                 "The gate is closed: nothing opens it.");
+        return r == CLI_OK && !cli->json ? tell_whose(cli, bus) : r;
 }
 
 int ctl_gate_show(struct cli *cli)

@@ -40,17 +40,14 @@ int request_decode(struct span in, struct request_parts *out)
         struct request_parts parts = { 0 };
         struct cbor_map m;
         struct reader r;
-        unsigned seen = 0;
         int64_t key;
 
         reader_init(&r, in);
         cbor_map_enter(&m, &r);
-        while (cbor_map_next(&m, &key)) {
+        while (cbor_map_next(&m, &key))
                 get_field(&r, key, &parts);
-                if (key >= 0 && key <= 6)
-                        seen |= 1u << key;
-        }
-        if ((seen & 0xf) != 0xf || ((seen & 0x40) && parts.revocation_set.size == 0))
+        cbor_map_require(&m, 0xf);
+        if ((m.seen & 0x40) && parts.revocation_set.size == 0)
                 reader_fail(&r, RELAY_E_MALFORMED);
         if (reader_finish(&r) == RELAY_OK)
                 *out = parts;

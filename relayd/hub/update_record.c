@@ -3,26 +3,19 @@
 
 #define ALL_KEYS(count) ((1u << (count)) - 1)
 
-static void check_version(struct reader *r)
-{
-        if (cbor_get_uint(r) != 1)
-                reader_fail(r, RELAY_E_UNSUPPORTED);
-}
-
 int update_record_decode(struct span record, struct update_record *out)
 {
         struct update_record update = { 0 };
         struct reader r;
         struct cbor_map m;
         int64_t key;
-        unsigned seen = 0;
 
         reader_init(&r, record);
         cbor_map_enter(&m, &r);
         while (cbor_map_next(&m, &key)) {
                 switch (key) {
                 case 0:
-                        check_version(&r);
+                        cbor_get_version(&r, 1);
                         break;
                 case 1:
                         update.envelope = cbor_get_bstr(&r);
@@ -39,10 +32,8 @@ int update_record_decode(struct span record, struct update_record *out)
                 default:
                         reader_fail(&r, RELAY_E_MALFORMED);
                 }
-                seen |= 1u << (key & 7);
         }
-        if (seen != ALL_KEYS(5))
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, ALL_KEYS(5));
         if (update.envelope.size > MANIFEST_MAX || update.why.size >= UPDATE_WHY_SIZE)
                 reader_fail(&r, RELAY_E_RANGE);
         int result = reader_finish(&r);
@@ -93,14 +84,13 @@ int update_device_record_decode(struct span record, struct update_device_record 
         struct reader r;
         struct cbor_map m;
         int64_t key;
-        unsigned seen = 0;
 
         reader_init(&r, record);
         cbor_map_enter(&m, &r);
         while (cbor_map_next(&m, &key)) {
                 switch (key) {
                 case 0:
-                        check_version(&r);
+                        cbor_get_version(&r, 1);
                         break;
                 case 1:
                         device.status = get_status(&r);
@@ -120,10 +110,8 @@ int update_device_record_decode(struct span record, struct update_device_record 
                 default:
                         reader_fail(&r, RELAY_E_MALFORMED);
                 }
-                seen |= 1u << (key & 7);
         }
-        if (seen != ALL_KEYS(6))
-                reader_fail(&r, RELAY_E_MALFORMED);
+        cbor_map_require(&m, ALL_KEYS(6));
         int result = reader_finish(&r);
         if (result == RELAY_OK)
                 *out = device;

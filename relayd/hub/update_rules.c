@@ -52,6 +52,16 @@ static bool answers_for(const struct updates *u, const char *device, const uint8
         return u->gate_key && site_policy_is_gate(policy, u->gate_key, device, class_id);
 }
 
+bool updates_gate_answers(const struct updates *u)
+{
+        const struct site_policy *policy = &u->anchors->policy;
+
+        for (size_t i = 0; i < policy->gate_count; i++)
+                if (u->gate_key && key_equal(&policy->gates[i].key, u->gate_key))
+                        return true;
+        return !policy->ticket_needed || policy->gate_count == 0;
+}
+
 struct decision updates_rule(const struct updates *u, const struct update *update, const char *device, int *rule)
 {
         const struct gate_facts now = gate_facts(u->gate, u->host.time_trusted(u->host.context),

@@ -324,6 +324,7 @@ void updater_view(const struct updater *u, struct manager_view *out)
 
         out->gate.open = gate_decide(&u->gate.settings, &facts).verdict == VERDICT_ALLOW;
         out->gate.until = out->gate.open ? entry->until : 0;
+        out->gate.answers = updates_gate_answers(u->updates);
         out->policy.epoch = u->anchors.policy.epoch;
         memcpy(out->policy.digest, u->anchors.policy.digest, SHA256_SIZE);
         out->policy.threshold = (uint32_t)u->anchors.policy.threshold;

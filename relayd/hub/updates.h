@@ -59,6 +59,8 @@ struct updates_options {
 /* Loads what the store holds and wants its images. 0, -EBADMSG (damaged records: the store said so), -ENOMEM ... */
 int updates_new(struct updates **ret, const struct updates_options *options);
 struct updates *updates_free(struct updates *updates);
+/* Do the gate's settings here count for any device? Not where tickets are needed and only other keys give them. */
+bool updates_gate_answers(const struct updates *updates);
 /* Publishes locally what should be retained (approvals, answers, offers) and takes back what should not. */
 void updates_publish(struct updates *updates);
 /*

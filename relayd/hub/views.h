@@ -80,6 +80,7 @@ const char *uplink_view_name(enum uplink_view_state state); /* "none", "down", "
 struct gate_view {
         bool open;
         uint64_t until; /* Unix seconds, 0: without end */
+        bool answers;   /* false: tickets are needed, and the site policy names only gates with other keys */
 };
 /* One setting of the gate, as it is asked for and shown. */
 struct gate_change {

@@ -103,7 +103,6 @@ static void get_entry(struct reader *r, struct gate_entry *out)
 {
         struct cbor_map m;
         int64_t key;
-        unsigned seen = 0;
 
         *out = (struct gate_entry){ 0 };
         cbor_map_enter(&m, r);
@@ -126,9 +125,9 @@ static void get_entry(struct reader *r, struct gate_entry *out)
                 default:
                         reader_fail(r, RELAY_E_MALFORMED);
                 }
-                seen |= 1u << (key & 7);
         }
-        if ((seen & 3) != 3 || !gate_entry_is_valid(out))
+        cbor_map_require(&m, 3);
+        if (!gate_entry_is_valid(out))
                 reader_fail(r, RELAY_E_MALFORMED);
 }
 
@@ -168,7 +167,6 @@ bool gate_decode(struct span record, struct gate_settings *out)
         struct cbor_map m;
         struct reader r;
         int64_t key;
-        unsigned seen = 0;
 
         out->count = 0;
         if (record.size == OLD_RECORD_SIZE && record.data[0] <= GATE_OPEN)
@@ -176,15 +174,15 @@ bool gate_decode(struct span record, struct gate_settings *out)
         reader_init(&r, record);
         cbor_map_enter(&m, &r);
         while (cbor_map_next(&m, &key)) {
-                if (key == 0 && cbor_get_uint(&r) != 1)
-                        reader_fail(&r, RELAY_E_UNSUPPORTED);
+                if (key == 0)
+                        cbor_get_version(&r, 1);
                 if (key == 1)
                         get_entries(&r, out);
                 if (key < 0 || key > 1)
                         reader_fail(&r, RELAY_E_MALFORMED);
-                seen |= 1u << (key & 7);
         }
-        if (reader_finish(&r) == RELAY_OK && seen == 3)
+        cbor_map_require(&m, 3);
+        if (reader_finish(&r) == RELAY_OK)
                 return true;
         out->count = 0;
         return false;

@@ -84,3 +84,10 @@ def test_unreachable_gate_means_no_install(site):
     site.gate.start_process("front", site.gate.processes["front"].command, "listening on")
     wait_until("the gate to know the update", lambda: update.manifest.hex() in site.gate.relayctl("--json", "updates", "list").stdout)
     site.desk.wait_running(update, DEVICE, patience=240)
+
+
+def test_relay_says_that_its_own_settings_do_not_count(site):
+    assert site.relayctl_json("status")["GateAnswers"] is False
+    assert "not the gate of its site policy" in site.relayctl("gate", "show").stdout
+    assert site.gate.relayctl_json("status")["GateAnswers"] is True
+    assert "not the gate" not in site.gate.relayctl("gate", "show").stdout

@@ -47,8 +47,12 @@ struct span cbor_get_bstr(struct reader *r);
 void cbor_get_bstr_exact(struct reader *r, uint8_t *out, size_t size);
 uint64_t cbor_get_bstr_head(struct reader *r); /* size; the bytes need not be in the reader's input */
 struct span cbor_get_tstr(struct reader *r);   /* checks UTF-8 */
-size_t cbor_get_array(struct reader *r);       /* item count, never more than bytes left */
-size_t cbor_get_map(struct reader *r);         /* pair count, never more than bytes left / 2 */
+/* a tstr that is_valid(), copied to out (size bytes) with a 0 behind it; else RELAY_E_RANGE */
+void cbor_get_text(struct reader *r, bool (*is_valid)(struct span text), char *out, size_t size);
+/* a uint of exactly this value, else RELAY_E_UNSUPPORTED */
+void cbor_get_version(struct reader *r, uint64_t version);
+size_t cbor_get_array(struct reader *r); /* item count, never more than bytes left */
+size_t cbor_get_map(struct reader *r);   /* pair count, never more than bytes left / 2 */
 uint64_t cbor_get_tag(struct reader *r);
 bool cbor_get_bool(struct reader *r);
 bool cbor_try_null(struct reader *r); /* consumes a null if one is next */
@@ -61,13 +65,16 @@ struct span cbor_skip(struct reader *r);
  *     cbor_map_enter(&m, &r);
  *     while (cbor_map_next(&m, &key)) switch (key) { case 0: ...; break; default: reader_fail(&r, RELAY_E_MALFORMED); }
  * cbor_map_next() fails the reader on a duplicate or out-of-order key. The body must consume the value.
+ * cbor_map_require(&m, bits) then fails it with RELAY_E_MALFORMED unless all these keys came: bit 1u << key, 0 to 31.
  */
 struct cbor_map {
         struct reader *r;
         size_t left;
         struct span previous_key; /* encoded */
+        uint32_t seen;            /* bit 1u << key of each key from 0 to 31 that came */
 };
 void cbor_map_enter(struct cbor_map *m, struct reader *r);
 bool cbor_map_next(struct cbor_map *m, int64_t *key);
+void cbor_map_require(const struct cbor_map *m, uint32_t keys);
 /* the same for keys of any type: *key is the key as encoded */
 bool cbor_map_next_encoded(struct cbor_map *m, struct span *key);

@@ -39,6 +39,9 @@ int cose_sign1_decode(struct span in, struct cose_sign1 *out);
  */
 int cose_sign1_verify(const struct cose_sign1 *sign1, const struct public_key *key, struct span external_aad,
                       struct span payload, uint8_t *scratch, size_t scratch_size);
+/* Does the header name this key, and does the attached payload's signature verify with it? scratch as above. */
+bool cose_sign1_is_by(const struct cose_sign1 *sign1, const struct public_key *key, struct span external_aad,
+                      uint8_t *scratch, size_t scratch_size);
 
 /*
  * Appends a tagged COSE_Sign1 to w. detached: payload is signed but nil stands in its place.

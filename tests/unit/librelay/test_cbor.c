@@ -298,6 +298,81 @@ static void test_maps(void **state)
         }
 }
 
+static void test_required_keys(void **state)
+{
+        static const struct {
+                const char *hex;
+                uint32_t required;
+                int result;
+        } rows[] = {
+                { "a0", 0, RELAY_OK },
+                { "a0", 1, RELAY_E_MALFORMED },
+                { "a300000100181f00", 0x80000003, RELAY_OK },
+                { "a300000100181f00", 0x80000007, RELAY_E_MALFORMED },
+                { "a200001820" /* 32 */
+                  "00",
+                  1, RELAY_OK },
+                { "a11820" /* 32 is not 0 */
+                  "00",
+                  1, RELAY_E_MALFORMED },
+                { "a12000", 1, RELAY_E_MALFORMED },       /* nor is -1 */
+                { "a200000a", 0x401, RELAY_E_TRUNCATED }, /* the first error stays */
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ROWS(rows); i++) {
+                uint8_t bytes[32];
+                struct cbor_map m;
+                struct reader r;
+                int64_t key;
+
+                reader_init(&r, unhex(rows[i].hex, bytes, sizeof(bytes)));
+                cbor_map_enter(&m, &r);
+                while (cbor_map_next(&m, &key))
+                        cbor_skip(&r);
+                cbor_map_require(&m, rows[i].required);
+                assert_int_equal(reader_finish(&r), rows[i].result);
+        }
+}
+
+static bool is_short(struct span text)
+{
+        return text.size < 3;
+}
+
+static void test_checked_text_and_version(void **state)
+{
+        static const struct {
+                const char *hex, *text;
+                int result;
+        } rows[] = {
+                { "626162", "ab", RELAY_OK },        { "60", "", RELAY_OK },
+                { "63616263", "", RELAY_E_RANGE },                                    /* by is_valid() */
+                { "426162", "", RELAY_E_MALFORMED }, { "626100", "", RELAY_E_RANGE }, /* a 0 inside is no string's */
+        };
+        uint8_t bytes[8];
+        struct reader r;
+
+        (void)state;
+        for (size_t i = 0; i < ROWS(rows); i++) {
+                char text[3] = "";
+
+                reader_init(&r, unhex(rows[i].hex, bytes, sizeof(bytes)));
+                cbor_get_text(&r, is_short, text, sizeof(text));
+                assert_int_equal(reader_finish(&r), rows[i].result);
+                assert_string_equal(text, rows[i].text);
+        }
+        reader_init(&r, unhex("626162", bytes, sizeof(bytes)));
+        cbor_get_text(&r, is_short, (char[2]){ 0 }, 2); /* no room for the 0 */
+        assert_int_equal(r.result, RELAY_E_RANGE);
+        reader_init(&r, unhex("01", bytes, sizeof(bytes)));
+        cbor_get_version(&r, 1);
+        assert_int_equal(reader_finish(&r), RELAY_OK);
+        reader_init(&r, unhex("02", bytes, sizeof(bytes)));
+        cbor_get_version(&r, 1);
+        assert_int_equal(r.result, RELAY_E_UNSUPPORTED);
+}
+
 static void test_writer_refuses_text_that_is_none(void **state)
 {
         uint8_t out[8];
@@ -312,9 +387,14 @@ static void test_writer_refuses_text_that_is_none(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_appendix_a), cmocka_unit_test(test_every_prefix_is_truncated),
-                cmocka_unit_test(test_bad_items),  cmocka_unit_test(test_getters_check_type_and_range),
-                cmocka_unit_test(test_maps),       cmocka_unit_test(test_writer_refuses_text_that_is_none),
+                cmocka_unit_test(test_appendix_a),
+                cmocka_unit_test(test_every_prefix_is_truncated),
+                cmocka_unit_test(test_bad_items),
+                cmocka_unit_test(test_getters_check_type_and_range),
+                cmocka_unit_test(test_maps),
+                cmocka_unit_test(test_required_keys),
+                cmocka_unit_test(test_checked_text_and_version),
+                cmocka_unit_test(test_writer_refuses_text_that_is_none),
         };
         return cmocka_run_group_tests_name("cbor", tests, NULL, NULL);
 }
