@@ -27,17 +27,20 @@ static enum reason reason_of(struct span name)
 }
 
 /* The hour's list is of the words that matter, so that the same refusal with other progress is the same. */
-static bool is_news(struct reports *r, const char *device, const char *text)
+static bool is_news(struct reports *r, const char *device, const char *text, bool cloud)
 {
         uint8_t digest[SHA256_SIZE] = { 0 };
 
         (void)crypto_sha256(span_of_string(text), digest);
-        switch (refusals_note(&r->told, device, digest, r->host.now_s(r->host.context))) {
+        switch (refusals_note(cloud ? &r->told_by_cloud : &r->told, device, digest, r->host.now_s(r->host.context))) {
         case REFUSALS_TELL:
                 return true;
         case REFUSALS_FLOOD:
-                r->host.alert(r->host.context, "", REASON_QUOTA,
-                              "devices refuse more than is told each; the next hour brings a new count");
+                r->host.alert(
+                        r->host.context, "", REASON_QUOTA,
+                        cloud ? "the cloud says of devices that they refuse more than is told each; the next hour "
+                                "brings a new count"
+                              : "devices refuse more than is told each; the next hour brings a new count");
                 return false;
         case REFUSALS_QUIET:
                 break;
@@ -59,10 +62,10 @@ void reports_refused(struct reports *r, const char *device, struct span payload,
                 return;
         reason = reason_of(flat_json_string(&json, "reason"));
         detail = span_slice(flat_json_string(&json, "detail"), 0, 2 * SHA256_SIZE);
-        snprintf(text, sizeof(text), "the device refused a %.*s%s (%.*s): %s", (int)object.size,
-                 (const char *)object.data, cloud ? " on its direct way" : "", (int)detail.size,
+        snprintf(text, sizeof(text), "%sthe device refused a %.*s%s (%.*s): %s", cloud ? "by the cloud's word, " : "",
+                 (int)object.size, (const char *)object.data, cloud ? " on its direct way" : "", (int)detail.size,
                  (const char *)detail.data, reason_explanation(reason));
-        if (is_news(r, device, text))
+        if (is_news(r, device, text, cloud))
                 r->host.alert(r->host.context, device, reason, text);
 }
 
@@ -108,6 +111,6 @@ void reports_status(struct reports *r, const char *device, struct span payload)
         digest = span_slice(flat_json_string(&json, "manifest"), 0, 2 * SHA256_SIZE);
         snprintf(text, sizeof(text), "the device refused update %.*s: %s", (int)digest.size, (const char *)digest.data,
                  reason_explanation(reason));
-        if (is_news(r, device, text))
+        if (is_news(r, device, text, false))
                 r->host.alert(r->host.context, device, reason, text);
 }

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What devices say that they refused becomes an alert: somebody tried, on this way or another. Nothing else follows
- * from it, so it may also come by the uplink, of a device on its direct way. Each once an hour (hub/refusals.h).
+ * from it, so it may also come by the uplink, of a device on its direct way: then it is the cloud's word, told as such
+ * and counted apart. Each once an hour (hub/refusals.h).
  */
 
 #include "hub/refusals.h"
@@ -15,7 +16,7 @@ struct reports_host {
 };
 struct reports {
         struct reports_host host;
-        struct refusals told;
+        struct refusals told, told_by_cloud;
 };
 
 /* updates/refused: a policy, vendor key set, revocation, ticket or command. cloud: it came by the uplink. */

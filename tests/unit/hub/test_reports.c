@@ -135,6 +135,24 @@ static void one_device_does_not_silence_another(void **state)
         assert_string_equal(b->device, "device-2");
 }
 
+/* It speaks in the name of all of them, and nobody signed it. */
+static void a_cloud_does_not_silence_devices(void **state)
+{
+        struct bench *b = *state;
+        char device[16], json[128];
+
+        for (unsigned i = 0; i < 1000; i++) {
+                snprintf(device, sizeof(device), "device-%u", i % 50);
+                snprintf(json, sizeof(json), "{\"object\":\"policy\",\"reason\":\"policy-fork\",\"detail\":\"%u\"}", i);
+                reports_refused(&b->reports, device, span_of_string(json), true);
+        }
+        assert_int_equal(b->alerts, REFUSALS_MAX + 1);
+        assert_int_equal(b->reason, REASON_QUOTA);
+        flood(b, "device-7", 1);
+        assert_int_equal(b->alerts, REFUSALS_MAX + 2);
+        assert_string_equal(b->device, "device-7");
+}
+
 static void refused_objects(void **state)
 {
         struct bench *b = *state;
@@ -146,6 +164,7 @@ static void refused_objects(void **state)
         assert_non_null(strstr(b->detail, "policy (7)"));
         reports_refused(&b->reports, "device-2",
                         SPAN_LITERAL("{\"object\":\"policy\",\"reason\":\"policy-fork\",\"detail\":\"7\"}"), true);
+        assert_non_null(strstr(b->detail, "by the cloud's word"));
         assert_non_null(strstr(b->detail, "direct way"));
         reports_refused(&b->reports, "device-2",
                         SPAN_LITERAL("{\"object\":\"command\",\"reason\":\"of-tomorrow\",\"detail\":\"\"}"), false);
@@ -177,9 +196,13 @@ static void nonsense(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                test(refused_updates),        test(each_is_told_once_an_hour),
-                test(a_flood_is_told_as_one), test(one_device_does_not_silence_another),
-                test(refused_objects),        test(nonsense),
+                test(refused_updates),
+                test(each_is_told_once_an_hour),
+                test(a_flood_is_told_as_one),
+                test(one_device_does_not_silence_another),
+                test(a_cloud_does_not_silence_devices),
+                test(refused_objects),
+                test(nonsense),
         };
         return cmocka_run_group_tests_name("reports", tests, NULL, NULL);
 }
