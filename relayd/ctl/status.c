@@ -15,7 +15,7 @@ static const struct output_column status_fields[] = {
         { "UplinkError", "Uplink error", OUTPUT_TEXT },
         { "GateState", "Gate", OUTPUT_WORD },
         { "GateUntil", "Gate until", OUTPUT_TIME },
-        { "GateAnswers", "Gate counts", OUTPUT_YES_NO },
+        { "GateAnswers", "Gate in effect", OUTPUT_YES_NO },
         { "CountryEnforced", "Country policy by", OUTPUT_WORD },
         { "GuardState", "Guard", OUTPUT_WORD },
         { "GuardError", "Guard's error", OUTPUT_TEXT },
