@@ -16,8 +16,6 @@ json_t *describe_keys(const struct public_key *keys, size_t count);
 json_t *describe_manifest(const struct manifest_unverified *manifest);
 json_t *describe_vendor_keys(const struct vendor_keys *keys);
 json_t *describe_policy(const struct site_policy *policy);
-/* "site", "class:<hexadecimal>", "device-1,device-2" */
-json_t *describe_scope(const struct site_policy *policy, const struct site_scope *scope);
 /*
  * What a person who signs has to know: sentences, one a difference ("approver 0123456789abcdef goes"); before NULL: all
  * that the policy says.

@@ -75,7 +75,8 @@ static json_t *describe_devices(const struct site_policy *p, size_t first, size_
         return devices;
 }
 
-json_t *describe_scope(const struct site_policy *policy, const struct site_scope *scope)
+/* "site", "class:<hexadecimal>", "device-1,device-2" */
+static json_t *describe_scope(const struct site_policy *policy, const struct site_scope *scope)
 {
         char text[SITE_DEVICES_MAX * (IDENTITY_MAX + 2)] = "class:";
         size_t used = 0;

@@ -146,6 +146,4 @@ void session_subscribe(struct broker *b, struct link *link, const struct mqtt_pa
 void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);
 /* router.c */
 void router_receive(struct broker *b, struct link *link, const struct mqtt_packet *packet);
-/* To local subscribers. 0, or why a durable session could not keep it: then nobody got it. */
-int router_distribute(struct broker *b, struct message *m);
 int router_publish_will(struct broker *b, struct client *c);

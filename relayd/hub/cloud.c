@@ -96,7 +96,9 @@ static void give_up(struct cloud *c, uint64_t number, const struct message *m, c
                 c->broker->error = -EIO;
 }
 
-void cloud_pump(struct cloud *c)
+/* Sends what the outbox has and the cloud takes. What is not on the disk yet goes, too: nobody was told that it is
+ * safe, so whoever published it sends it again if the power goes now. */
+static void pump(struct cloud *c)
 {
         struct broker *b = c->broker;
         struct outbox_entry entry;
@@ -148,7 +150,7 @@ static void on_ready(void *context)
         struct cloud *c = context;
 
         c->host.before(c->host.context);
-        cloud_pump(c);
+        pump(c);
 }
 
 /* ---- down */
@@ -238,7 +240,7 @@ void cloud_durable(struct cloud *c)
                 c->held_first = (c->held_first + 1) % HELD_MAX;
                 c->held_count--;
         }
-        cloud_pump(c);
+        pump(c);
 }
 
 /* ---- state */
@@ -253,7 +255,7 @@ static void on_state(void *context, enum uplink_state state, const char *error)
         c->held_first = c->held_count = c->held_unsealed = 0;
         c->resume_ms = 0;
         c->host.state(c->host.context, state == UPLINK_UP, error ? error : "");
-        cloud_pump(c);
+        pump(c);
 }
 
 void cloud_tick(struct cloud *c)
@@ -262,7 +264,7 @@ void cloud_tick(struct cloud *c)
                 c->resume_ms = 0;
                 outbox_resume(c->broker->outbox);
         }
-        cloud_pump(c);
+        pump(c);
 }
 
 struct uplink *cloud_uplink(struct cloud *c)

@@ -31,9 +31,7 @@ int cloud_new(struct cloud **ret, sd_event *event, const struct conf *conf, stru
               const struct cloud_host *host, const struct uplink_transport *transport);
 struct cloud *cloud_free(struct cloud *cloud);
 int cloud_start(struct cloud *cloud);
-void cloud_stop(struct cloud *cloud); /* DISCONNECT */
-/* Sends what the outbox has and the cloud takes. */
-void cloud_pump(struct cloud *cloud);
+void cloud_stop(struct cloud *cloud);    /* DISCONNECT */
 void cloud_commit(struct cloud *cloud);  /* what came this turn is in the broker's last commit */
 void cloud_durable(struct cloud *cloud); /* acknowledges what the disk has now */
 void cloud_tick(struct cloud *cloud);

@@ -60,7 +60,8 @@ int gate_use_zone(struct gate *gate, const char *name)
         return r;
 }
 
-bool gate_minute(const struct gate *gate, uint64_t now, unsigned *minute)
+/* minute of the week in the gate's time zone; false: the zone is not known */
+static bool minute_of_week(const struct gate *gate, uint64_t now, unsigned *minute)
 {
         int32_t offset;
 
@@ -74,6 +75,6 @@ struct gate_facts gate_facts(const struct gate *gate, bool time_trusted, uint64_
 {
         struct gate_facts facts = { .time_known = time_trusted, .now = now };
 
-        facts.minute_known = time_trusted && gate_minute(gate, now, &facts.minute);
+        facts.minute_known = time_trusted && minute_of_week(gate, now, &facts.minute);
         return facts;
 }

@@ -24,5 +24,3 @@ int gate_save(struct gate *gate, struct store *store, const struct gate_settings
 int gate_use_zone(struct gate *gate, const char *name);
 /* What gate_decide() has to know, but for the device. */
 struct gate_facts gate_facts(const struct gate *gate, bool time_trusted, uint64_t now);
-/* minute of the week there; false: the zone is not known */
-bool gate_minute(const struct gate *gate, uint64_t now, unsigned *minute);

@@ -111,15 +111,6 @@ static void send_staged(struct broker *b, struct message *m, bool must_keep)
         }
 }
 
-int router_distribute(struct broker *b, struct message *m)
-{
-        int result = stage(b, NULL, m, true);
-
-        if (result == 0)
-                send_staged(b, m, true);
-        return result;
-}
-
 /* ---- keeping */
 static int keep_for_cloud(struct broker *b, struct message *m)
 {

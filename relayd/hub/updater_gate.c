@@ -42,7 +42,8 @@ void updater_gate_tick(struct updater *u)
         u->host.changed(u->host.context, NULL);
 }
 
-void updater_gate_was_set(struct updater *u)
+/* Somebody changed the settings: every offer is looked at again. */
+static void look_again(struct updater *u)
 {
         const struct gate_facts facts = updater_gate_facts(u);
 
@@ -121,7 +122,7 @@ static int keep_gate(struct updater *u, const char *caller, const struct gate_se
         describe(entry, detail, sizeof(detail));
         u->host.audit(u->host.context, caller, action,
                       entry->scope == GATE_SITE ? "gate" : gate_scope_text(entry, scope), detail);
-        updater_gate_was_set(u);
+        look_again(u);
         return 0;
 }
 

@@ -56,5 +56,3 @@ struct gate_facts updater_gate_facts(const struct updater *updater);
 void updater_gate_tick(struct updater *updater);
 /* When something may open or close by itself (monotonic ms). */
 uint64_t updater_gate_deadline(const struct updater *updater);
-/* Somebody changed the gate's settings: every offer is looked at again. */
-void updater_gate_was_set(struct updater *updater);
