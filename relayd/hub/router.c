@@ -201,7 +201,7 @@ static bool will_is_allowed(struct broker *b, const struct client *c, const stru
         struct access_subject subject = { b->site, c->identity, b->host.role(b->host.context, c->identity),
                                           b->gate_only };
 
-        return (is_device || subject.role) && access_publish(&subject, will->topic).verdict == VERDICT_ALLOW;
+        return (is_device || subject.role) && access_will(&subject, will->topic).verdict == VERDICT_ALLOW;
 }
 
 int router_publish_will(struct broker *b, struct client *c)

@@ -80,8 +80,7 @@ static uint8_t check_will(const struct broker *b, const struct link *link, const
                 return MQTT_SUCCESS;
         if (!topic_depth_is_valid(connect->will_topic))
                 return MQTT_BAD_TOPIC_NAME;
-        return access_publish(&subject, connect->will_topic).verdict == VERDICT_ALLOW ? MQTT_SUCCESS
-                                                                                      : MQTT_NOT_AUTHORIZED;
+        return access_will(&subject, connect->will_topic).verdict == VERDICT_ALLOW ? MQTT_SUCCESS : MQTT_NOT_AUTHORIZED;
 }
 
 /*

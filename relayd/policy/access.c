@@ -105,6 +105,15 @@ struct decision access_publish(const struct access_subject *subject, struct span
         return decide(false);
 }
 
+struct decision access_will(const struct access_subject *subject, struct span topic)
+{
+        struct topic_parts parts;
+
+        if (subject->role && topic_parse(topic, &parts) == TOPIC_DEVICE)
+                return decide(false);
+        return access_publish(subject, topic);
+}
+
 static bool device_may_read(const struct access_subject *subject, struct span filter)
 {
         struct topic_parts parts;

@@ -36,6 +36,11 @@ struct access_subject {
  */
 struct decision access_publish(const struct access_subject *subject, struct span topic);
 /*
+ * The same for a will. It is published when its client is gone, so it cannot be what has to be verified first: of a
+ * device's topics an application has none. Deny reason: TOPIC.
+ */
+struct decision access_will(const struct access_subject *subject, struct span topic);
+/*
  * A device: filters covered by its own prefix or by relay/state, policy/+, revocations, approvals/#, vendor/+,
  * audit/checkpoint of its site, and named pieces of images (no wildcard). An application: filters covered by one of
  * its read filters. Shared subscriptions ($share/...) are never covered. Deny reason: TOPIC.

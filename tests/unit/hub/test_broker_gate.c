@@ -44,6 +44,27 @@ static void commands_of_applications_go_to_who_verifies_them(void **state)
         fake_expect_nothing(device);
 }
 
+/* A will is published when its client is gone: nobody would verify it. */
+static void no_will_is_a_command_or_a_ticket(void **state)
+{
+        static const char *const topics[] = { "sites/s1/devices/device-1/commands",
+                                              "sites/s1/devices/device-1/gate/ticket" };
+        struct harness *h = *state;
+        struct fake *device = fake_open(h, "device-1", &plain, NULL);
+
+        fake_subscribe_to(device, "sites/s1/devices/device-1/#", 1);
+        for (size_t i = 0; i < 2; i++) {
+                struct fake_connect with_will = { .clean = true, .will_topic = topics[i], .will_payload = "unsigned" };
+                struct fake *app = fake_new(h, "app.test");
+                fake_send_connect(app, &with_will);
+                assert_int_equal(app->close_reason, MQTT_NOT_AUTHORIZED);
+                broker_closed(h->broker, &app->link, true);
+        }
+        harness_turn(h);
+        fake_expect_nothing(device);
+        assert_string_equal(h->command, "");
+}
+
 static void tickets_of_applications(void **state)
 {
         struct harness *h = *state;
@@ -174,6 +195,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 test(commands_of_applications_go_to_who_verifies_them),
+                test(no_will_is_a_command_or_a_ticket),
                 test(tickets_of_applications),
                 test(handing_over),
                 test(what_is_handed_to_a_resumed_session_comes_once_and_last),

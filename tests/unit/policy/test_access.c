@@ -45,6 +45,19 @@ static void run(const struct row *rows, size_t count,
         }
 }
 
+static void test_will(void **state)
+{
+        static const struct row rows[] = {
+                { &device, OWN "state/relay", true },         { &device, OWN "updates/offer", false },
+                { &application, "home/lamp/set", true },      { &application, "sites/s1/apps/dashboard", true },
+                { &application, OWN "commands", false },      { &application, OWN "gate/ticket", false },
+                { &application, "sites/s1/policy/4", false },
+        };
+
+        (void)state;
+        run(rows, sizeof(rows) / sizeof(rows[0]), access_will);
+}
+
 static void test_publish(void **state)
 {
         (void)state;
@@ -244,6 +257,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_publish),
+                cmocka_unit_test(test_will),
                 cmocka_unit_test(test_subscribe),
                 cmocka_unit_test(test_uplink),
         };
