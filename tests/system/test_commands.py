@@ -261,7 +261,7 @@ def test_waiting_commands_of_a_device_are_bounded(site, dev):
 def test_command_expires_while_it_waits(site, dev):
     hub = site.hub()
     monitor = hub.monitor("CommandResult")
-    hub.send(site.command(dev, 10, expiry=int(time.time()) + 2))
+    hub.send(site.command(dev, 10, expiry=int(time.time()) + 5))
     wait_until("the command to expire", lambda: [dev, key_id(site.site_command), 10, "expired", "expired-command",
                                                  []] in signals(monitor))
     with site.device(dev, "commands") as device:

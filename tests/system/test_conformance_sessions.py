@@ -40,7 +40,7 @@ def test_session_without_expiry_ends_with_the_connection(make, topic):
 
 def test_session_expires(make, topic):
     """MQTT-4.1.0-2: kept till the interval is over, discarded then."""
-    one = make(session_expiry=2)
+    one = make(session_expiry=20)
     one.subscribe(topic)
     one.drop()
     time.sleep(0.2)
@@ -88,12 +88,12 @@ def test_keep_alive(make, topic):
     """MQTT-3.1.2-22: nothing for one and a half intervals, then 0x8D and the will; a ping is enough before."""
     watcher = make("watcher")
     watcher.subscribe(topic)
-    one = make("quiet", keep_alive=1, will=(topic, b"gone", 1, False, {}))
+    one = make("quiet", keep_alive=2, will=(topic, b"gone", 1, False, {}))
     time.sleep(1)
     one.nothing()
     began = time.monotonic()
     one.closed(0x8D)
-    assert 1.0 <= time.monotonic() - began
+    assert 2.0 <= time.monotonic() - began
     assert watcher.message().payload == b"gone"
 
 
@@ -121,7 +121,7 @@ def test_will_properties(make, topic):
     assert (will.qos, will.retain, will.payload) == (2, True, b"text")
     assert will.properties["user"] == [("a", "1"), ("a", "2")] and will.properties["payload_format"] == 1
     assert will.properties["content_type"] == b"text/plain" and will.properties["response_topic"] == b"test/answer"
-    assert 98 <= will.properties["message_expiry"] <= 100 and "will_delay" not in will.properties
+    assert 80 <= will.properties["message_expiry"] <= 100 and "will_delay" not in will.properties
     watcher.publish(topic, b"", retain=True)
 
 
@@ -129,11 +129,11 @@ def test_will_delay(make, topic):
     """MQTT-3.1.3-9: not if the session goes on within the delay; else at its end, or at the session's, if that is sooner."""
     watcher = make("watcher")
     watcher.subscribe(topic)
-    make("back", session_expiry=60, will=(topic, b"back", 1, False, {"will_delay": 2})).drop()
+    make("back", session_expiry=60, will=(topic, b"back", 1, False, {"will_delay": 5})).drop()
     again = make("back", clean=False, session_expiry=60)
     assert again.connack.present == 1
-    make("late", session_expiry=60, will=(topic, b"late", 1, False, {"will_delay": 2})).drop()
-    make("short", session_expiry=1, will=(topic, b"short", 1, False, {"will_delay": 60})).drop()
+    make("late", session_expiry=60, will=(topic, b"late", 1, False, {"will_delay": 5})).drop()
+    make("short", session_expiry=4, will=(topic, b"short", 1, False, {"will_delay": 60})).drop()
     make("none", will=(topic, b"none", 1, False, {"will_delay": 60})).drop()
     assert watcher.message().payload == b"none", "a session that ends at once takes no delay"
     watcher.nothing()

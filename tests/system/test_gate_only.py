@@ -145,15 +145,20 @@ def test_it_opens_for_what_is_approved_and_takes_nothing_else(cloudy):
         device = cloud_client(cloudy, "device-3")
         device.subscribe(f"{prefix}/gate/ticket", qos=1)
 
+        asked = {}
+
         def opened():
+            """Asks again: within ten seconds of an answer there is none, and one may be to a question of before."""
             request = relaygate.gate_request(nonce(), update.manifest)
+            asked[objects.decode(request)[1]] = request
             device.publish(f"{prefix}/gate/request", request)
-            try:
-                return judged(cloudy, "device-3", request, device.next(timeout=3).payload)[7] == 1
-            except Exception as error:  # noqa: BLE001  within ten seconds of an answer there is none
-                assert type(error).__name__ == "Empty", error
-                return False
-        wait_until("an open ticket", opened, patience=40, interval=1)
+            found = []
+            while not device.messages.empty():
+                ticket = device.next().payload
+                inside = objects.decode(objects.decode(ticket).value[2])
+                found.append(judged(cloudy, "device-3", asked[inside[3]], ticket)[7] == 1)
+            return any(found)
+        wait_until("an open ticket", opened, patience=90, interval=1)
         device.close()
         wait_until("its audit record", lambda: ("device:device-3", update.manifest.hex(), "none, asked by the uplink") in
                    hub.actions("ticket-open"))
