@@ -44,8 +44,10 @@ static uint8_t read_escape(struct reader *r)
         }
         high = hex_digit(reader_u8(r));
         low = hex_digit(reader_u8(r));
-        if (high < 0 || high > 1 || low < 0)
+        if (high < 0 || high > 1 || low < 0) {
                 reader_fail(r, RELAY_E_MALFORMED);
+                return 0;
+        }
         return (uint8_t)((high << 4) + low);
 }
 

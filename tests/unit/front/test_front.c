@@ -13,7 +13,7 @@
 #include "hub/signer.h"
 #include "util/time.h"
 
-#define PATIENCE_MS 5000
+#define PATIENCE_MS 30000
 
 static const uint8_t connect_packet[] = "\x10\x13\0\4MQTT\5\2\0\x3c\0\0\x6"
                                         "client"; /* clean start, keep-alive 60 */
