@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ElementTree
 
@@ -96,26 +97,56 @@ def run_demo(tally, layer, build, asan):
     tally.add(layer, "demo", run.returncode == 0 and not found, "\n".join([run.stdout, run.stderr, *found]))
 
 
-def run_pytest(tally, layer, build, folder):
-    result = pathlib.Path(build).resolve() / "pytest.xml"
+# Most system tests wait more than they compute: two lanes side by side, about equally long.
+LANES = (["tests/breach", "airgap", "country", "guard", "hostile"], None)
+
+
+def lane_paths(lane):
+    """What a lane runs: folders, and the files of tests/system whose subject it names; None: all that are left."""
+    files = {path: path.stem.split("_")[1] for path in sorted(ROOT.glob("tests/system/test_*.py"))}
+    named = [subject for other in LANES if other for subject in other]
+    if lane is None:
+        return [str(path.relative_to(ROOT)) for path, subject in files.items() if subject not in named]
+    return ([part for part in lane if "/" in part]
+            + [str(path.relative_to(ROOT)) for path, subject in files.items() if subject in lane])
+
+
+def run_pytest(tally, layer, build, *lanes):
+    """lanes: lists of files and folders; each list is a process of its own, all at one time."""
+    build, answers = pathlib.Path(build).resolve(), [None] * len(lanes)
+
+    def run(number):
+        answers[number] = run_lane(build, number, lanes[number])
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(len(lanes))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result, exit_code, output in answers:
+        if not result.exists():
+            tally.add(layer, "pytest", False, output)
+            continue
+        add_junit(tally, layer, result)
+        if exit_code not in (0, 1):
+            tally.add(layer, f"pytest's exit code {exit_code}", False, output)
+
+
+def run_lane(build, number, paths):
+    result = build / f"pytest-{number}.xml"
     result.unlink(missing_ok=True)
     run = subprocess.Popen([sys.executable, "-m", "pytest", "--tb=short", "-p", "no:cacheprovider",
-                            "-o", "junit_logging=all", f"--junitxml={result}", folder],
+                            "-o", "junit_logging=all", f"--junitxml={result}", *paths],
                            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           env={**os.environ, "RELAYD_BUILD": str(pathlib.Path(build).resolve()),
+                           env={**os.environ, "RELAYD_BUILD": str(build), "RELAYD_LANE": str(number),
                                 "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "100"})
     output = []
     for line in run.stdout:
         output.append(line)
-        if line.startswith(folder):  # a file is done
+        if line.startswith("tests/"):  # a file is done
             print("    " + line.rstrip(), flush=True)
     run.wait()
-    if not result.exists():
-        tally.add(layer, "pytest", False, "".join(output))
-        return
-    add_junit(tally, layer, result)
-    if run.returncode not in (0, 1):
-        tally.add(layer, f"pytest's exit code {run.returncode}", False, "".join(output))
+    return result, run.returncode, "".join(output)
 
 
 def add_junit(tally, layer, path):
@@ -130,9 +161,8 @@ def add_junit(tally, layer, path):
 
 def layers(options):
     """(name, function, arguments) in the order they run: the fast ones first."""
-    breach = "breach", run_pytest, options.build, "tests/breach"
     if options.breach:
-        yield breach
+        yield "breach", run_pytest, options.build, ["tests/breach"]
         return
     yield "unit, pair, fuzz", run_meson, options.build
     if options.quick:
@@ -145,8 +175,7 @@ def layers(options):
     if options.asan:
         yield "unit, pair, fuzz under sanitizers", run_meson, options.asan
         yield "demo under sanitizers", run_demo, options.build, options.asan
-    yield breach
-    yield "system", run_pytest, options.build, "tests/system"
+    yield "breach, system", run_pytest, options.build, *(lane_paths(lane) for lane in LANES)
 
 
 def main():

@@ -10,7 +10,7 @@ import pytest
 from conftest import BUILD
 from lab import agent as ssh
 from lab.process import wait_until
-from lab.remote import Gateway
+from lab.remote import SSHD, Gateway, RealGateway
 from lab.site import World
 
 
@@ -84,6 +84,17 @@ def test_over_ssh(site):
     assert "gateway" in site.gateway.calls()[-1] and "systemd-stdio-bridge" in site.gateway.calls()[-1]
     assert who_approved(site)[-1] == f"uid:{os.geteuid()}"
     assert json.loads(far(site, "updates", "--json").stdout)[-1]["Version"] == site.version
+
+
+@pytest.mark.skipif(not SSHD, reason="no sshd on this machine")
+def test_over_a_real_ssh_connection(site, tmp_path):
+    gateway = RealGateway(tmp_path / "ssh", site.bus)
+    try:
+        done = far(site, "updates", "approve", site.version, "--key", key(site, "anna"), *trusted(site), "--yes", **gateway.env)
+        assert "Approved: 1 of 2." in done.stdout and "gateway itself" not in done.stderr
+        assert gateway.sessions() >= 1 and approvals(site) == 1
+    finally:
+        gateway.close()
 
 
 def test_over_ssh_with_an_agent_that_is_not_forwarded(site):
