@@ -4,7 +4,7 @@
 import json
 import subprocess
 
-from .process import LabError, Process, free_port, wait_until
+from .process import PATIENCE, LabError, Process, free_port, wait_until
 
 ACL = """\
 pattern readwrite sites/{site}/devices/%u/#
@@ -109,15 +109,17 @@ log_type information
         if run.returncode:
             raise LabError(f"mosquitto_pub {topic}: {run.stderr}")
 
-    def watch(self, *topics, identity="ops.acme", name="watch"):
-        return Watcher(self, topics, identity, name)
+    def watch(self, *topics, identity="ops.acme", name="watch", session=None):
+        """session: a client id whose messages the broker keeps while nobody watches; None: only what comes from now on"""
+        return Watcher(self, topics, identity, name, session)
 
 
 class Watcher:
     """A mosquitto_sub that runs along; messages() gives what it has seen so far."""
 
-    def __init__(self, broker, topics, identity, name):
-        flags = ["-d", "-q", "1", "-F", "%j", "-i", f"{identity}.{name}"]
+    def __init__(self, broker, topics, identity, name, session=None):
+        flags = ["-d", "-q", "1", "-F", "%j", "-i", session or f"{identity}.{name}"]
+        flags += ["-c", "-x", "3600"] if session else []
         for topic in topics:
             flags += ["-t", topic]
         self.process = Process("mosquitto_sub", broker.client("mosquitto_sub", identity, *flags),
@@ -135,7 +137,7 @@ class Watcher:
                 found.append(message)
         return found
 
-    def wait_for(self, what, condition, suffix="", patience=20):
+    def wait_for(self, what, condition, suffix="", patience=PATIENCE):
         """Waits until condition(messages) is true; gives its value."""
         return wait_until(what, lambda: condition(self.messages(suffix)), patience)
 
