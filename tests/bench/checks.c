@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What the checks cost that a device makes: time on this machine, how many signatures are verified, and how much of the
- * time is not the crypto library's. Two approvers of three; a policy with gates, grants and rules. Prints a table.
+ * time is not the crypto library's. Prints a table. With --objects it prints the objects themselves, as C.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "devicechecks.h"
 #include "relay/approval.h"
 #include "relay/command.h"
 #include "relay/revocation.h"
@@ -17,34 +18,17 @@
 
 enum who { ORGANISATION = 1, DEVELOPER, APPROVER_1, APPROVER_2, APPROVER_3, GATE, SITE_COMMAND, WHO_END };
 
-static uint8_t seeds[WHO_END][ED25519_SEED_SIZE], scratch[SITE_POLICY_MAX], buffers[8][SITE_POLICY_MAX];
-static uint64_t verified, verify_ns;
-static struct site_policy policy, next_policy;
-static struct vendor_keys vendor, next_vendor;
+static uint8_t seeds[WHO_END][ED25519_SEED_SIZE], scratch[SITE_POLICY_MAX], buffers[OBJECTS_END][SITE_POLICY_MAX];
+static struct site_policy policy;
+static struct vendor_keys vendor;
 static struct manifest_verified manifest;
-static struct gate_request request;
-static struct span envelope, approvals[2], ticket_bytes, command_bytes, revocation_set, policy_set, vendor_set;
 
-/* librelay's calls come here (--wrap) */
-int __real_crypto_verify(const struct public_key *key, struct span message, const uint8_t sig[SIGNATURE_SIZE]);
-int __wrap_crypto_verify(const struct public_key *key, struct span message, const uint8_t sig[SIGNATURE_SIZE]);
-
-static uint64_t now_ns(void)
+uint64_t device_checks_clock(void)
 {
         struct timespec t;
 
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
         return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-int __wrap_crypto_verify(const struct public_key *key, struct span message, const uint8_t sig[SIGNATURE_SIZE])
-{
-        uint64_t start = now_ns();
-        int result = __real_crypto_verify(key, message, sig);
-
-        verified++;
-        verify_ns += now_ns() - start;
-        return result;
 }
 
 static void need(bool fine, const char *what)
@@ -69,7 +53,12 @@ static struct signer who(enum who w)
         return signer;
 }
 
-static struct span sign_set(size_t buffer, struct span aad, struct span payload, const enum who *people, size_t count)
+static void begin(struct writer *w, enum check_object made)
+{
+        writer_init(w, buffers[made], sizeof(buffers[made]));
+}
+
+static void sign_set(enum check_object made, struct span aad, struct span payload, const enum who *people, size_t count)
 {
         uint8_t signatures[4][COSE_SIGN1_OVERHEAD];
         struct cose_set set = { .payload = payload, .count = count };
@@ -81,14 +70,15 @@ static struct span sign_set(size_t buffer, struct span aad, struct span payload,
                 need(cose_sign1_write(&w, &signer, aad, payload, true, scratch, sizeof(scratch)) == RELAY_OK, "sign");
                 set.signatures[i] = writer_span(&w);
         }
-        writer_init(&w, buffers[buffer], SITE_POLICY_MAX);
+        begin(&w, made);
         need(cose_set_write(&w, &set) == RELAY_OK, "a set");
-        return writer_span(&w);
+        check_objects[made] = writer_span(&w);
 }
 
 static void make_policies(void)
 {
         static const enum who two[] = { APPROVER_1, APPROVER_2 };
+        static struct site_policy next;
         uint8_t payload[SITE_POLICY_MAX];
         struct writer w;
 
@@ -101,33 +91,40 @@ static void make_policies(void)
         strcpy(policy.names[policy.name_count++], "pump.*");
         policy.rules[policy.rule_count++] = (struct site_rule){ .urgencies = { "security" }, .urgency_count = 1 };
         policy.ticket_needed = true;
-        writer_init(&w, payload, sizeof(payload));
+        begin(&w, OBJECT_POLICY);
         need(site_policy_encode(&w, &policy) == RELAY_OK && site_policy_decode(writer_span(&w), &policy) == RELAY_OK,
              "a policy");
-        next_policy = policy;
-        next_policy.epoch = 2;
-        next_policy.has_predecessor = true;
-        memcpy(next_policy.predecessor, policy.digest, SHA256_SIZE);
+        check_objects[OBJECT_POLICY] = writer_span(&w);
+        next = policy;
+        next.epoch = 2;
+        next.has_predecessor = true;
+        memcpy(next.predecessor, policy.digest, SHA256_SIZE);
         writer_init(&w, payload, sizeof(payload));
-        need(site_policy_encode(&w, &next_policy) == RELAY_OK, "its successor");
-        policy_set = sign_set(0, SPAN_LITERAL(SITE_POLICY_AAD), writer_span(&w), two, 2);
+        need(site_policy_encode(&w, &next) == RELAY_OK, "its successor");
+        sign_set(OBJECT_NEXT_POLICY, SPAN_LITERAL(SITE_POLICY_AAD), writer_span(&w), two, 2);
 }
 
 static void make_vendors(void)
 {
         static const enum who four[] = { ORGANISATION, DEVELOPER, APPROVER_1, APPROVER_2 };
         uint8_t payload[VENDOR_KEYS_SET_MAX];
+        struct vendor_keys next;
         struct writer w;
 
         vendor = (struct vendor_keys){ .epoch = 1, .organisation_count = 1, .developer_count = 1 };
         vendor.organisation[0] = who(ORGANISATION).key;
         vendor.developer[0] = who(DEVELOPER).key;
-        next_vendor = vendor;
-        next_vendor.epoch = 2;
-        next_vendor.has_predecessor = true; /* of digest 0, as vendor has */
+        begin(&w, OBJECT_VENDOR);
+        need(vendor_keys_encode(&w, &vendor) == RELAY_OK && vendor_keys_decode(writer_span(&w), &vendor) == RELAY_OK,
+             "vendor keys");
+        check_objects[OBJECT_VENDOR] = writer_span(&w);
+        next = vendor;
+        next.epoch = 2;
+        next.has_predecessor = true;
+        memcpy(next.predecessor, vendor.digest, SHA256_SIZE);
         writer_init(&w, payload, sizeof(payload));
-        need(vendor_keys_encode(&w, &next_vendor) == RELAY_OK, "vendor keys");
-        vendor_set = sign_set(1, SPAN_LITERAL(VENDOR_KEYS_AAD), writer_span(&w), four, 4);
+        need(vendor_keys_encode(&w, &next) == RELAY_OK, "their successor");
+        sign_set(OBJECT_NEXT_VENDOR, SPAN_LITERAL(VENDOR_KEYS_AAD), writer_span(&w), four, 4);
 }
 
 static void make_manifest(void)
@@ -142,14 +139,15 @@ static void make_manifest(void)
         uint8_t one[MANIFEST_MAX];
         struct writer first, w;
 
-        writer_init(&w, buffers[2], MANIFEST_MAX);
+        begin(&w, OBJECT_MANIFEST);
         need(manifest_encode(&w, &fields) == RELAY_OK, "a manifest");
         writer_init(&first, one, sizeof(one));
         need(manifest_add_signature(&first, writer_span(&w), &organisation) == RELAY_OK, "its signature");
-        writer_init(&w, buffers[2], MANIFEST_MAX);
+        begin(&w, OBJECT_MANIFEST);
         need(manifest_add_signature(&w, writer_span(&first), &developer) == RELAY_OK, "its signature");
-        envelope = writer_span(&w);
-        need(manifest_decode(envelope, &in) == REASON_NONE && manifest_verify(&in, &vendor, &manifest) == REASON_NONE,
+        check_objects[OBJECT_MANIFEST] = writer_span(&w);
+        need(manifest_decode(writer_span(&w), &in) == REASON_NONE &&
+                     manifest_verify(&in, &vendor, &manifest) == REASON_NONE,
              "a manifest");
 }
 
@@ -167,99 +165,64 @@ static void make_words(void)
         memcpy(approval.manifest_digest, manifest.digest, SHA256_SIZE);
         for (size_t i = 0; i < 2; i++) {
                 struct signer approver = who(two[i]);
-                writer_init(&w, buffers[3 + i], APPROVAL_MAX);
+                begin(&w, OBJECT_APPROVAL_1 + (enum check_object)i);
                 need(approval_sign(&w, &approval, &approver) == RELAY_OK, "an approval");
-                approvals[i] = writer_span(&w);
+                check_objects[OBJECT_APPROVAL_1 + i] = writer_span(&w);
         }
-        request.has_digest = true;
-        memcpy(request.manifest_digest, manifest.digest, SHA256_SIZE);
         memcpy(ticket.manifest_digest, manifest.digest, SHA256_SIZE);
         memcpy(ticket.policy_digest, policy.digest, SHA256_SIZE);
         ticket.decision = DECISION_ALLOW;
-        writer_init(&w, buffers[5], TICKET_MAX);
+        begin(&w, OBJECT_TICKET);
         need(ticket_sign(&w, &ticket, &gate) == RELAY_OK, "a ticket");
-        ticket_bytes = writer_span(&w);
-        writer_init(&w, buffers[6], COMMAND_MAX);
+        check_objects[OBJECT_TICKET] = writer_span(&w);
+        begin(&w, OBJECT_COMMAND);
         need(command_sign(&w, &command, &commander) == RELAY_OK, "a command");
-        command_bytes = writer_span(&w);
+        check_objects[OBJECT_COMMAND] = writer_span(&w);
         writer_init(&w, payload, sizeof(payload));
         need(revocation_encode(&w, &revocation) == RELAY_OK, "a revocation");
-        revocation_set = sign_set(7, SPAN_LITERAL(REVOCATION_AAD), writer_span(&w), two, 2);
+        sign_set(OBJECT_REVOCATION, SPAN_LITERAL(REVOCATION_AAD), writer_span(&w), two, 2);
 }
 
-static bool check_manifest(void)
+static void measure(const struct device_check *check)
 {
-        struct manifest_unverified in;
-        struct manifest_verified out;
+        uint64_t start = device_checks_clock(), all;
 
-        return manifest_decode(envelope, &in) == REASON_NONE && manifest_verify(&in, &vendor, &out) == REASON_NONE;
-}
-
-static bool check_approvals(void)
-{
-        struct approval_facts facts = { .device = "device-1" };
-
-        return approval_decide(approvals, 2, manifest.digest, &policy, &facts).verdict == VERDICT_ALLOW;
-}
-
-static bool check_ticket(void)
-{
-        struct ticket_facts facts = { "device-1", NULL, &request, 0, 0 };
-        struct ticket out;
-
-        return ticket_check(ticket_bytes, &policy, &facts, &out) == REASON_NONE;
-}
-
-static bool check_command(void)
-{
-        struct public_key key;
-        struct command out;
-
-        return command_check(command_bytes, &policy, &vendor, "device-1", NULL, &out, &key) == REASON_NONE;
-}
-
-static bool check_revocation(void)
-{
-        struct revocation out;
-
-        return revocation_accept(revocation_set, &policy, 0, &out, scratch, sizeof(scratch)) == REASON_NONE;
-}
-
-static bool check_policy(void)
-{
-        return site_policy_accept_next(policy_set, &policy, &next_policy, scratch, sizeof(scratch)) == REASON_NONE;
-}
-
-static bool check_vendor(void)
-{
-        return vendor_keys_accept_next(vendor_set, &vendor, &policy, &next_vendor, scratch, sizeof(scratch)) ==
-               REASON_NONE;
-}
-
-static void measure(const char *name, bool (*check)(void), size_t bytes)
-{
-        verified = verify_ns = 0;
-        uint64_t start = now_ns();
-
+        device_checks_verified = device_checks_verifying = 0;
         for (size_t i = 0; i < RUNS; i++)
-                need(check(), name);
-        uint64_t all = now_ns() - start;
-        printf("%-32s %6zu bytes  %3llu signatures  %8.1f us  %6.1f us of it not verifying\n", name, bytes,
-               (unsigned long long)verified / RUNS, (double)all / RUNS / 1000, (double)(all - verify_ns) / RUNS / 1000);
+                need(check->run(), check->name);
+        all = device_checks_clock() - start;
+        printf("%-32s %6zu bytes  %3llu signatures  %8.1f us  %6.1f us of it not verifying\n", check->name,
+               device_check_bytes(check), (unsigned long long)device_checks_verified / RUNS, (double)all / RUNS / 1000,
+               (double)(all - device_checks_verifying) / RUNS / 1000);
 }
 
-int main(void)
+static void print_objects(void)
+{
+        puts("/* made by tests/bench/checks --objects */");
+        for (size_t i = 0; i < OBJECTS_END; i++) {
+                printf("static const uint8_t object_%zu[] = {", i);
+                for (size_t j = 0; j < check_objects[i].size; j++)
+                        printf("%s0x%02x,", j % 16 ? " " : "\n        ", check_objects[i].data[j]);
+                puts("\n};");
+        }
+        puts("static const struct span objects[] = {");
+        for (size_t i = 0; i < OBJECTS_END; i++)
+                printf("        { object_%zu, sizeof(object_%zu) },\n", i, i);
+        puts("};");
+}
+
+int main(int argc, char **argv)
 {
         make_policies();
         make_vendors();
         make_manifest();
         make_words();
-        measure("manifest", check_manifest, envelope.size);
-        measure("approvals, 2 of 3", check_approvals, approvals[0].size + approvals[1].size);
-        measure("ticket", check_ticket, ticket_bytes.size);
-        measure("command", check_command, command_bytes.size);
-        measure("revocation, 2 of 3", check_revocation, revocation_set.size);
-        measure("next site policy, 2 of 3", check_policy, policy_set.size);
-        measure("next vendor key set, 2 of 3", check_vendor, vendor_set.size);
+        need(device_checks_begin(), "a check");
+        if (argc == 2 && strcmp(argv[1], "--objects") == 0) {
+                print_objects();
+                return 0;
+        }
+        for (size_t i = 0; i < DEVICE_CHECKS; i++)
+                measure(&device_checks[i]);
         return 0;
 }
