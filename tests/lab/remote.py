@@ -2,13 +2,14 @@
 """A gateway reached by "ssh": a stand-in for the client, so that no sshd is needed. relayctl runs it as it runs ssh, and
 systemd-stdio-bridge runs at the other end, as it does behind the real one."""
 
-import getpass
+import contextlib
 import os
 import pathlib
+import pwd
 import shutil
 import subprocess
 
-from lab.process import Process, free_port
+from lab.process import LabError, Process, free_port
 
 STAND_IN = """#!/bin/sh
 echo "$@" >> {log}
@@ -64,7 +65,7 @@ class RealGateway:
     def __init__(self, folder, bus):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True)
-        words = {"port": free_port(), "folder": self.folder, "bus": bus, "user": getpass.getuser()}
+        words = {"port": free_port(), "folder": self.folder, "bus": bus, "user": pwd.getpwuid(os.geteuid()).pw_name}
         for name in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.folder / name], check=True)
         shutil.copy(self.folder / "user.pub", self.folder / "authorized")
@@ -74,11 +75,19 @@ class RealGateway:
         (self.folder / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self.folder}/client "$@"\n')
         (self.folder / "ssh").chmod(0o755)
         self.env = {"PATH": f"{self.folder}:{os.environ['PATH']}"}
-        if os.geteuid() == 0:
-            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # where sshd locks its unprivileged half up
-        self.server = Process("sshd", [SSHD, "-D", "-e", "-f", self.folder / "server"],
-                              self.folder / "log")
-        self.server.wait_for("Server listening")
+        with contextlib.suppress(OSError):  # where root's sshd locks its unprivileged half up
+            os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
+        self.server = Process("sshd", [SSHD, "-D", "-e", "-f", self.folder / "server"], self.folder / "log")
+
+    def lets_us_in(self):
+        """Does this machine's sshd run here, and take our key? A locked account or a container may be reasons why not."""
+        try:
+            self.server.wait_for("Server listening")
+        except LabError:
+            return False
+        subprocess.run([self.folder / "ssh", "-o", "BatchMode=yes", "gateway"], stdin=subprocess.DEVNULL, capture_output=True,
+                       timeout=60)
+        return self.sessions() == 1
 
     def sessions(self):
         return self.server.output().count("Accepted publickey")

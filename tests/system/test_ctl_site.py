@@ -90,9 +90,11 @@ def test_over_ssh(site):
 def test_over_a_real_ssh_connection(site, tmp_path):
     gateway = RealGateway(tmp_path / "ssh", site.bus)
     try:
+        if not gateway.lets_us_in():
+            pytest.skip("the sshd of this machine does not let us in")
         done = far(site, "updates", "approve", site.version, "--key", key(site, "anna"), *trusted(site), "--yes", **gateway.env)
         assert "Approved: 1 of 2." in done.stdout and "gateway itself" not in done.stderr
-        assert gateway.sessions() >= 1 and approvals(site) == 1
+        assert gateway.sessions() >= 2 and approvals(site) == 1
     finally:
         gateway.close()
 
