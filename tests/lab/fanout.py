@@ -35,7 +35,7 @@ class Fleet:
                     found.setdefault(row["device"], (row["time"], row["image"]))
         return found
 
-    def wait(self, step, image="", patience=60):
+    def wait(self, step, image="", patience=180):
         def all_there():
             for process in self.processes:
                 if not process.alive() and process.popen.returncode:

@@ -83,7 +83,7 @@ def test_from_the_vendors_stick_to_the_running_image(site, tmp_path):
 
     # the gate opens: each device asks it, gets its ticket, installs
     site.relayctl("gate", "open")
-    wait_until("both run it", lambda: set(waits(site, digest).values()) == {"installed"}, 120)
+    wait_until("both run it", lambda: set(waits(site, digest).values()) == {"installed"}, 240)
     assert {device["FirmwareVersion"] for device in site.relayctl_json("devices")} == {"1.1.0"}
     site.relayctl("gate", "close")
 

@@ -60,7 +60,7 @@ class Site(AirGapped):
             (self.stick / f".{file.name}").rename(self.stick / file.name)
 
     def refused(self, reason):
-        wait_until(f"the device says {reason}", lambda: self.device()["UpdateReason"] == reason, 60)
+        wait_until(f"the device says {reason}", lambda: self.device()["UpdateReason"] == reason, 120)
         assert self.device()["FirmwareVersion"] == "1.0.0"
 
     def device(self):
@@ -68,7 +68,7 @@ class Site(AirGapped):
 
     def installs(self):
         # the gate answers a device once in ten seconds
-        wait_until("1.1.0 is confirmed", lambda: self.device()["UpdateState"] == "confirmed", 120)
+        wait_until("1.1.0 is confirmed", lambda: self.device()["UpdateState"] == "confirmed", 240)
         assert self.device()["FirmwareVersion"] == "1.1.0"
         assert self.relayctl_json("status")["ImageBytesServed"] == 0  # all of it came from the stick
 
@@ -116,7 +116,7 @@ def test_a_bad_stick_keeps_nobody_from_the_relays_image(site):
     for person in ("anna", "bertil"):
         site.relayctl("updates", "import-approval", site.approval(person))
     site.relayctl("gate", "open")
-    wait_until("1.1.0 is confirmed", lambda: site.device()["UpdateState"] == "confirmed", 120)
+    wait_until("1.1.0 is confirmed", lambda: site.device()["UpdateState"] == "confirmed", 240)
     assert site.device()["FirmwareVersion"] == "1.1.0"
     assert site.relayctl_json("status")["ImageBytesServed"] > 0
 

@@ -16,7 +16,7 @@ from conftest import BUILD
 
 AT_RELAY, DIRECT = "device-1", "device-2"
 OPTIONS = ("--retry-ms", "1000", "--dwell-ms", "1000", "--settle-ms", "300")
-PATIENCE = 120  # a gate answers one verdict in ten seconds, and an update takes two
+PATIENCE = 240  # a gate answers one verdict in ten seconds, and an update takes two
 
 
 def start(world):

@@ -62,11 +62,11 @@ def test_device_asks_the_gate_at_its_address(site):
     """Closed there: no install, though the relay's own gate is open. Open: two tickets, and the new image runs."""
     since = site.desk.mark()
     update = offered(site)
-    site.desk.wait_status(DEVICE, since, "waiting", "gate-closed", update, patience=60)
+    site.desk.wait_status(DEVICE, since, "waiting", "gate-closed", update, patience=180)
     assert not [s for s in site.desk.statuses(DEVICE, since) if s["state"] in ("fetching", "trying")]
     assert site.hub().actions("ticket-open") == [] and site.hub().actions("ticket-closed") == []
     site.gate.relayctl("gate", "open")
-    site.desk.wait_running(update, DEVICE, patience=120)
+    site.desk.wait_running(update, DEVICE, patience=240)
     opened = [record for record in site.gate.hub().actions("ticket-open") if record[:2] == (f"device:{DEVICE}", update.manifest.hex())]
     assert len(opened) >= 2, "before the fetch, and before staging"
     assert site.hub().actions("ticket-open") == []
@@ -79,7 +79,7 @@ def test_unreachable_gate_means_no_install(site):
     site.gate.processes["hub"].kill()
     since = site.desk.mark()
     update = offered(site)
-    site.desk.wait_status(DEVICE, since, "waiting", "no-gate-answer", update, patience=90)
+    site.desk.wait_status(DEVICE, since, "waiting", "no-gate-answer", update, patience=180)
     assert not [s for s in site.desk.statuses(DEVICE, since) if s["state"] in ("fetching", "trying")]
     site.gate.start_hub()
     site.gate.start_process("front", site.gate.processes["front"].command, "listening on")

@@ -34,7 +34,7 @@ def test_fifty_devices_take_the_image_over_the_uplink_once():
         desk.offer(update.envelope)
         for person in ("anna", "bertil"):
             desk.approve(person, update)
-        desk.wait_running(update, patience=60)
+        desk.wait_running(update, patience=180)
         confirmed = fleet.wait("confirmed")
         assert {image for _, image in confirmed.values()} == {update.digest} and set(confirmed) == set(world.devices)
         wanted = [(f"relay.{SITE}", topic, len(payload)) for topic, payload in update.pieces().items()]
