@@ -108,7 +108,7 @@ class Scene(World):
         self.rogue_desk = Desk(self, self.rogue)
         self.rogue_gate = RogueGate(self)
         self.start_device(AT_ROGUE, *OPTIONS)
-        wait_until("device-2 at the rogue", lambda: AT_ROGUE in self.rogue_desk.images(), 40)
+        wait_until("device-2 at the rogue", lambda: AT_ROGUE in self.rogue_desk.images(), 90)
 
     def way_of(self, device):
         """What its session runs over, by its own word: "relay", "cloud", or None before the first one."""
@@ -116,7 +116,7 @@ class Scene(World):
         return found[-1] if found else None
 
     def goes(self, device, way):
-        wait_until(f"{device} to go by the {way}", lambda: self.way_of(device) == way, 40)
+        wait_until(f"{device} to go by the {way}", lambda: self.way_of(device) == way, 90)
 
     def desk_of(self, device):
         return self.rogue_desk if self.rogue and device == AT_ROGUE else self.desk

@@ -138,7 +138,7 @@ class Desk:
         topic = f"sites/{SITE}/devices/{device}/updates/status"
         return [json.loads(m.payload) for m in self.listen()[since:] if m.topic == topic]
 
-    def wait_status(self, device, since, state, reason=None, update=None, patience=20):
+    def wait_status(self, device, since, state, reason=None, update=None, patience=60):
         """Waits till the device says this of an update; gives the status."""
         def look():
             for status in self.statuses(device, since):
@@ -175,7 +175,7 @@ class Desk:
         """device -> (boot, image)"""
         return {name: (boot, image) for name, (boot, _, image) in self.running().items()}
 
-    def wait_running(self, update, *devices, patience=40):
+    def wait_running(self, update, *devices, patience=120):
         for name in devices or self.world.devices:
             try:
                 wait_until(f"{name} to run the update", lambda: self.images().get(name, (0, ""))[1] == update.digest, patience)
