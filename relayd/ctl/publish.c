@@ -24,8 +24,7 @@
 const struct cli_option ctl_publish_options[] = {
         CLI_BROKER_OPTIONS,
         { "site", 0, "NAME", "for a vendor key set: the site's name" },
-        { "policy", 0, "FILE",
-          "the site policy that a revocation or vendor key set is checked by (default: remembered)" },
+        { "policy", 0, "FILE", "the site policy by whose approvers it is checked (default: the one remembered)" },
         TRUST_FOLDER_OPTION,
         { 0 },
 };
@@ -67,14 +66,20 @@ static int take_approval(struct cli *cli, const char *path, struct span bytes, c
 {
         struct cose_sign1 sign1;
         struct approval approval;
+        struct site_policy policy;
+        enum reason why;
+        size_t approver;
+        int r;
 
-        (void)cli;
-        (void)path;
         *is = cose_sign1_decode(bytes, &sign1) == RELAY_OK && sign1.key_id.size == KEY_ID_SIZE &&
               approval_decode(sign1.payload, &approval) == RELAY_OK;
-        if (*is)
-                topic_approval(topic, approval.site, approval.manifest_digest, sign1.key_id.data);
-        return CLI_OK;
+        if (!*is)
+                return CLI_OK;
+        topic_approval(topic, approval.site, approval.manifest_digest, sign1.key_id.data);
+        if ((r = find_policy(cli, path, approval.site, &policy)) != CLI_OK)
+                return r;
+        why = approval_check(bytes, &policy, &approval, &approver);
+        return why == REASON_NONE ? CLI_OK : cli_refuse(cli, why, "%s", path);
 }
 
 /* sites/<site>/policy/<epoch> */

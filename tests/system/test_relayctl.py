@@ -306,7 +306,7 @@ def test_publishing_at_the_cloud_without_a_relay(relay, home, tmp_path):
         key_id = hashlib.sha256(spki(public(home / "anna.key.pub"))).hexdigest()[:16]
         by_policy = ("--policy", home / "policy.cbor")
         for name, topic, more in (
-                (tmp_path / "approval", f"sites/s1/approvals/{digest_of(home / 'manifest')}/{key_id}", ()),
+                (tmp_path / "approval", f"sites/s1/approvals/{digest_of(home / 'manifest')}/{key_id}", by_policy),
                 (home / "policy.cbor", "sites/s1/policy/1", ()), (tmp_path / "policy", "sites/s1/policy/2", ()),
                 (tmp_path / "vendor", "sites/s1/vendor/2", ("--site", "s1", *by_policy)),
                 (tmp_path / "revocation", "sites/s1/revocations", by_policy)):
@@ -314,9 +314,13 @@ def test_publishing_at_the_cloud_without_a_relay(relay, home, tmp_path):
             kept = subprocess.run(cloud.client("mosquitto_sub", "ops.acme", "-t", topic, "-C", "1", "-W", "5", "-N"),
                                   capture_output=True).stdout
             assert kept == name.read_bytes()
-        assert "refuses" in publish(tmp_path / "approval", "ops.acme", code=3).stderr
+        assert "refuses" in publish(tmp_path / "approval", "ops.acme", *by_policy, code=3).stderr
         # what too few signed would take the place of what is good
         assert "bad-signature" in publish(home / "gw/etc/relayd/site-policy.cbor", "vendor.acme", code=3).stderr
+        good = (tmp_path / "approval").read_bytes()
+        (tmp_path / "spoilt").write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        assert "bad-signature" in publish(tmp_path / "spoilt", "vendor.acme", *by_policy, code=3).stderr
+        assert "--policy FILE" in publish(tmp_path / "approval", "vendor.acme", code=2).stderr
         assert "--site NAME is missing" in publish(tmp_path / "vendor", "vendor.acme", code=2).stderr
         assert "--policy FILE" in publish(tmp_path / "revocation", "vendor.acme", code=2).stderr
         assert "wrong-site" in publish(tmp_path / "vendor", "vendor.acme", "--site", "s2", *by_policy, code=3).stderr
