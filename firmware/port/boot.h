@@ -17,6 +17,7 @@ struct port_boot_status {
         uint32_t boot;                 /* boot counter, rises with every start */
         uint8_t slot;                  /* running slot, 0 or 1; the spare one is 1 - slot */
         bool confirmed;                /* false: this start is a try, and port_boot.confirm() is due */
+        bool recovery;                 /* this is the recovery image: both slots are spare, slot is the one to fill */
         uint64_t floor;                /* an image's sequence must be above it */
         uint64_t sequence;             /* of the running image */
         uint8_t manifest[SHA256_SIZE]; /* manifest digest of the running image */

@@ -8,6 +8,7 @@
 #include "relay/span.h"
 
 #define SHA256_SIZE       32
+#define SHA512_SIZE       64
 #define SHA1_SIZE         20
 #define SIGNATURE_SIZE    64 /* Ed25519 (RFC 8032) and ES256 in COSE form r || s (RFC 9053 section 2.1) */
 #define ED25519_SEED_SIZE 32
@@ -34,6 +35,11 @@ int crypto_sha256_final(struct sha256 *h, uint8_t out[SHA256_SIZE]);
 int crypto_sha256(struct span data, uint8_t out[SHA256_SIZE]);
 /* SHA-1, for UUIDv5 names in the vendor's tools only: devices never need it, and nothing is trusted by it */
 int crypto_sha1(struct span data, uint8_t out[SHA1_SIZE]);
+
+/* SHA-512 of several runs of bytes, one after the other */
+int crypto_sha512(const struct span *parts, size_t count, uint8_t out[SHA512_SIZE]);
+/* HKDF with SHA-512 (RFC 5869), extract and expand. size: at most 255 * 64 bytes. 0, RELAY_E_RANGE, RELAY_E_CRYPTO */
+int crypto_hkdf_sha512(struct span key, struct span salt, struct span info, uint8_t *out, size_t size);
 
 /*
  * RELAY_OK if sig is key's signature over message. RELAY_E_SIGNATURE if not, RELAY_E_KEY for an unusable key

@@ -4,9 +4,13 @@
  * Factory list: which devices a vendor made, as a site imports them. Not signed: whoever imports it vouches for it.
  *
  *     factory-list = { 0: 1, 1: vendor id (bstr 16),
- *                      2: [+ { 0: identity (tstr), 1: COSE_Key, 2: class id (bstr 16), ? 3: false }] }
+ *                      2: [+ { 0: identity (tstr), 1: COSE_Key, 2: class id (bstr 16), ? 3: false,
+ *                              ? 4: attestation (uint) }],
+ *                      ? 3: [+ image digest (bstr 32)] }
  *
- * 3: the device does not check updates itself; absent if it does.
+ * Of a device: 3: it does not check updates itself; absent if it does. 4: it proves itself by DICE-1: 1 from a port
+ * without isolation (shown as "claimed"), 2 from an isolated boot stage ("attested"); absent: it does not. The key is
+ * its identity key then, else that of its TLS certificate. Of the list: 3: images that were shipped on these devices.
  */
 
 #include "relay/key.h"

@@ -64,6 +64,12 @@
         X(QUOTA, "quota", "over the quota")                                                                     \
         X(STORE_FULL, "store-full", "the relay's store is full")                                                \
         X(STORE_FAILED, "store-failed", "the relay's store failed")                                             \
+        X(NOT_ATTESTED, "not-attested", "the device has to prove itself (DICE-1), and did not")                 \
+        X(UNKNOWN_IMAGE, "unknown-image", "the device runs an image that nobody approved or made known here")   \
+        X(RECOVERY, "recovery", "the device has no image left to run, and fetches one")                         \
+        X(CLONED_DEVICE, "cloned-device", "a second device has this one's key and name")                        \
+        X(QUARANTINED, "quarantined", "in quarantine only the way of updates is open")                          \
+        X(NO_ENTROPY, "no-entropy", "the source of random numbers is silent")                                   \
         X(TOO_MANY_SESSIONS, "too-many-sessions", "the relay serves as many sessions as it may")                \
         /* countries */                                                                                         \
         X(COUNTRY, "country", "the country policy refuses the address's country")                               \
