@@ -20,6 +20,18 @@
 #define BROKER_ALERT_MS   60000 /* at most one alert about a session's behaviour in this time */
 #define BROKER_RETURN_S   30    /* after a start of the relay, wills of sessions that were open then wait so long */
 
+/* What the host says to one step of a session's proof of who it is (MQTT 5 section 4.12). */
+enum broker_step {
+        BROKER_REFUSED = 0, /* mqtt_reason goes into CONNACK, or DISCONNECT if the session was open */
+        BROKER_PROVEN,      /* the session opens, or goes on */
+        BROKER_CONTINUE,    /* AUTH 0x18 with data goes out, the client's answer comes by authenticate_more() */
+};
+struct broker_answer {
+        enum broker_step step; /* REFUSED when the host is called */
+        uint8_t mqtt_reason;   /* REFUSED; NOT_AUTHORIZED when the host is called */
+        struct span data;      /* CONTINUE: valid until the host is called again */
+};
+
 /* What the hub does for the broker. Callbacks run inside the calls below. */
 struct broker_host {
         void *context;
@@ -47,6 +59,15 @@ struct broker_host {
         void (*subscribed)(void *context, const struct link *link);
         /* a device acknowledged this message */
         void (*delivered)(void *context, const struct link *link, const struct message *message);
+        /*
+         * Who is this? Asked before a session opens (method and data are CONNECT's; method empty: a plain CONNECT), and
+         * when an open one proves itself again (AUTH 0x19, link->client is set then). The session is not there yet, and
+         * nobody's was taken over. NULL: a plain CONNECT will do, and there are no methods (0x8C).
+         */
+        void (*authenticate)(void *context, struct link *link, struct span method, struct span data,
+                             struct broker_answer *answer);
+        /* The answer of the client to what CONTINUE sent; never NULL where authenticate is not. */
+        void (*authenticate_more)(void *context, struct link *link, struct span data, struct broker_answer *answer);
 };
 
 struct broker_counters {

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#pragma once
+/*
+ * DICE-1 at the hub (relay/attest.h): asks, checks what a device answers, and lets the registry appraise it. No socket,
+ * no clock; the broker carries the packets, the registry's side is struct attestation_registry.
+ */
+
+#include "relay/attest.h"
+#include "relay/reason.h"
+#include "relay/topic.h"
+
+/* What the relay knows about who a session's device is, and what runs there. */
+enum attestation_trust {
+        TRUST_FRONT_END = 0, /* plain CONNECT: the front end's word about the certificate */
+        TRUST_CLAIMED,       /* DICE-1, by a boot stage that is not isolated from the application */
+        TRUST_ATTESTED,      /* DICE-1, isolated boot stage, mode normal, known image */
+        TRUST_RECOVERY,      /* DICE-1, mode recovery */
+        TRUST_UNKNOWN_IMAGE, /* DICE-1, but nobody approved or made known what runs; or mode debug, not configured */
+};
+/* "front-end", "claimed", "attested", "recovery", "unknown-image" */
+const char *attestation_trust_name(enum attestation_trust trust);
+
+/* What a session's device showed. */
+struct attestation_proof {
+        const char *device;
+        /* NULL both: a plain CONNECT, nothing is proven */
+        const struct attest_statement *statement; /* boot counter, rotation (empty: none) */
+        const struct dice_evidence *evidence;     /* what was measured, by the key of attestation_registry.key() */
+        bool again;                               /* the session is open already */
+};
+struct attestation_verdict {
+        enum reason reason; /* REASON_NONE: the session may open (or go on); else why not: the registry has alerted */
+        enum attestation_trust trust;
+        bool quarantined; /* only the way of updates is open to it */
+};
+
+/* What the appraisal asks of the registry of devices. */
+struct attestation_registry {
+        void *context;
+        /*
+         * The identity key whose CDI certificates count: the registered one, or the one which this rotation
+         * (COSE_Sign1, may be empty) names as its successor. Changes nothing: what the rotation says is kept by
+         * appraise(), once all of it is proven. false: no registered device of this name.
+         */
+        bool (*key)(void *context, const char *device, struct span rotation, struct public_key *out);
+        /*
+         * Whether that will do, what follows, and keeping it: sticky "proves itself", highest boot counter, clones,
+         * known images, rotation. Called for each session that opens and each re-authentication, nothing else.
+         * *out: reason NOT_ATTESTED when the host is called.
+         */
+        void (*appraise)(void *context, const struct attestation_proof *proof, struct attestation_verdict *out);
+};
+
+/* One session's side of it. All zero at the start. */
+struct attestation {
+        bool asked; /* challenge waits for its answer */
+        struct attest_challenge challenge;
+        struct attestation_verdict verdict; /* of the last step that ended it */
+};
+
+/* A challenge to send, encoded into out; one that waited before is forgotten. relay: SHA-256 of the SPKI of the relay's
+ * TLS key. 0 or RELAY_E_CRYPTO (no random numbers): refuse. */
+int attestation_ask(struct attestation *a, const uint8_t relay[SHA256_SIZE], struct writer *out);
+/*
+ * The device's answer. application: fingerprint of the key which the session's TLS certificate has, by the front end's
+ * word; the proof must be by the same. Serves one challenge once. Fills a->verdict, whose reason is, beside what the
+ * registry says, MALFORMED, WRONG_NONCE, WRONG_DEVICE, BAD_SIGNATURE, UNKNOWN_DEVICE, FOREIGN_CERTIFICATE (another key
+ * than the session's), NOT_ATTESTED (nothing was asked).
+ */
+void attestation_answer(struct attestation *a, const struct attestation_registry *registry, const char *device,
+                        const uint8_t application[SHA256_SIZE], bool again, struct span sign1);
+/* A plain CONNECT. */
+void attestation_plain(struct attestation *a, const struct attestation_registry *registry, const char *device);
