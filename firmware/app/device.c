@@ -240,6 +240,7 @@ static int take_input(struct device *d, unsigned number, struct span bytes)
 {
         struct device_link *link = &d->links[number];
 
+        failover_alive(&d->failover, number, device_now(d));
         while (bytes.size > 0 && link->state == DEVICE_LINK_OPEN) {
                 size_t taken = mqtt_client_input(&link->client, bytes, device_now(d));
                 bytes = span_slice(bytes, taken, bytes.size);
@@ -327,6 +328,9 @@ static bool follow_failover(struct device *d)
         case FAILOVER_CONNECT:
                 close_link(d, action.link);
                 device_open_link(d, action.link, d->endpoints[action.endpoint]);
+                break;
+        case FAILOVER_ASK:
+                mqtt_client_ping(&d->links[action.link].client);
                 break;
         case FAILOVER_CLOSE:
                 device_leave_link(d, action.link);

@@ -382,12 +382,29 @@ static bool starts_with(struct span text, struct span prefix)
         return text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
 }
 
+/* the decimal number that follows key, 0 if there is none; one that is too large counts as very large */
+static uint32_t number_after(struct span text, struct span key)
+{
+        uint32_t number = 0;
+
+        for (size_t at = 0; at + key.size <= text.size; at++) {
+                if (memcmp(text.data + at, key.data, key.size) != 0)
+                        continue;
+                for (at += key.size; at < text.size && text.data[at] >= '0' && text.data[at] <= '9'; at++)
+                        number = number < UINT32_MAX / 10 ? number * 10 + (text.data[at] - '0') : UINT32_MAX / 10;
+                return number;
+        }
+        return 0;
+}
+
 static void on_relay_state(struct device *d, unsigned link, struct span payload)
 {
         bool down = span_contains(payload, SPAN_LITERAL("\"uplink\":\"down\""));
 
-        if (d->links[link].endpoint.kind == ENDPOINT_RELAY)
-                failover_uplink(&d->failover, link, down, device_now(d));
+        if (d->links[link].endpoint.kind != ENDPOINT_RELAY)
+                return;
+        failover_uplink(&d->failover, link, down, device_now(d));
+        failover_crowd(&d->failover, number_after(payload, SPAN_LITERAL("\"devices\":")));
 }
 
 static int on_command(struct device *d, struct span sign1)

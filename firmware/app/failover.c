@@ -11,10 +11,13 @@ const struct failover_timing failover_timing_default = {
         .dwell_ms = 10000,
         .dwell_most_ms = 600000,
         .stable_ms = 120000,
+        .spread_most_ms = 60000,
 };
 
 /* A relay that cannot reach the cloud ranks behind every endpoint that counts normally. */
 #define RANK_UPLINK_DOWN 100u
+#define SPREAD_MS        1u /* of a site, for each device: a thousand arrivals a second */
+#define FAILURES_MAX     16u
 
 void failover_init(struct failover *f, const struct failover_timing *timing, const enum endpoint_kind *kinds,
                    size_t count, uint32_t patience_s, uint32_t seed, uint64_t now_ms)
@@ -34,7 +37,7 @@ void failover_init(struct failover *f, const struct failover_timing *timing, con
 
 void failover_adopt(struct failover *f, unsigned link, unsigned endpoint, uint64_t now_ms)
 {
-        f->links[link] = (struct failover_link){ FAILOVER_LINK_UP, (uint8_t)endpoint, now_ms };
+        f->links[link] = (struct failover_link){ FAILOVER_LINK_UP, (uint8_t)endpoint, now_ms, now_ms, 0 };
         f->active = (uint8_t)link;
 }
 
@@ -57,16 +60,28 @@ static uint32_t random_below(struct failover *f, uint32_t limit)
         return limit > 0 ? f->random % limit : 0;
 }
 
-/* Decorrelated jitter: between the base and three times the last pause, capped. */
+/* No pause after so many failures in a row is shorter. */
+static uint32_t pause_floor(const struct failover *f, unsigned failures)
+{
+        uint64_t base = f->timing.retry_first_ms, floor = base << failures, most = f->timing.retry_most_ms / 4;
+
+        if (most < base)
+                most = base;
+        return (uint32_t)(floor < most ? floor : most);
+}
+
+/* Decorrelated jitter: between the floor and three times the last pause, capped. */
 static void back_off(struct failover *f, uint8_t endpoint, uint64_t now_ms)
 {
         struct failover_endpoint *e = &f->endpoints[endpoint];
-        uint32_t base = f->timing.retry_first_ms;
-        uint32_t last = e->backoff_ms > base ? e->backoff_ms : base;
-        uint64_t pause = base + random_below(f, last * 3 - base);
+        uint32_t floor = pause_floor(f, e->failures);
+        uint32_t last = e->backoff_ms > floor ? e->backoff_ms : floor;
+        uint64_t pause = floor + random_below(f, last * 3 - floor);
 
         if (pause > f->timing.retry_most_ms)
                 pause = f->timing.retry_most_ms - random_below(f, f->timing.retry_most_ms / 4);
+        if (e->failures < FAILURES_MAX)
+                e->failures++;
         e->backoff_ms = (uint32_t)pause;
         e->next_try_ms = now_ms + pause;
 }
@@ -93,7 +108,26 @@ static bool worth_probing(const struct failover *f, size_t endpoint, uint64_t no
         return rank(f, endpoint, now_ms) < rank(f, current, now_ms) || endpoint < current;
 }
 
-/* the best endpoint that may be tried now beside busy, FAILOVER_NONE if there is none */
+/* Due for so long that it goes before better ones, which get their turns sooner. */
+static bool is_overdue(const struct failover *f, size_t endpoint, uint64_t now_ms)
+{
+        return f->active == FAILOVER_NONE &&
+               now_ms - f->endpoints[endpoint].next_try_ms >= f->timing.connect_deadline_ms;
+}
+
+/* Both are due: does a go before b? */
+static bool goes_first(const struct failover *f, size_t a, size_t b, uint64_t now_ms)
+{
+        bool late = is_overdue(f, a, now_ms), other_late = is_overdue(f, b, now_ms);
+
+        if (late != other_late)
+                return late;
+        if (late && f->endpoints[a].next_try_ms != f->endpoints[b].next_try_ms)
+                return f->endpoints[a].next_try_ms < f->endpoints[b].next_try_ms;
+        return rank(f, a, now_ms) < rank(f, b, now_ms);
+}
+
+/* the endpoint that is to be tried now beside busy, FAILOVER_NONE if there is none */
 static uint8_t choose(const struct failover *f, uint8_t busy, uint64_t now_ms)
 {
         uint8_t best = FAILOVER_NONE;
@@ -103,7 +137,7 @@ static uint8_t choose(const struct failover *f, uint8_t busy, uint64_t now_ms)
                         continue;
                 if (f->active != FAILOVER_NONE && !worth_probing(f, i, now_ms))
                         continue;
-                if (best == FAILOVER_NONE || rank(f, i, now_ms) < rank(f, best, now_ms))
+                if (best == FAILOVER_NONE || goes_first(f, i, best, now_ms))
                         best = (uint8_t)i;
         }
         return best;
@@ -139,7 +173,21 @@ void failover_up(struct failover *f, unsigned link, uint64_t now_ms)
         if (link > 1 || f->links[link].state != FAILOVER_LINK_CONNECTING)
                 return;
         f->links[link].state = FAILOVER_LINK_UP;
-        f->links[link].since_ms = now_ms;
+        f->links[link].since_ms = f->links[link].alive_ms = now_ms;
+        f->links[link].asked_ms = 0;
+}
+
+void failover_alive(struct failover *f, unsigned link, uint64_t now_ms)
+{
+        if (link <= 1 && f->links[link].state == FAILOVER_LINK_UP)
+                f->links[link].alive_ms = now_ms;
+}
+
+void failover_crowd(struct failover *f, uint32_t devices)
+{
+        uint64_t spread = (uint64_t)devices * SPREAD_MS;
+
+        f->spread_ms = spread < f->timing.spread_most_ms ? (uint32_t)spread : f->timing.spread_most_ms;
 }
 
 /* A session that ended: was the endpoint stable, or does it flap? */
@@ -148,7 +196,7 @@ static void judge_lost_session(struct failover *f, const struct failover_link *l
         struct failover_endpoint *e = &f->endpoints[link->endpoint];
 
         if (now_ms - link->since_ms >= f->timing.stable_ms) {
-                e->backoff_ms = 0;
+                e->backoff_ms = e->failures = 0;
                 e->dwell_ms = f->timing.dwell_ms;
         } else if (e->returned && now_ms - e->returned_ms < f->timing.stable_ms) {
                 uint64_t longer = (uint64_t)e->dwell_ms * 2;
@@ -157,15 +205,22 @@ static void judge_lost_session(struct failover *f, const struct failover_link *l
         e->returned = false;
 }
 
-/* The first move is made at once: endpoints that did not fail lately do not wait. */
-static void hurry_others(struct failover *f, const struct failover_link *lost, uint64_t now_ms)
+/*
+ * The first move: at once, or somewhere in the spread; endpoints that did not fail lately wait for nothing else. The
+ * one that was lost is tried in the same moment if its own pause is over by then: it may only have been started anew.
+ */
+static void plan_move(struct failover *f, const struct failover_link *lost, uint64_t now_ms)
 {
         bool was_stable = now_ms - lost->since_ms >= f->timing.stable_ms;
+        uint64_t first = now_ms + random_below(f, f->spread_ms);
 
+        judge_lost_session(f, lost, now_ms);
+        back_off(f, lost->endpoint, now_ms);
         for (size_t i = 0; i < f->endpoint_count; i++) {
                 struct failover_endpoint *e = &f->endpoints[i];
-                if (i != lost->endpoint && (was_stable || e->backoff_ms == 0))
-                        e->next_try_ms = now_ms;
+                bool waits = i == lost->endpoint || (!was_stable && e->failures > 0);
+                if (!waits || e->next_try_ms < first)
+                        e->next_try_ms = first;
         }
 }
 
@@ -175,18 +230,14 @@ void failover_down(struct failover *f, unsigned link, uint64_t now_ms)
                 return;
         struct failover_link *l = &f->links[link];
 
-        if (f->active == link) {
-                hurry_others(f, l, now_ms);
-                judge_lost_session(f, l, now_ms);
+        if (f->active == link)
+                plan_move(f, l, now_ms);
+        else if (!f->leaving) /* else it was to be closed anyway */
+                back_off(f, l->endpoint, now_ms);
+        if (f->active == link)
                 f->active = FAILOVER_NONE;
-                f->leaving = false;
-        } else if (f->leaving) {
-                f->leaving = false; /* it was to be closed anyway */
-                l->state = FAILOVER_LINK_IDLE;
-                return;
-        }
+        f->leaving = false;
         l->state = FAILOVER_LINK_IDLE;
-        back_off(f, l->endpoint, now_ms);
 }
 
 void failover_uplink(struct failover *f, unsigned link, bool down, uint64_t now_ms)
@@ -202,6 +253,24 @@ void failover_uplink(struct failover *f, unsigned link, bool down, uint64_t now_
 
 static const struct failover_action nothing = { FAILOVER_NOTHING, 0, 0 };
 
+static struct failover_action give_up(struct failover *f, uint8_t link, uint64_t now_ms)
+{
+        back_off(f, f->links[link].endpoint, now_ms);
+        return close_link(f, link);
+}
+
+/* The dwell is over: a sign of life since then is the proof. Until it comes the session stays where it is. */
+static struct failover_action ask(struct failover *f, uint8_t link, uint64_t now_ms)
+{
+        struct failover_link *l = &f->links[link];
+
+        if (l->asked_ms == 0) {
+                l->asked_ms = now_ms;
+                return (struct failover_action){ FAILOVER_ASK, link, l->endpoint };
+        }
+        return now_ms - l->asked_ms < f->timing.connect_deadline_ms ? nothing : give_up(f, link, now_ms);
+}
+
 /* the candidate is up: has it proven itself, and is it (still) the better one? */
 static struct failover_action judge_candidate(struct failover *f, uint8_t link, uint64_t now_ms)
 {
@@ -209,12 +278,12 @@ static struct failover_action judge_candidate(struct failover *f, uint8_t link, 
 
         if (f->active == FAILOVER_NONE)
                 return use(f, link, now_ms);
-        if (now_ms - l->since_ms < f->endpoints[l->endpoint].dwell_ms)
+        uint64_t dwell_ms = f->endpoints[l->endpoint].dwell_ms;
+        if (now_ms - l->since_ms < dwell_ms)
                 return nothing;
-        if (rank(f, l->endpoint, now_ms) < rank(f, f->links[f->active].endpoint, now_ms))
-                return use(f, link, now_ms);
-        back_off(f, l->endpoint, now_ms);
-        return close_link(f, link);
+        if (rank(f, l->endpoint, now_ms) >= rank(f, f->links[f->active].endpoint, now_ms))
+                return give_up(f, link, now_ms);
+        return l->alive_ms - l->since_ms < dwell_ms ? ask(f, link, now_ms) : use(f, link, now_ms);
 }
 
 /* a link without the session that is not idle */
@@ -223,13 +292,10 @@ static struct failover_action drive_candidate(struct failover *f, uint8_t link, 
         struct failover_link *l = &f->links[link];
 
         if (f->active != FAILOVER_NONE && !worth_probing(f, l->endpoint, now_ms))
-                return close_link(f, link);
+                return give_up(f, link, now_ms);
         if (l->state == FAILOVER_LINK_UP)
                 return judge_candidate(f, link, now_ms);
-        if (now_ms - l->since_ms < f->timing.connect_deadline_ms)
-                return nothing;
-        back_off(f, l->endpoint, now_ms);
-        return close_link(f, link);
+        return now_ms - l->since_ms < f->timing.connect_deadline_ms ? nothing : give_up(f, link, now_ms);
 }
 
 /* may an idle link start another attempt, given what the other link does? */
@@ -250,7 +316,7 @@ static struct failover_action try_endpoint(struct failover *f, uint8_t link, uin
 
         if (endpoint == FAILOVER_NONE)
                 return nothing;
-        f->links[link] = (struct failover_link){ FAILOVER_LINK_CONNECTING, endpoint, now_ms };
+        f->links[link] = (struct failover_link){ FAILOVER_LINK_CONNECTING, endpoint, now_ms, 0, 0 };
         return (struct failover_action){ FAILOVER_CONNECT, link, endpoint };
 }
 
@@ -299,6 +365,8 @@ uint64_t failover_deadline(const struct failover *f, uint64_t now_ms)
                         best = upcoming(best, l->since_ms + f->timing.connect_deadline_ms, now_ms);
                 } else if (l->state == FAILOVER_LINK_UP && link != f->active) {
                         best = upcoming(best, l->since_ms + f->endpoints[l->endpoint].dwell_ms, now_ms);
+                        if (l->asked_ms > 0)
+                                best = upcoming(best, l->asked_ms + f->timing.connect_deadline_ms, now_ms);
                 }
         }
         for (size_t i = 0; i < f->endpoint_count; i++) {

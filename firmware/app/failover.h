@@ -5,10 +5,14 @@
  *
  * Endpoints stand in order of preference. The caller has two links; on one the session lives, on the other a
  * candidate is tried. Rules:
- *  - Without a session the best endpoint that is due is tried, at once the first time, then after decorrelated jitter;
- *    a second one beside it if the first stays silent.
+ *  - Without a session the best endpoint that is due is tried, a second one beside it if the first stays silent. One
+ *    that was due for long goes first, so that none is forgotten behind better ones that stay silent.
+ *  - The first move after a loss is made at once, or, on a site of many devices, at a random moment of a spread that
+ * the relay's own word of their number gives: 1 ms a device. Further tries of an endpoint follow after decorrelated
+ *    jitter above a floor that doubles, so there is a bound: FAILOVER_TRIES_A_MINUTE.
  *  - With a session on a worse endpoint the better ones are probed from time to time; the session moves only after the
- *    candidate answered for a dwell time. An endpoint lost again soon after a return gets a longer dwell (flapping).
+ *    candidate was up for a dwell time and then answered a question. An endpoint lost again soon after a return gets a
+ *    longer dwell (flapping).
  *  - A relay whose uplink is down for longer than the site's patience counts as worse than the clouds, until it says
  *    that its uplink is back.
  *  - A session that works is never given up for a candidate that did not prove itself.
@@ -17,7 +21,8 @@
 #include "relay/result.h"
 #include "relay/sitepolicy.h"
 
-#define FAILOVER_NONE 0xffu
+#define FAILOVER_NONE           0xffu
+#define FAILOVER_TRIES_A_MINUTE 9 /* of one endpoint at most, with the default timing */
 
 struct failover_timing {              /* all in milliseconds */
         uint32_t connect_deadline_ms; /* connect + TLS + CONNACK */
@@ -26,7 +31,8 @@ struct failover_timing {              /* all in milliseconds */
         uint32_t retry_most_ms;  /* its cap */
         uint32_t dwell_ms;       /* how long a better endpoint must answer before the session moves */
         uint32_t dwell_most_ms;
-        uint32_t stable_ms; /* a session that lived this long forgives earlier failures and flapping */
+        uint32_t stable_ms;      /* a session that lived this long forgives earlier failures and flapping */
+        uint32_t spread_most_ms; /* of the first move, whatever a relay says of its devices */
 };
 extern const struct failover_timing failover_timing_default;
 
@@ -38,6 +44,7 @@ struct failover_endpoint {
         uint64_t down_since_ms; /* our time when it first said so */
         uint64_t next_try_ms;
         uint32_t backoff_ms;  /* last pause; 0: none yet */
+        uint8_t failures;     /* in a row */
         uint32_t dwell_ms;    /* now in force */
         uint64_t returned_ms; /* when a session last moved back to it */
         bool returned;
@@ -47,6 +54,8 @@ struct failover_link {
         enum failover_link_state state;
         uint8_t endpoint;
         uint64_t since_ms; /* of this state */
+        uint64_t alive_ms; /* last sign of life */
+        uint64_t asked_ms; /* 0: not asked yet whether it lives */
 };
 
 struct failover {
@@ -54,6 +63,7 @@ struct failover {
         struct failover_endpoint endpoints[SITE_ENDPOINTS_MAX];
         size_t endpoint_count;
         uint64_t patience_ms; /* 0: for ever */
+        uint32_t spread_ms;   /* of the first move after a loss */
         struct failover_link links[2];
         uint8_t active;  /* link of the session, or FAILOVER_NONE */
         bool leaving;    /* the session moved; the other link is to be closed */
@@ -64,6 +74,7 @@ struct failover {
 enum failover_action_type {
         FAILOVER_NOTHING = 0,
         FAILOVER_CONNECT, /* open link to endpoint; answer with failover_up() or failover_down() */
+        FAILOVER_ASK,     /* does the other side of link still answer? Send a ping; failover_alive() is the answer */
         FAILOVER_CLOSE,   /* close link at once; no answer expected */
         FAILOVER_USE,     /* the session is on link now (a CLOSE of the other one follows, if it lives) */
 };
@@ -89,6 +100,10 @@ void failover_pause(struct failover *f, bool paused);
 void failover_up(struct failover *f, unsigned link, uint64_t now_ms);
 /* The link is closed: not reached, refused, timed out, lost. */
 void failover_down(struct failover *f, unsigned link, uint64_t now_ms);
+/* Something came from the other side of this link. */
+void failover_alive(struct failover *f, unsigned link, uint64_t now_ms);
+/* A relay says how many devices it serves. */
+void failover_crowd(struct failover *f, uint32_t devices);
 /* The relay on this link says its uplink is up or down. */
 void failover_uplink(struct failover *f, unsigned link, bool down, uint64_t now_ms);
 /* What to do now; call until FAILOVER_NOTHING. */

@@ -248,9 +248,21 @@ static uint64_t broker_is_dead(const struct mqtt_client *c)
         return c->last_received_ms + c->keep_alive_s * UINT64_C(1500);
 }
 
-void mqtt_client_tick(struct mqtt_client *c, uint64_t now_ms)
+void mqtt_client_ping(struct mqtt_client *c)
 {
         static const struct mqtt_packet ping = { .type = MQTT_PINGREQ };
+
+        if (c->state != MQTT_CLIENT_CONNECTED || c->ping_outstanding)
+                return;
+        /* without room the ping counts as sent: what fills tx tells the broker that we live */
+        if (mqtt_client_queue(c, &ping) == RELAY_OK || c->tx_fill > 0) {
+                c->ping_outstanding = true;
+                c->ping_sent_ms = c->now_ms;
+        }
+}
+
+void mqtt_client_tick(struct mqtt_client *c, uint64_t now_ms)
+{
         c->now_ms = now_ms;
         if (now_ms < mqtt_client_deadline(c))
                 return;
@@ -258,11 +270,7 @@ void mqtt_client_tick(struct mqtt_client *c, uint64_t now_ms)
                 mqtt_client_close(c, MQTT_KEEP_ALIVE_TIMEOUT, false);
                 return;
         }
-        /* without room the ping counts as sent: what fills tx tells the broker that we live */
-        if (mqtt_client_queue(c, &ping) == RELAY_OK || c->tx_fill > 0) {
-                c->ping_outstanding = true;
-                c->ping_sent_ms = now_ms;
-        }
+        mqtt_client_ping(c);
 }
 
 uint64_t mqtt_client_deadline(const struct mqtt_client *c)

@@ -12,7 +12,9 @@
 #include "util/cleanup.h"
 #include "util/time.h"
 
-#define TICK_US UINT64_C(1000000)
+#define TICK_US     UINT64_C(1000000)
+#define CROWD_LEAST 64u /* devices told at first; above, the next power of two */
+#define CROWD_MOST  UINT32_C(0x10000)
 #define TELL_PAUSE_US \
         UINT64_C(100000) /* between two tellings of changes: many devices at work change much, and often */
 
@@ -83,8 +85,9 @@ static enum uplink_view_state uplink_view(const struct manager *m)
 static void publish_state(struct manager *m)
 {
         char topic[TOPIC_MAX], json[256];
-        int size = snprintf(json, sizeof(json), "{\"relay\":\"%s\",\"uplink\":\"%s\",\"since\":%" PRIu64 "}",
-                            m->conf->identity, uplink_view_name(uplink_view(m)), m->uplink_since);
+        int size = snprintf(json, sizeof(json),
+                            "{\"relay\":\"%s\",\"uplink\":\"%s\",\"since\":%" PRIu64 ",\"devices\":%" PRIu32 "}",
+                            m->conf->identity, uplink_view_name(uplink_view(m)), m->uplink_since, m->crowd);
         struct span payload = span_of(json, (size_t)size);
 
         topic_site(topic, m->conf->site, "relay/state");
@@ -92,6 +95,19 @@ static void publish_state(struct manager *m)
                 log_warning("relay/state was not stored");
         if (m->uplink_up && !m->gate.only)
                 broker_send_up(m->broker, topic, payload, true);
+}
+
+/* Devices spread their moves by the relay's word of their number: told anew each time it has doubled. */
+static void watch_crowd(struct manager *m)
+{
+        uint32_t crowd = m->crowd;
+
+        while (crowd < m->broker->clients.online && crowd < CROWD_MOST)
+                crowd *= 2;
+        if (crowd == m->crowd)
+                return;
+        m->crowd = crowd;
+        publish_state(m);
 }
 
 /* ---- what the updater asks */
@@ -285,6 +301,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
         manager_signal_alerts(m);
         manager_country_tick(m);
         manager_gate_tick(m);
+        watch_crowd(m);
         if (m->cloud)
                 cloud_tick(m->cloud);
         sd_event_source_set_time(source, usec + TICK_US);
@@ -460,6 +477,7 @@ int manager_new(struct manager **ret, const struct manager_options *options, cha
         m->gate.only = options->gate_only;
         m->admit_rate = (struct log_rate){ .burst = 10, .interval_ms = 10000 };
         m->uplink_since = time_real_ms() / TIME_MS_PER_S;
+        m->crowd = CROWD_LEAST;
         result = build(m, options, error, error_size);
         if (result < 0) {
                 manager_free(m);

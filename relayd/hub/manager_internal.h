@@ -52,6 +52,7 @@ struct manager {
         uint64_t tell_next_us; /* of the loop's clock */
         bool uplink_up;
         uint64_t uplink_since;
+        uint32_t crowd; /* sessions here, as devices were told */
         char uplink_error[UPLINK_ERROR_SIZE];
         struct log_rate admit_rate;
         struct quota admit_alerts;

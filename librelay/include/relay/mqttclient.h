@@ -103,6 +103,8 @@ size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_
 int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event); /* RELAY_OK or RELAY_MORE */
 struct span mqtt_client_output(const struct mqtt_client *c);
 void mqtt_client_sent(struct mqtt_client *c, size_t bytes, uint64_t now_ms);
+/* Asks the broker for a sign of life, unless it is being asked already: the next input is one. */
+void mqtt_client_ping(struct mqtt_client *c);
 /* Keep-alive and time-outs; may queue a PINGREQ or a CLOSED event. */
 void mqtt_client_tick(struct mqtt_client *c, uint64_t now_ms);
 uint64_t mqtt_client_deadline(const struct mqtt_client *c); /* UINT64_MAX: none */

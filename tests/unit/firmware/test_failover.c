@@ -13,6 +13,7 @@ struct world {
         bool reachable[SITE_ENDPOINTS_MAX];
         bool uplink_down[SITE_ENDPOINTS_MAX];
         uint32_t answer_ms; /* how long a connect takes */
+        bool mute;          /* nobody answers a question */
         struct {
                 bool connecting, up;
                 uint8_t endpoint;
@@ -47,6 +48,11 @@ static void act(struct world *w)
                         w->links[action.link].endpoint = action.endpoint;
                         w->links[action.link].answer_at = w->now + w->answer_ms;
                         w->connects[action.endpoint]++;
+                        break;
+                case FAILOVER_ASK:
+                        assert_true(w->links[action.link].up);
+                        if (w->reachable[w->links[action.link].endpoint] && !w->mute)
+                                failover_alive(&w->f, action.link, w->now);
                         break;
                 case FAILOVER_CLOSE:
                         w->links[action.link].connecting = w->links[action.link].up = false;
@@ -251,6 +257,79 @@ static void test_candidate_that_dies_changes_nothing(void **state)
         assert_int_equal(w.moves, 1);
 }
 
+/* A candidate that went silent within its dwell is none: being open is no proof. */
+static void test_candidate_must_answer_at_last(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 14);
+        w.reachable[0] = false;
+        pass(&w, 10000);
+        assert_int_equal(session(&w), 1);
+        w.reachable[0] = w.mute = true;
+        unsigned tries = w.connects[0];
+        pass(&w, 200000);
+        assert_int_equal(session(&w), 1);
+        assert_int_equal(w.moves, 1);
+        assert_true(w.connects[0] > tries + 1); /* it is given up, and tried again */
+        w.mute = false;
+        pass(&w, 120000);
+        assert_int_equal(session(&w), 0);
+}
+
+/* The relay said how many it serves: their first moves spread over 1 ms each, and the relay may be back by then. */
+static void test_first_moves_spread(void **state)
+{
+        unsigned late = 0, moved = 0;
+
+        (void)state;
+        for (uint32_t seed = 1; seed <= 200; seed++) {
+                struct world w;
+                begin(&w, relay_cloud, 2, 0, seed * 2654435761u);
+                failover_crowd(&w.f, 4000);
+                pass(&w, 200000);
+                w.reachable[0] = false;
+                network(&w);
+                pass(&w, 2000);
+                late += session(&w) < 0;
+                pass(&w, 2021);
+                assert_int_equal(session(&w), 1);
+                moved += w.connects[1] == 1;
+        }
+        assert_in_range(late, 60, 140);
+        assert_int_equal(moved, 200);
+}
+
+static void test_spread_has_a_limit(void **state)
+{
+        struct world w;
+
+        (void)state;
+        begin(&w, relay_cloud, 2, 0, 15);
+        failover_crowd(&w.f, UINT32_MAX);
+        pass(&w, 200000);
+        w.reachable[0] = false;
+        network(&w);
+        pass(&w, failover_timing_default.spread_most_ms + 21);
+        assert_int_equal(session(&w), 1);
+}
+
+/* Whoever was due for long gets his turn, however many better ones stay silent. */
+static void test_nobody_is_forgotten(void **state)
+{
+        static const enum endpoint_kind six[SITE_ENDPOINTS_MAX] = { ENDPOINT_RELAY, ENDPOINT_RELAY, ENDPOINT_RELAY,
+                                                                    ENDPOINT_RELAY, ENDPOINT_CLOUD, ENDPOINT_CLOUD };
+        struct world w;
+
+        (void)state;
+        begin(&w, six, SITE_ENDPOINTS_MAX, 0, 16);
+        w.answer_ms = 1000000; /* all are silent */
+        pass(&w, UINT64_C(4) * failover_timing_default.connect_deadline_ms);
+        for (size_t i = 0; i < SITE_ENDPOINTS_MAX; i++)
+                assert_true(w.connects[i] > 0);
+}
+
 static void test_flapping_lengthens_dwell(void **state)
 {
         struct world w;
@@ -409,6 +488,10 @@ int main(void)
                 cmocka_unit_test(test_pause),
                 cmocka_unit_test(test_adopted_session),
                 cmocka_unit_test(test_candidate_that_dies_changes_nothing),
+                cmocka_unit_test(test_candidate_must_answer_at_last),
+                cmocka_unit_test(test_first_moves_spread),
+                cmocka_unit_test(test_spread_has_a_limit),
+                cmocka_unit_test(test_nobody_is_forgotten),
                 cmocka_unit_test(test_flapping_lengthens_dwell),
                 cmocka_unit_test(test_patience_with_uplink_down),
                 cmocka_unit_test(test_patience_needs_a_proven_cloud),

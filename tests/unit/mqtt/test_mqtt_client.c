@@ -311,6 +311,25 @@ static void keep_alive(void **state)
         closed(&p, MQTT_KEEP_ALIVE_TIMEOUT, false);
 }
 
+/* The caller's own question: one at a time, and none without a session. */
+static void ping_on_demand(void **state)
+{
+        (void)state;
+        struct peer p;
+        start(&p);
+        size_t connect = mqtt_client_output(&p.c).size;
+        mqtt_client_ping(&p.c);
+        assert_int_equal(mqtt_client_output(&p.c).size, connect);
+        connected(&p, CONNACK);
+        mqtt_client_ping(&p.c);
+        mqtt_client_ping(&p.c);
+        sent(&p, "C0 00");
+        broker(&p, "D0 00");
+        no_event(&p);
+        mqtt_client_ping(&p.c);
+        sent(&p, "C0 00");
+}
+
 static void a_broker_that_never_answers(void **state)
 {
         (void)state;
@@ -368,6 +387,7 @@ int main(void)
                 cmocka_unit_test(refused),
                 cmocka_unit_test(disconnects),
                 cmocka_unit_test(keep_alive),
+                cmocka_unit_test(ping_on_demand),
                 cmocka_unit_test(a_broker_that_never_answers),
                 cmocka_unit_test(takes_what_fits),
                 cmocka_unit_test(connects_again),
