@@ -7,7 +7,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 compiler=${ARM_CC:-arm-none-eabi-gcc}
 flags=(-mcpu=cortex-m33 -mthumb -Os -std=c11 -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow -Wvla
        -ffunction-sections -fdata-sections -fstack-usage -fcallgraph-info=su -I"$top/librelay/include" -I"$top/firmware")
-folders=(librelay/src firmware/port firmware/boot firmware/app)
+folders=(librelay/src firmware/port firmware/boot firmware/app firmware/examples)
 stack_max=8192 # bytes of one function's frame on a device
 checks=(manifest_decode manifest_verify approval_decide ticket_check command_check revocation_accept
         vendor_keys_accept_next site_policy_accept_next)

@@ -37,13 +37,14 @@ RULES = {
     "tools": ({"relay", "util", "tls", "cli", "uplink/simple.h", "tools"}, {"jansson"}),
     "firmware/port": ({"relay", "port"}, set()),
     "firmware/app": ({"relay", "port", "app"}, set()),
+    "firmware/examples": ({"relay", "app/application.h", "app/command.h", "app/json.h", "examples"}, set()),
     "firmware/boot": ({"relay", "port", "boot"}, set()),
     "firmware/ports": ({"relay", "port", "app", "boot", "ports"}, set()),
     "firmware/ports/common": ({"relay", "port", "ports"}, {"wolfssl"}),
 }
 FOREIGN = {"wolfssl", "lmdb", "ini", "systemd", "jansson", "netlink", "maxminddb", "openssl"}
 PROJECT = {"relay", "util", "policy", "session", "channel", "store", "audit", "conf", "tls", "uplink", "front", "hub",
-           "bus", "cli", "ctl", "port", "app", "boot", "ports", "tools", "guard", "country", "spark"}
+           "bus", "cli", "ctl", "port", "app", "boot", "ports", "examples", "tools", "guard", "country", "spark"}
 
 
 def rule_of(path):

@@ -15,6 +15,19 @@ const struct gate_timing gate_timing_default = {
         .refresh_ms = 24 * 3600 * 1000,
 };
 
+struct gate_timing gate_timing_scaled(uint32_t spacing_ms)
+{
+        const struct gate_timing *usual = &gate_timing_default;
+
+        return (struct gate_timing){
+                .spacing_ms = spacing_ms,
+                .patience_ms = (uint32_t)((uint64_t)usual->patience_ms * spacing_ms / usual->spacing_ms),
+                .retry_first_ms = (uint32_t)((uint64_t)usual->retry_first_ms * spacing_ms / usual->spacing_ms),
+                .retry_most_ms = (uint32_t)((uint64_t)usual->retry_most_ms * spacing_ms / usual->spacing_ms),
+                .refresh_ms = usual->refresh_ms,
+        };
+}
+
 void gate_init(struct gate *g, const struct gate_config *config)
 {
         memset(g, 0, sizeof(*g));

@@ -24,6 +24,8 @@ struct gate_timing {                            /* all in milliseconds */
         uint32_t refresh_ms;                    /* trusted time older than this is asked for again */
 };
 extern const struct gate_timing gate_timing_default;
+/* the default's pauses in proportion, for a gate that answers one question in spacing_ms (above zero) */
+struct gate_timing gate_timing_scaled(uint32_t spacing_ms);
 
 struct gate_config {
         const char *device;

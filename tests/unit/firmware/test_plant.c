@@ -2,7 +2,7 @@
 /* Plant care: the plan runs by itself, commands or not. */
 #include "unit.h"
 
-#include "app/plant.h"
+#include "examples/plant.h"
 
 static struct plant plant;
 static char value[COMMANDS_VALUE_MAX + 1];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Soil, pump and plan. */
 
-#include "app/plant.h"
+#include "examples/plant.h"
 
 #include "app/json.h"
 
