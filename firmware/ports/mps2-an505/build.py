@@ -88,7 +88,7 @@ def application(ninja, folder, modules):
         own = ninja.compile(f"example-{name}", modules["example"], rf'{ours} -DFIRMWARE_VERSION=\"{version}\" {defines}')
         elf = ninja.make("ld", f"plant-care-{name}.elf", own + common,
                          f"{TARGET} {LINK} -T{HERE}/ns/application.ld "
-                         "-Wl,--wrap=wc_ed25519_sign_msg", [HERE / "ns/application.ld"])
+                         "-Wl,--wrap=ge_scalarmult_base", [HERE / "ns/application.ld"])
         ninja.make("bin", f"plant-care-{name}", [elf])
 
 

@@ -6,7 +6,7 @@
 
 #include "ports/mps2-an505/ns/clock.h"
 
-#include "ports/mps2-an505/an505.h"
+#include "ports/mps2-an505/registers.h"
 
 #define TICKS_PER_MS (AN505_CLOCK_HZ / 1000u)
 #define SLEEP_MOST   500u /* ms: the alarm has 24 bits, and the counter may not go round unseen (214 s) */

@@ -3,7 +3,7 @@
 
 #include "ports/mps2-an505/ns/entropy.h"
 
-#include "ports/mps2-an505/an505.h"
+#include "ports/mps2-an505/registers.h"
 #include "ports/mps2-an505/ns/clock.h"
 #include "relay/crypto.h"
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "ports/mps2-an505/an505.h"
+#include "ports/mps2-an505/registers.h"
 
 #define RX_DATA    0x00u
 #define TX_DATA    0x20u

@@ -3,7 +3,7 @@
 
 #include "ports/mps2-an505/ns/uart.h"
 
-#include "ports/mps2-an505/an505.h"
+#include "ports/mps2-an505/registers.h"
 #include "ports/mps2-an505/ns/clock.h"
 
 #define BAUD 115200u

@@ -1,19 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * QEMU's mps2-an505 as both sides see it: the memory map, and the registers used. A peripheral given to the non-secure
- * side is reached through its non-secure alias by both.
+ * Registers of QEMU's mps2-an505 that this port uses. A peripheral given to the application's side is reached through
+ * its non-secure alias by both sides.
  */
 #include <stdint.h>
 
-#define AN505_CLOCK_HZ 20000000u
+#include "ports/mps2-an505/map.h"
 
-/* what the secure side leaves to the application */
-#define AN505_APPLICATION_CODE 0x00200000u /* non-secure alias; the image is copied here and begins with its vectors \
-                                            */
-#define AN505_APPLICATION_RAM 0x28040000u
-#define AN505_FLASH           0x80000000u /* PSRAM, file-backed: plays the NOR flash */
-#define AN505_FLASH_SIZE      0x01000000u
+#define AN505_CLOCK_HZ 20000000u
 
 #define AN505_UART_CONSOLE 0x40200000u
 #define AN505_UART_ENTROPY 0x40202000u
