@@ -40,9 +40,10 @@ RULES = {
     "firmware/examples": ({"relay", "app/application.h", "app/command.h", "app/json.h", "examples"}, set()),
     "firmware/boot": ({"relay", "port", "boot"}, set()),
     "firmware/ports": ({"relay", "port", "app", "boot", "ports"}, set()),
+    "firmware/ports/mps2-an505/ns": ({"relay", "port", "app", "boot", "ports"}, {"wolfssl", "lwip"}),
     "firmware/ports/common": ({"relay", "port", "ports"}, {"wolfssl"}),
 }
-FOREIGN = {"wolfssl", "lmdb", "ini", "systemd", "jansson", "netlink", "maxminddb", "openssl"}
+FOREIGN = {"wolfssl", "lmdb", "ini", "systemd", "jansson", "netlink", "maxminddb", "openssl", "lwip"}
 PROJECT = {"relay", "util", "policy", "session", "channel", "store", "audit", "conf", "tls", "uplink", "front", "hub",
            "bus", "cli", "ctl", "port", "app", "boot", "ports", "examples", "tools", "guard", "country", "spark"}
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Nothing here signs: the key is the secure side's, which wolfSSL asks by a callback. What it would sign with, and 30 KB
- * of tables behind it, is replaced by this function (--wrap). Verifying does not need it.
+ * Nothing here signs: the key is the secure side's, which wolfSSL asks by a callback. What it would sign with, and 30
+ * KB of tables behind it, is replaced by this function (--wrap). Verifying does not need it.
  */
 
 #include <stdlib.h>
