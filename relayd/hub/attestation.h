@@ -5,20 +5,10 @@
  * no clock; the broker carries the packets, the registry's side is struct attestation_registry.
  */
 
+#include "policy/appraise.h"
 #include "relay/attest.h"
 #include "relay/reason.h"
 #include "relay/topic.h"
-
-/* What the relay knows about who a session's device is, and what runs there. */
-enum attestation_trust {
-        TRUST_FRONT_END = 0, /* plain CONNECT: the front end's word about the certificate */
-        TRUST_CLAIMED,       /* DICE-1, by a boot stage that is not isolated from the application */
-        TRUST_ATTESTED,      /* DICE-1, isolated boot stage, mode normal, known image */
-        TRUST_RECOVERY,      /* DICE-1, mode recovery */
-        TRUST_UNKNOWN_IMAGE, /* DICE-1, but nobody approved or made known what runs; or mode debug, not configured */
-};
-/* "front-end", "claimed", "attested", "recovery", "unknown-image" */
-const char *attestation_trust_name(enum attestation_trust trust);
 
 /* What a session's device showed. */
 struct attestation_proof {

@@ -24,10 +24,16 @@ static const char *const device_writes[] = {
 static const char *const device_reads[] = {
         "relay/state", "policy/+", "revocations", "approvals/#", "vendor/+", "audit/checkpoint",
 };
+/* the same in quarantine: what an update needs, and that there is a device */
+static const char *const quarantine_writes[] = { "state/relay", "updates/status", "updates/refused", GATE_REQUEST };
+static const char *const quarantine_own_reads[] = { "updates/offer", "gate/ticket" };
+static const char *const quarantine_reads[] = { "relay/state", "policy/+", "revocations", "approvals/#", "vendor/+" };
 /* site-wide topics whose content only the relay or a verified object may set; with everything below them */
 static const char *const reserved[] = {
         "relay", "policy", "revocations", "approvals", "vendor", "audit", "alerts", "devices", "updates",
 };
+
+#define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static bool starts_with(struct span s, struct span prefix)
 {
@@ -39,12 +45,15 @@ static bool is_at_or_below(struct span topic, struct span level)
         return starts_with(topic, level) && (topic.size == level.size || topic.data[level.size] == '/');
 }
 
-static bool device_may_write(struct span rest, bool gate_only)
+static struct decision decide(bool allowed)
 {
-        if (gate_only)
-                return span_equal_string(rest, GATE_REQUEST);
-        for (size_t i = 0; i < sizeof(device_writes) / sizeof(device_writes[0]); i++) {
-                struct span allowed = span_of_string(device_writes[i]);
+        return allowed ? DECISION_ALLOW : DECISION_DENY(REASON_TOPIC);
+}
+
+static bool is_among(struct span rest, const char *const *list, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                struct span allowed = span_of_string(list[i]);
                 bool prefix = allowed.data[allowed.size - 1] == '/';
                 if (prefix ? rest.size > allowed.size && starts_with(rest, allowed) : span_equal(rest, allowed))
                         return true;
@@ -52,9 +61,20 @@ static bool device_may_write(struct span rest, bool gate_only)
         return false;
 }
 
+static struct decision device_may_write(const struct access_subject *subject, struct span rest)
+{
+        if (subject->gate_only)
+                return decide(span_equal_string(rest, GATE_REQUEST));
+        if (!is_among(rest, device_writes, COUNT(device_writes)))
+                return decide(false);
+        if (subject->quarantine && !is_among(rest, quarantine_writes, COUNT(quarantine_writes)))
+                return DECISION_DENY(REASON_QUARANTINED);
+        return DECISION_ALLOW;
+}
+
 static bool site_topic_is_reserved(struct span rest)
 {
-        for (size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+        for (size_t i = 0; i < COUNT(reserved); i++)
                 if (is_at_or_below(rest, span_of_string(reserved[i])))
                         return true;
         return false;
@@ -81,21 +101,16 @@ static bool application_may_ever_write(const char *site, struct span topic)
         return false;
 }
 
-static struct decision decide(bool allowed)
-{
-        return allowed ? DECISION_ALLOW : DECISION_DENY(REASON_TOPIC);
-}
-
 struct decision access_publish(const struct access_subject *subject, struct span topic)
 {
         if (!topic_name_is_valid(topic))
                 return decide(false);
         if (!subject->role) {
                 struct topic_parts parts;
-                return decide(topic_parse(topic, &parts) == TOPIC_DEVICE &&
-                              span_equal_string(parts.site, subject->site) &&
-                              span_equal_string(parts.device, subject->identity) &&
-                              device_may_write(parts.rest, subject->gate_only));
+                if (topic_parse(topic, &parts) != TOPIC_DEVICE || !span_equal_string(parts.site, subject->site) ||
+                    !span_equal_string(parts.device, subject->identity))
+                        return decide(false);
+                return device_may_write(subject, parts.rest);
         }
         if (subject->gate_only || !application_may_ever_write(subject->site, topic))
                 return decide(false);
@@ -114,19 +129,36 @@ struct decision access_will(const struct access_subject *subject, struct span to
         return access_publish(subject, topic);
 }
 
-static bool device_may_read(const struct access_subject *subject, struct span filter)
+static bool covers_one(const char *const *list, size_t count, const struct access_subject *subject, bool own,
+                       struct span filter)
 {
+        char outer[TOPIC_MAX];
+
+        for (size_t i = 0; i < count; i++) {
+                const char *topic = own ? topic_device(outer, subject->site, subject->identity, list[i])
+                                        : topic_site(outer, subject->site, list[i]);
+                if (topic_filter_covers(span_of_string(topic), filter))
+                        return true;
+        }
+        return false;
+}
+
+static struct decision device_may_read(const struct access_subject *subject, struct span filter)
+{
+        static const char *const all[] = { "#" };
         struct topic_parts parts;
         enum topic_kind kind = topic_parse(filter, &parts);
+
         if (kind == TOPIC_IMAGE_BLOCK || kind == TOPIC_IMAGE_LIST)
-                return true;
-        char outer[TOPIC_MAX];
-        if (topic_filter_covers(span_of_string(topic_device(outer, subject->site, subject->identity, "#")), filter))
-                return true;
-        for (size_t i = 0; i < sizeof(device_reads) / sizeof(device_reads[0]); i++)
-                if (topic_filter_covers(span_of_string(topic_site(outer, subject->site, device_reads[i])), filter))
-                        return true;
-        return false;
+                return DECISION_ALLOW;
+        if (!covers_one(all, COUNT(all), subject, true, filter) &&
+            !covers_one(device_reads, COUNT(device_reads), subject, false, filter))
+                return decide(false);
+        if (subject->quarantine &&
+            !covers_one(quarantine_own_reads, COUNT(quarantine_own_reads), subject, true, filter) &&
+            !covers_one(quarantine_reads, COUNT(quarantine_reads), subject, false, filter))
+                return DECISION_DENY(REASON_QUARANTINED);
+        return DECISION_ALLOW;
 }
 
 struct decision access_subscribe(const struct access_subject *subject, struct span filter)
@@ -134,7 +166,7 @@ struct decision access_subscribe(const struct access_subject *subject, struct sp
         if (!topic_filter_is_valid(filter) || starts_with(filter, SPAN_LITERAL("$share/")))
                 return decide(false);
         if (!subject->role)
-                return decide(device_may_read(subject, filter));
+                return device_may_read(subject, filter);
         for (size_t i = 0; i < subject->role->read_count; i++)
                 if (topic_filter_covers(span_of_string(subject->role->read[i]), filter))
                         return decide(true);

@@ -25,7 +25,8 @@ struct access_subject {
         const char *site;
         const char *identity;
         const struct access_role *role; /* NULL: a device */
-        bool gate_only; /* at a stand-alone gate, which takes gate requests of devices and nothing else */
+        bool gate_only;  /* at a stand-alone gate, which takes gate requests of devices and nothing else */
+        bool quarantine; /* a device to which only the way of updates is open */
 };
 
 /*
@@ -33,6 +34,7 @@ struct access_subject {
  * updates/refused, gate/request below its own prefix. An application: what its write filters match, except a device's
  * topics other than `commands` and `gate/ticket` (both signed), the site-wide topics that carry signed objects or the
  * relay's own word, other sites, and images. Deny reason: TOPIC.
+ * A device in quarantine: state/relay, updates/status, updates/refused, gate/request; of the rest QUARANTINED.
  */
 struct decision access_publish(const struct access_subject *subject, struct span topic);
 /*
@@ -44,6 +46,8 @@ struct decision access_will(const struct access_subject *subject, struct span to
  * A device: filters covered by its own prefix or by relay/state, policy/+, revocations, approvals/#, vendor/+,
  * audit/checkpoint of its site, and named pieces of images (no wildcard). An application: filters covered by one of
  * its read filters. Shared subscriptions ($share/...) are never covered. Deny reason: TOPIC.
+ * A device in quarantine: its updates/offer and gate/ticket, relay/state, policy/+, revocations, approvals/#, vendor/+,
+ * and images; of the rest QUARANTINED.
  */
 struct decision access_subscribe(const struct access_subject *subject, struct span filter);
 

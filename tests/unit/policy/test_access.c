@@ -27,6 +27,8 @@ static const struct access_subject application_at_gate = { "s1", "app.dashboard"
 static const struct access_role no_role = { 0 };
 static const struct access_subject powerless = { .site = "s1", .identity = "app.none", .role = &no_role };
 
+static const struct access_subject confined = { .site = "s1", .identity = "device-1", .quarantine = true };
+
 struct row {
         const struct access_subject *subject;
         const char *topic;
@@ -42,6 +44,60 @@ static void run(const struct row *rows, size_t count,
                         fail_msg("%s: %s should be %s", rows[i].subject->identity, rows[i].topic,
                                  rows[i].allowed ? "allowed" : "denied");
                 assert_int_equal(d.reason, rows[i].allowed ? REASON_NONE : REASON_TOPIC);
+        }
+}
+
+/* In quarantine: the way of updates, and what is nobody's stays nobody's. */
+static void test_quarantine(void **state)
+{
+        static const struct {
+                const char *topic;
+                enum reason publish, subscribe;
+        } rows[] = {
+                { OWN "state/relay", REASON_NONE, REASON_QUARANTINED },
+                { OWN "updates/status", REASON_NONE, REASON_QUARANTINED },
+                { OWN "updates/refused", REASON_NONE, REASON_QUARANTINED },
+                { OWN "gate/request", REASON_NONE, REASON_QUARANTINED },
+                { OWN "events/soil", REASON_QUARANTINED, REASON_QUARANTINED },
+                { OWN "events1/soil", REASON_QUARANTINED, REASON_QUARANTINED },
+                { OWN "state/direct", REASON_QUARANTINED, REASON_QUARANTINED },
+                { OWN "commands/result", REASON_QUARANTINED, REASON_QUARANTINED },
+                { OWN "commands", REASON_TOPIC, REASON_QUARANTINED },
+                { OWN "updates/offer", REASON_TOPIC, REASON_NONE },
+                { OWN "gate/ticket", REASON_TOPIC, REASON_NONE },
+                { OWN "#", REASON_TOPIC, REASON_QUARANTINED },
+                { OWN "updates/+", REASON_TOPIC, REASON_QUARANTINED },
+                { OWN "+/offer", REASON_TOPIC, REASON_QUARANTINED },
+                { "sites/s1/relay/state", REASON_TOPIC, REASON_NONE },
+                { "sites/s1/policy/+", REASON_TOPIC, REASON_NONE },
+                { "sites/s1/policy/4", REASON_TOPIC, REASON_NONE },
+                { "sites/s1/vendor/+", REASON_TOPIC, REASON_NONE },
+                { "sites/s1/revocations", REASON_TOPIC, REASON_NONE },
+                { "sites/s1/approvals/" DIGEST "/+", REASON_TOPIC, REASON_NONE },
+                { "sites/s1/audit/checkpoint", REASON_TOPIC, REASON_QUARANTINED },
+                { "images/" DIGEST "/0", REASON_TOPIC, REASON_NONE },
+                { "images/" DIGEST "/l0", REASON_TOPIC, REASON_NONE },
+                { "images/#", REASON_TOPIC, REASON_TOPIC },
+                { "sites/s1/devices/device-2/updates/offer", REASON_TOPIC, REASON_TOPIC },
+                { "sites/s1/devices/device-2/state/relay", REASON_TOPIC, REASON_TOPIC },
+                { "sites/s2/devices/device-1/updates/offer", REASON_TOPIC, REASON_TOPIC },
+                { "sites/s1/alerts", REASON_TOPIC, REASON_TOPIC },
+                { "#", REASON_TOPIC, REASON_TOPIC },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                struct span topic = span_of_string(rows[i].topic);
+
+                if (access_publish(&confined, topic).reason != rows[i].publish)
+                        fail_msg("publish %s: %s", rows[i].topic, reason_name(access_publish(&confined, topic).reason));
+                if (access_subscribe(&confined, topic).reason != rows[i].subscribe)
+                        fail_msg("subscribe %s: %s", rows[i].topic,
+                                 reason_name(access_subscribe(&confined, topic).reason));
+                assert_int_equal(access_publish(&confined, topic).verdict == VERDICT_ALLOW,
+                                 rows[i].publish == REASON_NONE);
+                assert_int_equal(access_subscribe(&confined, topic).verdict == VERDICT_ALLOW,
+                                 rows[i].subscribe == REASON_NONE);
         }
 }
 
@@ -256,10 +312,8 @@ static void test_uplink(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_publish),
-                cmocka_unit_test(test_will),
-                cmocka_unit_test(test_subscribe),
-                cmocka_unit_test(test_uplink),
+                cmocka_unit_test(test_publish),   cmocka_unit_test(test_quarantine), cmocka_unit_test(test_will),
+                cmocka_unit_test(test_subscribe), cmocka_unit_test(test_uplink),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
