@@ -479,6 +479,7 @@ int device_receive(struct device *d, unsigned link, const struct mqtt_client_eve
         case MQTT_CLIENT_EVENT_PUBACK:
                 return link == d->active ? on_puback(d, event->packet.ack.packet_id, event->reason) : 0;
         case MQTT_CLIENT_EVENT_CONNACK:
+        case MQTT_CLIENT_EVENT_AUTH:
         case MQTT_CLIENT_EVENT_SUBACK:
         case MQTT_CLIENT_EVENT_UNSUBACK:
         case MQTT_CLIENT_EVENT_CLOSED:

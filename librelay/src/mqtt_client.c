@@ -53,6 +53,10 @@ static void fill_connect(struct mqtt_packet *p, const struct mqtt_client *c, con
                 p->props.present |= MQTT_PROP(MQTT_P_USER);
                 p->props.user = config->user_properties;
         }
+        if (config->authentication_method.size) {
+                p->props.present |= MQTT_PROP(MQTT_P_AUTH_METHOD);
+                p->props.authentication_method = config->authentication_method;
+        }
 }
 
 int mqtt_client_connect(struct mqtt_client *c, const struct mqtt_client_config *config, uint64_t now_ms)
@@ -69,6 +73,7 @@ int mqtt_client_connect(struct mqtt_client *c, const struct mqtt_client_config *
         c->maximum_qos = 2;
         c->retain_available = true;
         c->connack_timeout_ms = config->connack_timeout_ms;
+        c->authentication_method = config->authentication_method;
         c->connect_sent_ms = c->last_sent_ms = c->last_received_ms = now_ms;
         fill_connect(&p, c, config);
         int result = mqtt_client_queue(c, &p);
@@ -190,6 +195,26 @@ int mqtt_client_subscribe(struct mqtt_client *c, struct span filters, size_t cou
 int mqtt_client_unsubscribe(struct mqtt_client *c, struct span filters, size_t count, uint16_t *packet_id)
 {
         return queue_filters(c, MQTT_UNSUBSCRIBE, MQTT_UNSUBACK, filters, count, packet_id);
+}
+
+int mqtt_client_auth(struct mqtt_client *c, struct span data)
+{
+        struct mqtt_packet p = { .type = MQTT_AUTH, .ack = { .reason = MQTT_CONTINUE_AUTHENTICATION } };
+
+        if (c->state != MQTT_CLIENT_CONNECTING || !c->authentication_asked)
+                return RELAY_E_STATE;
+        p.props.present = MQTT_PROP(MQTT_P_AUTH_METHOD) | MQTT_PROP(MQTT_P_AUTH_DATA);
+        p.props.authentication_method = c->authentication_method;
+        p.props.authentication_data = data;
+        int result = mqtt_client_queue(c, &p);
+        if (result == RELAY_OK)
+                c->authentication_asked = false;
+        return result;
+}
+
+void mqtt_client_refuse(struct mqtt_client *c, uint8_t reason)
+{
+        mqtt_client_close(c, reason, false);
 }
 
 int mqtt_client_disconnect(struct mqtt_client *c, uint8_t reason)

@@ -41,6 +41,24 @@ static enum outcome answer(struct mqtt_client *c, enum mqtt_type type, uint16_t 
         return OUTCOME_NONE;
 }
 
+/* The method stands in every packet of the exchange (section 4.12): ours, or none if we asked for none. */
+static bool method_fits(const struct mqtt_client *c, const struct mqtt_props *props)
+{
+        if (c->authentication_method.size == 0)
+                return !(props->present & (MQTT_PROP(MQTT_P_AUTH_METHOD) | MQTT_PROP(MQTT_P_AUTH_DATA)));
+        return span_equal(props->authentication_method, c->authentication_method);
+}
+
+static enum outcome on_auth(struct mqtt_client *c, struct mqtt_client_event *event)
+{
+        if (c->authentication_method.size == 0 || c->authentication_asked ||
+            event->packet.ack.reason != MQTT_CONTINUE_AUTHENTICATION || !method_fits(c, &event->packet.props))
+                return refuse(c, MQTT_PROTOCOL_ERROR);
+        c->authentication_asked = true;
+        event->type = MQTT_CLIENT_EVENT_AUTH;
+        return OUTCOME_EVENT;
+}
+
 static enum outcome on_connack(struct mqtt_client *c, struct mqtt_client_event *event)
 {
         const struct mqtt_props *props = &event->packet.props;
@@ -50,6 +68,8 @@ static enum outcome on_connack(struct mqtt_client *c, struct mqtt_client_event *
                 mqtt_client_close(c, event->reason, true);
                 return OUTCOME_EVENT;
         }
+        if (c->authentication_asked || !method_fits(c, props))
+                return refuse(c, MQTT_PROTOCOL_ERROR);
         c->state = MQTT_CLIENT_CONNECTED;
         if (props->present & MQTT_PROP(MQTT_P_SERVER_KEEP_ALIVE))
                 c->keep_alive_s = props->server_keep_alive;
@@ -155,6 +175,8 @@ int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event)
                         outcome = on_packet(c, event);
                 else if (event->packet.type == MQTT_CONNACK)
                         outcome = on_connack(c, event);
+                else if (event->packet.type == MQTT_AUTH)
+                        outcome = on_auth(c, event);
                 else
                         mqtt_client_close(c, MQTT_PROTOCOL_ERROR, false);
                 if (outcome == OUTCOME_EVENT)

@@ -226,6 +226,7 @@ void uplink_dispatch(struct uplink *u, const struct mqtt_client_event *event)
         case MQTT_CLIENT_EVENT_SUBACK:
                 on_suback(u, &event->packet.suback);
                 break;
+        case MQTT_CLIENT_EVENT_AUTH: /* we ask for none, so none comes */
         case MQTT_CLIENT_EVENT_UNSUBACK:
                 break;
         case MQTT_CLIENT_EVENT_CLOSED:

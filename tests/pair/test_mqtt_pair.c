@@ -159,6 +159,9 @@ static void client_events(struct pair *p)
                 case MQTT_CLIENT_EVENT_SUBACK:
                         p->subscribed = true;
                         break;
+                case MQTT_CLIENT_EVENT_AUTH:
+                        fail_msg("nobody asked for AUTH");
+                        break;
                 case MQTT_CLIENT_EVENT_UNSUBACK:
                         break;
                 case MQTT_CLIENT_EVENT_CLOSED:

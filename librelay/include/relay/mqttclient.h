@@ -18,6 +18,8 @@ enum mqtt_client_state { MQTT_CLIENT_IDLE, MQTT_CLIENT_CONNECTING, MQTT_CLIENT_C
 
 enum mqtt_client_event_type {
         MQTT_CLIENT_EVENT_CONNACK, /* packet.ack; a refusing one closes the engine */
+        MQTT_CLIENT_EVENT_AUTH, /* before CONNACK: packet.props.authentication_data; answer with mqtt_client_auth() or
+                                   mqtt_client_refuse() */
         MQTT_CLIENT_EVENT_PUBLISH, /* packet.publish; QoS 1: answer with mqtt_client_puback(). QoS 2 never comes: we ask
                                       for QoS 1 at most, and refuse it with PUBREC 0x83 */
         MQTT_CLIENT_EVENT_PUBACK,  /* packet.ack, reason >= 0x80: the broker refused that message */
@@ -47,6 +49,11 @@ struct mqtt_client_config {
         bool will_retain;
         struct span will_topic, will_payload;
         struct span user_properties; /* encoded, see mqtt_user_put(); may be empty */
+        /*
+         * Enhanced authentication (section 4.12), without data in the CONNECT; borrowed until the connection ends.
+         * Empty: none. A broker that does not know it answers 0x8C.
+         */
+        struct span authentication_method;
 };
 
 #define MQTT_CLIENT_FLIGHTS                                                                      \
@@ -70,6 +77,8 @@ struct mqtt_client {
         uint16_t receive_maximum, unacknowledged;  /* QoS 1 towards us: allowed, and not answered yet */
         uint32_t packet_maximum;                   /* largest packet taken */
         uint32_t connack_timeout_ms;
+        struct span authentication_method;
+        bool authentication_asked; /* an AUTH came that was not answered */
         uint64_t now_ms, last_sent_ms, last_received_ms, ping_sent_ms, connect_sent_ms;
         bool ping_outstanding, closed_reported;
         uint8_t close_reason;
@@ -95,6 +104,13 @@ int mqtt_client_puback(struct mqtt_client *c, uint16_t packet_id, uint8_t reason
 /* filters: encoded by mqtt_filter_put() */
 int mqtt_client_subscribe(struct mqtt_client *c, struct span filters, size_t count, uint16_t *packet_id);
 int mqtt_client_unsubscribe(struct mqtt_client *c, struct span filters, size_t count, uint16_t *packet_id);
+/*
+ * Answers an AUTH event with AUTH 0x18 of the same method. RELAY_E_SPACE: tx cannot hold it. RELAY_E_STATE: nothing was
+ * asked.
+ */
+int mqtt_client_auth(struct mqtt_client *c, struct span data);
+/* The caller does not like what the broker did: ends the engine, a CLOSED event with this reason follows. */
+void mqtt_client_refuse(struct mqtt_client *c, uint8_t reason);
 /* Queues DISCONNECT; output it, then close. reason 0x00 drops the will, 0x04 keeps it. */
 int mqtt_client_disconnect(struct mqtt_client *c, uint8_t reason);
 

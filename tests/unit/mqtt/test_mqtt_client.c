@@ -373,6 +373,100 @@ static void connects_again(void **state)
         assert_int_equal(id, 2); /* ids go on, so that a late answer cannot be mistaken */
 }
 
+/* ---- enhanced authentication */
+
+#define AUTH_CHALLENGE "F0 ?? 18 (15 0001'M' 16 0001'c')"
+
+static void start_with_method(struct peer *p)
+{
+        struct mqtt_client_config config = { .client_id = SPAN_LITERAL("d"),
+                                             .connack_timeout_ms = 5000,
+                                             .authentication_method = SPAN_LITERAL("M") };
+
+        memset(p, 0, sizeof(*p));
+        mqtt_client_init(&p->c, p->rx, sizeof(p->rx), p->tx, sizeof(p->tx), 0);
+        assert_int_equal(mqtt_client_connect(&p->c, &config, 0), RELAY_OK);
+        sent(p, "10 ?? 0004'MQTT' 05 00 0000 (15 0001'M' 2700000100) 0001'd'");
+}
+
+static void proves_itself(void **state)
+{
+        (void)state;
+        uint8_t large[300] = { 0 };
+        struct peer p;
+        start_with_method(&p);
+        assert_int_equal(mqtt_client_auth(&p.c, SPAN_LITERAL("s")), RELAY_E_STATE);
+        broker(&p, AUTH_CHALLENGE);
+        event_is(&p, MQTT_CLIENT_EVENT_AUTH);
+        assert_true(span_equal_string(p.event.packet.props.authentication_data, "c"));
+        no_event(&p);
+        assert_int_equal(mqtt_client_auth(&p.c, SPAN_OF(large)), RELAY_E_SPACE);
+        sent(&p, "");
+        assert_int_equal(mqtt_client_auth(&p.c, SPAN_LITERAL("s")), RELAY_OK);
+        sent(&p, "F0 ?? 18 (15 0001'M' 16 0001's')");
+        assert_int_equal(mqtt_client_auth(&p.c, SPAN_LITERAL("s")), RELAY_E_STATE);
+        broker(&p, "20 ?? 00 00 (15 0001'M')");
+        event_is(&p, MQTT_CLIENT_EVENT_CONNACK);
+        assert_int_equal(p.c.state, MQTT_CLIENT_CONNECTED);
+        broker(&p, "F0 ?? 19 (15 0001'M')"); /* only we may begin anew */
+        closed(&p, MQTT_PROTOCOL_ERROR, false);
+}
+
+static void broken_authentication(void **state)
+{
+        (void)state;
+        static const char *const answers[][2] = {
+                { "F0 ?? 19 (15 0001'M' 16 0001'c')" },         /* begins anew */
+                { "F0 00" },                                    /* success, which CONNACK says */
+                { "F0 ?? 18 (15 0001'N' 16 0001'c')" },         /* another method */
+                { "F0 ?? 18 (16 0001'c')" },                    /* none */
+                { "20 ?? 00 00 ()" },                           /* asked nothing, and forgot the method */
+                { "20 ?? 00 00 (15 0001'N')" },                 /* another method */
+                { AUTH_CHALLENGE, AUTH_CHALLENGE },             /* asks before we answered */
+                { AUTH_CHALLENGE, "20 ?? 00 00 (15 0001'M')" }, /* does not wait for the answer */
+        };
+        struct peer p;
+
+        for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+                start_with_method(&p);
+                broker(&p, answers[i][0]);
+                if (answers[i][1])
+                        broker(&p, answers[i][1]);
+                assert_int_equal(mqtt_client_next(&p.c, &p.event), RELAY_OK);
+                if (p.event.type == MQTT_CLIENT_EVENT_AUTH)
+                        assert_int_equal(mqtt_client_next(&p.c, &p.event), RELAY_OK);
+                assert_int_equal(p.event.type, MQTT_CLIENT_EVENT_CLOSED);
+                assert_int_equal(p.event.reason, MQTT_PROTOCOL_ERROR);
+                sent(&p, "");
+        }
+        start_with_method(&p);
+        broker(&p, "20 ?? 00 8C ()");
+        event_is(&p, MQTT_CLIENT_EVENT_CONNACK);
+        closed(&p, MQTT_BAD_AUTH_METHOD, true);
+        start(&p); /* we asked for none */
+        broker(&p, AUTH_CHALLENGE);
+        closed(&p, MQTT_PROTOCOL_ERROR, false);
+        start(&p);
+        broker(&p, "20 ?? 00 00 (15 0001'M')");
+        closed(&p, MQTT_PROTOCOL_ERROR, false);
+}
+
+static void refuses_a_challenge(void **state)
+{
+        (void)state;
+        struct peer p;
+        start_with_method(&p);
+        broker(&p, AUTH_CHALLENGE);
+        event_is(&p, MQTT_CLIENT_EVENT_AUTH);
+        mqtt_client_refuse(&p.c, MQTT_NOT_AUTHORIZED);
+        closed(&p, MQTT_NOT_AUTHORIZED, false);
+        start_with_method(&p);
+        broker(&p, AUTH_CHALLENGE);
+        event_is(&p, MQTT_CLIENT_EVENT_AUTH);
+        mqtt_client_tick(&p.c, 5000); /* the time-out is that of the whole exchange */
+        closed(&p, MQTT_KEEP_ALIVE_TIMEOUT, false);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -391,6 +485,9 @@ int main(void)
                 cmocka_unit_test(a_broker_that_never_answers),
                 cmocka_unit_test(takes_what_fits),
                 cmocka_unit_test(connects_again),
+                cmocka_unit_test(proves_itself),
+                cmocka_unit_test(broken_authentication),
+                cmocka_unit_test(refuses_a_challenge),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
