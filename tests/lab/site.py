@@ -28,6 +28,8 @@ THRESHOLD = 2
 
 
 class World:
+    relay_endpoint = cloud_endpoint = None  # as the site policy names them, if that is not where they listen
+
     def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False,
                  commands=False):
         """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware. ticket: does an
@@ -152,8 +154,8 @@ class World:
         at_relay = [name for name in self.devices if name not in self.direct_only]
         only = ["--endpoint-devices", ",".join(at_relay)] if self.direct_only else []
         self.relayctl("setup", "--root", gateway, "--site", SITE, *approvers, "--threshold", THRESHOLD,
-                      "--listen", f"127.0.0.1:{self.port}", *only,
-                      "--cloud", f"{self.cloud_address}:{self.cloud.port}", "--cloud-pin", self.pin(certificates / "cloud.crt"),
+                      "--listen", self.relay_endpoint or f"127.0.0.1:{self.port}", *only,
+                      "--cloud", self.cloud_endpoint or f"{self.cloud_address}:{self.cloud.port}", "--cloud-pin", self.pin(certificates / "cloud.crt"),
                       "--uplink-ca", certificates / "ca.crt",
                       "--uplink-certificate", certificates / f"relay.{SITE}.crt",
                       "--uplink-key", certificates / f"relay.{SITE}.key",
@@ -193,8 +195,12 @@ class World:
                            "--certificate", certificates / f"{identity}.crt", "--key", certificates / f"{identity}.key",
                            "--site", SITE, *offers)
 
+    def image(self, version):
+        """The image of our example application for these devices."""
+        return self.program(f"plant-care-{version}")
+
     def make_devices(self, version="1.0.0"):
-        manifest, image = self.make_image(version, 1, self.program(f"plant-care-{version}"))
+        manifest, image = self.make_image(version, 1, self.image(version))
         for name in self.devices:
             self.make_device(name, manifest, image)
 
