@@ -42,6 +42,7 @@ RULES = {
     "firmware/ports": ({"relay", "port", "app", "boot", "ports"}, set()),
     "firmware/ports/mps2-an505/ns": ({"relay", "port", "app", "boot", "ports"}, {"wolfssl", "lwip"}),
     "firmware/ports/common": ({"relay", "port", "ports"}, {"wolfssl"}),
+    "firmware/ports/common/boot_server": ({"relay", "port", "boot", "ports"}, set()),
 }
 FOREIGN = {"wolfssl", "lmdb", "ini", "systemd", "jansson", "netlink", "maxminddb", "openssl", "lwip"}
 PROJECT = {"relay", "util", "policy", "session", "channel", "store", "audit", "conf", "tls", "uplink", "front", "hub",
@@ -49,7 +50,7 @@ PROJECT = {"relay", "util", "policy", "session", "channel", "store", "audit", "c
 
 
 def rule_of(path):
-    best = max((name for name in RULES if path == name or path.startswith(name + "/")), key=len, default=None)
+    best = max((name for name in RULES if path == name or path.startswith((name + "/", name + "."))), key=len, default=None)
     return best
 
 

@@ -11,7 +11,7 @@
 #include "relay/sitepolicy.h"
 #include "relay/vendor.h"
 
-#define TRUST_CERTIFICATES_MAX 6144                           /* bytes of PEM */
+#define TRUST_CERTIFICATES_MAX 3072                           /* bytes of PEM */
 #define TRUST_IDENTITY_BUFFER  (TRUST_CERTIFICATES_MAX + 256) /* contents of the identity bundle */
 #define TRUST_OBJECT_MAX       SITE_POLICY_MAX                /* bytes of the larger of both signed sets */
 

@@ -17,7 +17,7 @@ from lab.site import SITE, World
 from conftest import BUILD
 
 OPTIONS = ("--keep-alive", "2", "--period-ms", "200", "--retry-ms", "500")
-SLOT_A_IMAGE = 18 * 4096 # firmware/boot/layout.h
+SLOT_A_IMAGE = 150 * 4096 # firmware/boot/layout.h
 CUT = 86 # exit status of a device whose power was cut
 
 

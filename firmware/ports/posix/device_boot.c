@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ports/posix/boot_channel.h"
+#include "ports/common/boot_server.h"
 #include "ports/posix/flash_file.h"
 #include "ports/posix/posix.h"
 
@@ -124,15 +124,12 @@ static void execute(struct machine *m, int channel)
 
 static int answer_requests(struct machine *m, int channel)
 {
-        uint8_t request[BOOT_CHANNEL_MAX], answer[BOOT_CHANNEL_MAX];
-
         for (;;) {
-                ssize_t n = recv(channel, request, sizeof(request), MSG_DONTWAIT);
+                ssize_t n = recv(channel, m->server.message, BOOT_MESSAGE_MAX, MSG_DONTWAIT);
                 if (n <= 0)
                         return n == 0 ? -EPIPE : 0;
-                size_t size = boot_server_answer(&m->server, request, (size_t)n, answer);
-                if (size > 0)
-                        (void)send(channel, answer, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+                size_t size = boot_server_answer(&m->server, (size_t)n);
+                (void)send(channel, m->server.message, size, MSG_NOSIGNAL | MSG_DONTWAIT);
         }
 }
 
@@ -261,7 +258,7 @@ static int start_once(struct machine *m, bool *finished)
                         wait_for_end(m, -1, finished);
                 return 0;
         }
-        m->server.boot = &m->boot;
+        boot_server_init(&m->server, &m->boot);
         int r = run_application(m, finished);
         if (r == 0 && !*finished)
                 wait_for_end(m, RESET_PAUSE_MS, finished);
@@ -321,8 +318,10 @@ static int parse(struct machine *m, int argc, char **argv)
 int main(int argc, char **argv)
 {
         static struct machine m = { .confirm_ms = 60000, .watchdog_ms = 30000, .image_fd = -1 };
+        static uint8_t message[BOOT_MESSAGE_MAX];
         bool finished = false;
 
+        m.server.message = message;
         m.clock = posix_clock();
         if (parse(&m, argc, argv) < 0) {
                 fprintf(stderr, "usage: device-boot --flash FILE [--confirm-ms N] [--watchdog-ms N] [--cut-after N] "

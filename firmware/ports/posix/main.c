@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "app/runtime.h"
+#include "boot/layout.h"
 #include "ports/common/tls_wolfssl.h"
-#include "ports/posix/boot_channel.h"
+#include "ports/posix/boot_posix.h"
 #include "ports/posix/flash_file.h"
 #include "ports/posix/net_posix.h"
 #include "ports/posix/posix.h"
@@ -46,7 +47,7 @@ static int open_board(struct board *b, const struct options *options)
 {
         int r = flash_file_adopt(&b->flash, options->flash_fd, options->counter_fd, options->cut_after);
         if (r == 0)
-                r = boot_client_init(&b->boot, options->boot_fd);
+                r = boot_posix_open(&b->boot, options->boot_fd);
         if (r < 0)
                 return r;
         b->clock = posix_clock();

@@ -7,8 +7,6 @@
 
 #include "../../unit/firmware/made.h"
 
-#define LAYOUT_BEFORE_IMAGES 18 /* sectors: journal to manifest A */
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct made_device device;
@@ -127,6 +125,14 @@ static void rewrite_confirmed(struct span in)
         overlay(LAYOUT_MANIFEST_A, in);
 }
 
+static void restore(enum layout_area which)
+{
+        struct flash_area area = layout_area(&device.flash, which);
+        size_t start_at = (size_t)area.first * LAYOUT_SECTOR_SIZE;
+
+        memcpy(device.memory + start_at, made_flash + start_at, flash_area_size(&area));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         static void (*const attacks[])(struct span in) = {
@@ -139,10 +145,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (size == 0)
                 return 0;
         /* what is written below, and no more: this runs often */
-        memcpy(device.memory, made_flash, LAYOUT_BEFORE_IMAGES * LAYOUT_SECTOR_SIZE);
-        struct flash_area area = layout_manifest(&device.flash, 1);
-        memcpy(device.memory + area.first * LAYOUT_SECTOR_SIZE, made_flash + area.first * LAYOUT_SECTOR_SIZE,
-               flash_area_size(&area));
+        for (enum layout_area area = LAYOUT_JOURNAL; area < LAYOUT_AREAS; area++)
+                if (area != LAYOUT_RECOVERY_IMAGE && area != LAYOUT_IMAGE_A && area != LAYOUT_IMAGE_B)
+                        restore(area);
         made_power(&device, 0);
         device.boot = started;
         attacks[data[0] % ROWS(attacks)](span_of(data + 1, size - 1));

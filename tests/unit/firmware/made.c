@@ -63,6 +63,11 @@ static int load(void *context, const struct flash_area *area, uint32_t size, uin
         return r;
 }
 
+uint8_t *made_area(struct made_device *d, enum layout_area area)
+{
+        return d->memory + (size_t)layout_area(&d->flash, area).first * LAYOUT_SECTOR_SIZE;
+}
+
 void made_power(struct made_device *d, uint64_t cut_after)
 {
         flash_ram_init(&d->ram, d->memory, LAYOUT_SECTOR_SIZE, LAYOUT_SECTORS);

@@ -53,6 +53,8 @@ struct span made_revocation(const char *site, uint64_t epoch, uint64_t issued, c
 void made_unclaimed_device(struct made_device *d, const struct made_image *image);
 /* the same, owned by site-1 */
 void made_device(struct made_device *d, const struct made_image *image);
+/* the device's flash where this area begins */
+uint8_t *made_area(struct made_device *d, enum layout_area area);
 /* power comes back; what is in flash stays. cut_after counts from now. */
 void made_power(struct made_device *d, uint64_t cut_after);
 /* what the application does: image and manifest into a slot. 0 or the flash's error. */

@@ -135,7 +135,7 @@ static void test_refusals(void **state)
                 assert_runs(&first);
                 assert_int_equal(made_write(&device, 1, &second, row->approvals), 0);
                 if (row->damage > 0)
-                        device.memory[150 * LAYOUT_SECTOR_SIZE + row->damage] ^= 1;
+                        made_area(&device, LAYOUT_IMAGE_B)[row->damage] ^= 1;
                 enum reason refusal = stage();
                 if (refusal != row->expected)
                         fail_msg("%s: %s", row->name, reason_name(refusal));
@@ -152,7 +152,7 @@ static void test_swap_after_staging(void **state)
         assert_runs(&first);
         assert_int_equal(made_write(&device, 1, &second, 2), 0);
         assert_int_equal(stage(), REASON_NONE);
-        device.memory[150 * LAYOUT_SECTOR_SIZE + 100] ^= 0x80;
+        made_area(&device, LAYOUT_IMAGE_B)[100] ^= 0x80;
         assert_int_equal(made_start(&device, &outcome), BOOT_RUN);
         assert_memory_equal(device.executed, first.digest, SHA256_SIZE);
         assert_int_equal(outcome.reasons[1], REASON_IMAGE_DIGEST);
@@ -200,7 +200,7 @@ static void test_no_way_back_below_the_floor(void **state)
         assert_runs(&first);
         install(&second, 1);
         /* the newer image is damaged: the older one is good, and old */
-        device.memory[150 * LAYOUT_SECTOR_SIZE + 100] ^= 1;
+        made_area(&device, LAYOUT_IMAGE_B)[100] ^= 1;
         assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
         assert_int_equal(outcome.reasons[1], REASON_IMAGE_DIGEST);
         assert_int_equal(outcome.reasons[0], REASON_OLD_SEQUENCE);
@@ -213,7 +213,7 @@ static void test_damaged_newest_falls_back_to_approved(void **state)
         (void)state;
         assert_runs(&first);
         assert_int_equal(made_write(&device, 1, &second, 2), 0);
-        device.memory[18 * LAYOUT_SECTOR_SIZE + 100] ^= 1; /* the confirmed image */
+        made_area(&device, LAYOUT_IMAGE_A)[100] ^= 1; /* the confirmed image */
         assert_int_equal(made_start(&device, &outcome), BOOT_RUN);
         assert_memory_equal(device.executed, second.digest, SHA256_SIZE);
         assert_true(outcome.trying);
@@ -224,7 +224,7 @@ static void test_both_damaged_is_recovery(void **state)
         struct boot_outcome outcome;
 
         (void)state;
-        device.memory[18 * LAYOUT_SECTOR_SIZE + 100] ^= 1;
+        made_area(&device, LAYOUT_IMAGE_A)[100] ^= 1;
         for (unsigned i = 0; i < 3; i++) {
                 assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
                 assert_int_equal(outcome.reasons[0], REASON_IMAGE_DIGEST);
@@ -238,7 +238,7 @@ static void test_damaged_trust_is_recovery(void **state)
 
         (void)state;
         enum layout_area trust = device.boot.record.trust_area == 0 ? LAYOUT_TRUST : LAYOUT_TRUST_SPARE;
-        device.memory[(layout_area(&device.flash, trust).first + 1) * LAYOUT_SECTOR_SIZE + 10] ^= 1;
+        made_area(&device, trust)[LAYOUT_SECTOR_SIZE + 10] ^= 1;
         assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
         memset(device.memory, 0xff, sizeof(device.memory)); /* never provisioned */
         assert_true(made_start(&device, &outcome) < 0);

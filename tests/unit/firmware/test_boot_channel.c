@@ -7,27 +7,28 @@
 
 #include "trust_lab.h"
 
-#include "ports/posix/boot_channel.h"
+#include "ports/common/boot_server.h"
+#include "ports/posix/boot_posix.h"
 
 static struct boot_server server;
-static uint8_t request[BOOT_CHANNEL_MAX], answer[BOOT_CHANNEL_MAX];
+static uint8_t message[BOOT_MESSAGE_MAX];
 
 static size_t ask(uint8_t byte, struct span argument)
 {
-        request[0] = byte;
+        message[0] = byte;
         if (argument.size > 0)
-                memcpy(request + 1, argument.data, argument.size);
-        return boot_server_answer(&server, request, 1 + argument.size, answer);
+                memmove(message + 1, argument.data, argument.size);
+        return boot_server_answer(&server, 1 + argument.size);
 }
 
 static void serve_forever(int fd)
 {
         for (;;) {
-                ssize_t n = recv(fd, request, sizeof(request), 0);
+                ssize_t n = recv(fd, message, sizeof(message), 0);
                 if (n <= 0)
                         _exit(0);
-                size_t size = boot_server_answer(&server, request, (size_t)n, answer);
-                if (size > 0 && send(fd, answer, size, MSG_NOSIGNAL) < 0)
+                size_t size = boot_server_answer(&server, (size_t)n);
+                if (send(fd, message, size, MSG_NOSIGNAL) < 0)
                         _exit(1);
         }
 }
@@ -50,7 +51,7 @@ static void test_application_talks_to_boot_stage(void **state)
                 serve_forever(pair[1]);
         }
         close(pair[1]);
-        assert_int_equal(boot_client_init(&client, pair[0]), 0);
+        assert_int_equal(boot_posix_open(&client, pair[0]), 0);
         const struct port_boot *boot = &client.boot;
         assert_int_equal(boot->trusted(boot->context, &policy, &vendor), 0);
         assert_memory_equal(policy.digest, device.boot.policy.digest, SHA256_SIZE);
@@ -68,7 +69,7 @@ static void test_application_talks_to_boot_stage(void **state)
         assert_int_equal(status.policy_epoch, 2);
         assert_int_equal(status.vendor_epoch, 1);
 
-        static uint8_t large[BOOT_CHANNEL_MAX];
+        static uint8_t large[SITE_POLICY_MAX + 1];
         assert_int_equal(boot->accept(boot->context, PORT_BOOT_POLICY, SPAN_OF(large), &refusal), 0);
         assert_int_equal(refusal, REASON_TOO_LARGE);
         close(pair[0]);
@@ -79,8 +80,10 @@ static void test_application_talks_to_boot_stage(void **state)
 static void test_room_for_the_largest_objects(void **state)
 {
         (void)state;
-        assert_true(1 + 2 + VENDOR_KEYS_SET_MAX + 2 + SITE_POLICY_MAX <= BOOT_CHANNEL_MAX);
-        assert_true(2 + SITE_POLICY_MAX <= BOOT_CHANNEL_MAX);
+        assert_true(VENDOR_KEYS_SET_MAX <= SITE_POLICY_MAX);
+        assert_true(2 + SITE_POLICY_MAX <= BOOT_MESSAGE_MAX);
+        assert_true(1 + TRUST_OBJECT_MAX <= BOOT_MESSAGE_MAX);
+        assert_true(1 + ATTEST_STATEMENT_MAX <= BOOT_MESSAGE_MAX);
 }
 
 static void test_nothing_asked_here_claims_or_unclaims(void **state)
@@ -108,21 +111,69 @@ static void test_nothing_asked_here_claims_or_unclaims(void **state)
 static void test_bad_requests(void **state)
 {
         (void)state;
-        assert_int_equal(boot_server_answer(&server, request, 0, answer), 0);
+        assert_int_equal(boot_server_answer(&server, 0), 1);
+        assert_int_equal(message[0], 1);
         assert_int_equal(ask(BOOT_REQUEST_ACCEPT, SPAN_EMPTY), 1);
-        assert_int_equal(answer[0], 1);
+        assert_int_equal(message[0], 1);
         assert_int_equal(ask(BOOT_REQUEST_ACCEPT, SPAN_LITERAL("\x03rubbish")), 1);
         assert_int_equal(ask('?', SPAN_EMPTY), 1);
         assert_true(ask(BOOT_REQUEST_ACCEPT, SPAN_LITERAL("\x02rubbish")) > 1);
-        assert_int_equal(answer[0], 0);
+        assert_int_equal(message[0], 0);
+}
+
+/* The key signs what a TLS 1.3 client signs, and nothing else that an application might like to have signed. */
+static void test_what_is_signed(void **state)
+{
+        static const struct {
+                const char *name;
+                size_t spaces;
+                const char *context;
+                size_t zero, hash;
+                bool signs;
+        } rows[] = {
+                { "client, SHA-256", 64, "TLS 1.3, client CertificateVerify", 1, 32, true },
+                { "client, SHA-384", 64, "TLS 1.3, client CertificateVerify", 1, 48, true },
+                { "server", 64, "TLS 1.3, server CertificateVerify", 1, 32, false },
+                { "another word", 64, "TLS 1.3, Client CertificateVerify", 1, 32, false },
+                { "one space less", 63, "TLS 1.3, client CertificateVerify", 1, 33, false },
+                { "a space missing", 63, "TLS 1.3, client CertificateVerify", 1, 32, false },
+                { "no zero", 64, "TLS 1.3, client CertificateVerify", 0, 33, false },
+                { "hash too short", 64, "TLS 1.3, client CertificateVerify", 1, 31, false },
+                { "hash too long", 64, "TLS 1.3, client CertificateVerify", 1, 49, false },
+                { "no hash", 64, "TLS 1.3, client CertificateVerify", 1, 0, false },
+                { "as long as may be", 64, "TLS 1.3, client CertificateVerify", 1, PORT_SIGN_MAX - 98, false },
+                { "a COSE structure", 0, "\x84jSignature1", 0, 120, false },
+                { "nothing", 0, "", 0, 0, false },
+        };
+        (void)state;
+        for (size_t i = 0; i < ROWS(rows); i++) {
+                uint8_t content[PORT_SIGN_MAX];
+                struct writer w;
+                writer_init(&w, content, sizeof(content));
+                for (size_t n = 0; n < rows[i].spaces; n++)
+                        writer_u8(&w, ' ');
+                writer_bytes(&w, span_of_string(rows[i].context));
+                for (size_t n = 0; n < rows[i].zero; n++)
+                        writer_u8(&w, 0);
+                for (size_t n = 0; n < rows[i].hash; n++)
+                        writer_u8(&w, (uint8_t)(0xa0 + n));
+                assert_int_equal(writer_finish(&w), RELAY_OK);
+                if (ask(BOOT_REQUEST_SIGN, writer_span(&w)) != (rows[i].signs ? 1u + SIGNATURE_SIZE : 1u))
+                        fail_msg("%s", rows[i].name);
+                assert_int_equal(message[0], rows[i].signs ? 0 : 1);
+                if (rows[i].signs)
+                        assert_int_equal(crypto_verify(&server.key, writer_span(&w), message + 1), RELAY_OK);
+        }
 }
 
 static int setup_server(void **state)
 {
         memset(&server, 0, sizeof(server));
-        server.boot = &device.boot;
+        server.message = message;
+        boot_server_init(&server, &device.boot);
         strcpy(server.identity.name, "device-1");
-        server.key = key_of(STRANGER);
+        memset(server.identity.seed, 7, ED25519_SEED_SIZE);
+        assert_int_equal(crypto_ed25519_public(server.identity.seed, &server.key), RELAY_OK);
         return setup(state);
 }
 
@@ -133,6 +184,7 @@ int main(void)
                 cmocka_unit_test_setup(test_room_for_the_largest_objects, setup_server),
                 cmocka_unit_test_setup(test_nothing_asked_here_claims_or_unclaims, setup_server),
                 cmocka_unit_test_setup(test_bad_requests, setup_server),
+                cmocka_unit_test_setup(test_what_is_signed, setup_server),
         };
         return cmocka_run_group_tests_name("boot_channel", tests, NULL, NULL);
 }

@@ -63,7 +63,7 @@ static void test_claims_that_change_nothing(void **state)
 static bool holds_text(const char *text)
 {
         size_t size = strlen(text);
-        for (size_t i = 0; i + size <= LAYOUT_MANIFEST_A * LAYOUT_SECTOR_SIZE + 10 * LAYOUT_SECTOR_SIZE; i++)
+        for (size_t i = 0; i + size <= LAYOUT_SECURE_SECTORS * LAYOUT_SECTOR_SIZE; i++)
                 if (memcmp(device.memory + i, text, size) == 0)
                         return true;
         return false;

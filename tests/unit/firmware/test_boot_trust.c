@@ -81,7 +81,7 @@ static void test_policies_that_change_nothing(void **state)
                 { "a vendor's key approves", REASON_POLICY_INVALID, name_vendor_key, 0, 4 },
                 { "issued before its predecessor", REASON_POLICY_INVALID, lower_time, 0, 4 },
         };
-        static uint8_t before[LAYOUT_MANIFEST_A * LAYOUT_SECTOR_SIZE];
+        static uint8_t before[LAYOUT_SECURE_SECTORS * LAYOUT_SECTOR_SIZE];
         struct site_policy start;
 
         /* from a policy of epoch 1 that was issued some time */
@@ -236,7 +236,7 @@ static void test_vendor_sets_that_change_nothing(void **state)
                   2,
                   APPROVER_3 },
         };
-        static uint8_t before[LAYOUT_MANIFEST_A * LAYOUT_SECTOR_SIZE];
+        static uint8_t before[LAYOUT_SECURE_SECTORS * LAYOUT_SECTOR_SIZE];
 
         (void)state;
         for (size_t i = 0; i < ROWS(rows); i++) {
@@ -297,7 +297,10 @@ static int (*good_program)(void *context, uint32_t offset, struct span data);
 /* a cell of the second sector of either trust area no longer takes a zero */
 static int worn_program(void *context, uint32_t offset, struct span data)
 {
-        const uint32_t worn[] = { 7 * LAYOUT_SECTOR_SIZE + 40, 11 * LAYOUT_SECTOR_SIZE + 40 };
+        const uint32_t worn[] = {
+                layout_area(&device.flash, LAYOUT_TRUST).first * LAYOUT_SECTOR_SIZE + LAYOUT_SECTOR_SIZE + 40,
+                layout_area(&device.flash, LAYOUT_TRUST_SPARE).first * LAYOUT_SECTOR_SIZE + LAYOUT_SECTOR_SIZE + 40
+        };
         int r = good_program(context, offset, data);
 
         for (size_t i = 0; i < ROWS(worn); i++)

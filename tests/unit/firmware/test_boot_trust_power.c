@@ -236,7 +236,7 @@ static void test_cut_at_every_operation_of_claiming(void **state)
 static bool holds_policy(void)
 {
         const char *text = policies[0].endpoints[1].host;
-        for (size_t i = 0; i < 14 * LAYOUT_SECTOR_SIZE; i++)
+        for (size_t i = 0; i < LAYOUT_SECURE_SECTORS * LAYOUT_SECTOR_SIZE; i++)
                 if (memcmp(device.memory + i, text, strlen(text)) == 0)
                         return true;
         return false;

@@ -276,7 +276,7 @@ static inline unsigned count_told(enum update_state state, enum reason reason)
 
 static inline void assert_untouched_spare(void)
 {
-        const uint8_t *spare = device.memory + 150 * LAYOUT_SECTOR_SIZE;
+        const uint8_t *spare = made_area(&device, LAYOUT_IMAGE_B);
         for (size_t i = 0; i < MADE_IMAGE_SIZE; i++)
                 assert_int_equal(spare[i], 0xff);
 }

@@ -1,34 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The application's side of the boot channel. */
 
-#include "ports/posix/boot_channel.h"
+#include "ports/common/boot_client.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-/* one request and its answer; in gets the answer behind its first byte, which lies in buffer */
-static int ask(int fd, enum boot_request request, struct span argument, uint8_t buffer[BOOT_CHANNEL_MAX],
-               struct reader *in)
+/* begins a request in the client's buffer */
+static void begin(const struct boot_client *client, struct writer *w, enum boot_request request)
 {
-        ssize_t n;
+        writer_init(w, client->buffer, BOOT_MESSAGE_MAX);
+        writer_u8(w, (uint8_t)request);
+}
 
-        if (argument.size >= BOOT_CHANNEL_MAX)
+/* sends it; in gets the answer behind its first byte, which lies in the buffer */
+static int ask(const struct boot_client *client, const struct writer *w, struct reader *in)
+{
+        const struct boot_transport *transport = &client->transport;
+        size_t answered = 0;
+
+        if (writer_finish(w) != RELAY_OK)
                 return RELAY_E_RANGE;
-        buffer[0] = (uint8_t)request;
-        if (argument.size > 0)
-                memcpy(buffer + 1, argument.data, argument.size);
-        if (send(fd, buffer, 1 + argument.size, MSG_NOSIGNAL) < 0)
+        int r = transport->exchange(transport->context, client->buffer, writer_needed(w), &answered);
+        if (r < 0 || answered < 1 || answered > BOOT_MESSAGE_MAX || client->buffer[0] != 0)
                 return PORT_E_IO;
-        do
-                n = recv(fd, buffer, BOOT_CHANNEL_MAX, 0);
-        while (n < 0 && errno == EINTR);
-        if (n < 1 || buffer[0] != 0)
-                return PORT_E_IO;
-        reader_init(in, span_of(buffer + 1, (size_t)n - 1));
+        reader_init(in, span_of(client->buffer + 1, answered - 1));
         return 0;
+}
+
+static int ask_plain(const struct boot_client *client, enum boot_request request, struct reader *in)
+{
+        struct writer w;
+
+        begin(client, &w, request);
+        return ask(client, &w, in);
 }
 
 static void get_digest(struct reader *in, uint8_t out[SHA256_SIZE])
@@ -53,15 +57,15 @@ static int client_status(void *context, struct port_boot_status *out)
 {
         const struct boot_client *client = context;
         struct port_boot_status status = { 0 };
-        uint8_t buffer[BOOT_CHANNEL_MAX];
         struct reader in;
 
-        int r = ask(client->fd, BOOT_REQUEST_STATUS, SPAN_EMPTY, buffer, &in);
+        int r = ask_plain(client, BOOT_REQUEST_STATUS, &in);
         if (r < 0)
                 return r;
         status.boot = reader_u32(&in);
         status.slot = reader_u8(&in) & 1;
         status.confirmed = reader_u8(&in) != 0;
+        status.recovery = reader_u8(&in) != 0;
         status.tries = reader_u8(&in);
         status.floor = reader_u64(&in);
         status.sequence = reader_u64(&in);
@@ -82,10 +86,9 @@ static int client_status(void *context, struct port_boot_status *out)
 static int client_stage(void *context, enum reason *refusal)
 {
         const struct boot_client *client = context;
-        uint8_t buffer[BOOT_CHANNEL_MAX];
         struct reader in;
 
-        int r = ask(client->fd, BOOT_REQUEST_STAGE, SPAN_EMPTY, buffer, &in);
+        int r = ask_plain(client, BOOT_REQUEST_STAGE, &in);
         if (r == 0)
                 *refusal = get_reason(&in);
         return r;
@@ -94,65 +97,76 @@ static int client_stage(void *context, enum reason *refusal)
 static int client_confirm(void *context)
 {
         const struct boot_client *client = context;
-        uint8_t buffer[BOOT_CHANNEL_MAX];
         struct reader in;
 
-        return ask(client->fd, BOOT_REQUEST_CONFIRM, SPAN_EMPTY, buffer, &in);
+        return ask_plain(client, BOOT_REQUEST_CONFIRM, &in);
 }
 
 static int client_accept(void *context, enum port_boot_object object, struct span signed_set, enum reason *refusal)
 {
         const struct boot_client *client = context;
-        uint8_t argument[BOOT_CHANNEL_MAX], buffer[BOOT_CHANNEL_MAX];
         struct reader in;
         struct writer w;
 
-        writer_init(&w, argument, sizeof(argument) - 1);
-        writer_u8(&w, (uint8_t)object);
-        writer_bytes(&w, signed_set);
-        if (writer_finish(&w) != RELAY_OK) {
+        if (signed_set.size > SITE_POLICY_MAX) {
                 *refusal = REASON_TOO_LARGE;
                 return 0;
         }
-        int r = ask(client->fd, BOOT_REQUEST_ACCEPT, writer_span(&w), buffer, &in);
+        begin(client, &w, BOOT_REQUEST_ACCEPT);
+        writer_u8(&w, (uint8_t)object);
+        writer_bytes(&w, signed_set);
+        int r = ask(client, &w, &in);
         if (r == 0)
                 *refusal = get_reason(&in);
+        return r;
+}
+
+static int ask_trusted(const struct boot_client *client, enum boot_object object, struct span *payload)
+{
+        struct reader in;
+        struct writer w;
+
+        begin(client, &w, BOOT_REQUEST_TRUSTED);
+        writer_u8(&w, (uint8_t)object);
+        int r = ask(client, &w, &in);
+        if (r == 0)
+                *payload = reader_bytes(&in, reader_left(&in));
         return r;
 }
 
 static int client_trusted(void *context, struct site_policy *policy, struct vendor_keys *vendor)
 {
         const struct boot_client *client = context;
-        uint8_t buffer[BOOT_CHANNEL_MAX];
-        struct reader in;
+        struct span payload;
 
-        int r = ask(client->fd, BOOT_REQUEST_TRUSTED, SPAN_EMPTY, buffer, &in);
-        if (r < 0)
-                return r;
-        struct span vendor_bytes = reader_bytes(&in, reader_u16(&in));
-        struct span policy_bytes = reader_bytes(&in, reader_u16(&in));
-        if (reader_finish(&in) != RELAY_OK || vendor_keys_decode(vendor_bytes, vendor) != RELAY_OK ||
-            site_policy_decode(policy_bytes, policy) != RELAY_OK)
-                return PORT_E_IO;
-        return 0;
+        int r = ask_trusted(client, BOOT_OBJECT_VENDOR, &payload);
+        if (r == 0 && vendor_keys_decode(payload, vendor) != RELAY_OK)
+                r = PORT_E_IO;
+        if (r == 0)
+                r = ask_trusted(client, BOOT_OBJECT_POLICY, &payload);
+        if (r == 0 && site_policy_decode(payload, policy) != RELAY_OK)
+                r = PORT_E_IO;
+        return r;
 }
 
-/* On this port a reset is the end of the application's process. */
 static void client_reset(void *context)
 {
-        (void)context;
-        exit(0);
+        const struct boot_client *client = context;
+
+        client->transport.reset(client->transport.context);
 }
 
 static int client_sign(void *context, struct span message, uint8_t signature[SIGNATURE_SIZE])
 {
         const struct boot_client *client = context;
-        uint8_t buffer[BOOT_CHANNEL_MAX];
         struct reader in;
+        struct writer w;
 
-        if (message.size > 512)
+        if (message.size > PORT_SIGN_MAX)
                 return RELAY_E_RANGE;
-        int r = ask(client->fd, BOOT_REQUEST_SIGN, message, buffer, &in);
+        begin(client, &w, BOOT_REQUEST_SIGN);
+        writer_bytes(&w, message);
+        int r = ask(client, &w, &in);
         if (r < 0)
                 return r;
         struct span bytes = reader_bytes(&in, SIGNATURE_SIZE);
@@ -162,42 +176,65 @@ static int client_sign(void *context, struct span message, uint8_t signature[SIG
         return 0;
 }
 
-static void client_feed(void *context)
+static int client_attest(void *context, const struct attest_challenge *challenge, uint8_t *out, size_t size,
+                         size_t *written)
 {
         const struct boot_client *client = context;
-        uint8_t request = BOOT_REQUEST_FEED;
+        struct reader in;
+        struct writer w;
 
-        (void)send(client->fd, &request, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        begin(client, &w, BOOT_REQUEST_ATTEST);
+        writer_bytes(&w, SPAN_OF(challenge->nonce));
+        writer_bytes(&w, SPAN_OF(challenge->relay));
+        int r = ask(client, &w, &in);
+        if (r < 0)
+                return r;
+        struct span statement = reader_bytes(&in, reader_left(&in));
+        if (statement.size > size)
+                return RELAY_E_SPACE;
+        if (statement.size > 0)
+                memcpy(out, statement.data, statement.size);
+        *written = statement.size;
+        return 0;
+}
+
+static void client_feed(void *context)
+{
+        struct reader in;
+
+        (void)ask_plain(context, BOOT_REQUEST_FEED, &in);
 }
 
 static int load_identity(struct boot_client *client)
 {
-        struct device_identity *identity = &client->identity;
-        uint8_t buffer[BOOT_CHANNEL_MAX];
+        struct boot_identity *identity = &client->identity;
         struct reader in;
 
-        int r = ask(client->fd, BOOT_REQUEST_IDENTITY, SPAN_EMPTY, buffer, &in);
+        int r = ask_plain(client, BOOT_REQUEST_IDENTITY, &in);
         if (r < 0)
-                return -EIO;
+                return r;
         struct span name = reader_bytes(&in, reader_u8(&in));
         struct span class = reader_bytes(&in, CLASS_ID_SIZE), key = reader_bytes(&in, 32);
+        bool attests = reader_u8(&in) != 0;
         struct span certificates = reader_bytes(&in, reader_left(&in));
-        if (reader_finish(&in) != RELAY_OK || certificates.size > TRUST_CERTIFICATES_MAX ||
+        if (reader_finish(&in) != RELAY_OK || certificates.size > BOOT_CHAIN_MAX ||
             !span_to_string(name, identity->name, sizeof(identity->name)))
-                return -EINVAL;
+                return RELAY_E_MALFORMED;
         memcpy(identity->class_id, class.data, CLASS_ID_SIZE);
         if (certificates.size > 0)
                 memcpy(identity->certificates, certificates.data, certificates.size);
         identity->certificates_size = certificates.size;
+        client->secret.attest = attests ? client_attest : NULL;
         client->secret.key.type = KEY_ED25519;
         memcpy(client->secret.key.bytes, key.data, 32);
         return 0;
 }
 
-int boot_client_init(struct boot_client *client, int fd)
+int boot_client_init(struct boot_client *client, const struct boot_transport *transport, uint8_t *buffer)
 {
         memset(client, 0, sizeof(*client));
-        client->fd = fd;
+        client->transport = *transport;
+        client->buffer = buffer;
         client->boot = (struct port_boot){ .status = client_status,
                                            .stage = client_stage,
                                            .confirm = client_confirm,
