@@ -231,6 +231,8 @@ static int on_disconnect(struct session *s, struct mqtt_packet *packet, struct s
 
 static int on_packet(struct session *s, struct mqtt_packet *packet, struct span whole)
 {
+        if (s->state == STATE_PROVING)
+                return session_on_proof(s, packet, whole);
         if (s->state != STATE_OPEN)
                 return session_on_connect(s, packet);
         switch (packet->type) {
@@ -251,12 +253,13 @@ static int on_packet(struct session *s, struct mqtt_packet *packet, struct span 
                 return session_send_ack(s, MQTT_PINGRESP, 0, 0);
         case MQTT_DISCONNECT:
                 return on_disconnect(s, packet, whole);
+        case MQTT_AUTH:
+                return session_on_auth(s, packet, whole);
         case MQTT_CONNECT:
         case MQTT_CONNACK:
         case MQTT_SUBACK:
         case MQTT_UNSUBACK:
         case MQTT_PINGRESP:
-        case MQTT_AUTH: /* none was begun in CONNECT */
                 break;
         }
         return fail(s, MQTT_PROTOCOL_ERROR);
@@ -266,7 +269,7 @@ int session_interpret(struct session *s, struct span bytes, size_t *consumed)
 {
         struct mqtt_packet packet;
         uint8_t reason = MQTT_UNSPECIFIED_ERROR;
-        int version = s->state == STATE_OPEN ? s->version : 0;
+        int version = s->state == STATE_OPEN || s->state == STATE_PROVING ? s->version : 0;
         packet.connect.version = (enum mqtt_version)0;
         int result = mqtt_decode(bytes, version, s->limits.packet_max, &packet, consumed, &reason);
         if (result == RELAY_MORE)
@@ -281,6 +284,8 @@ int session_interpret(struct session *s, struct span bytes, size_t *consumed)
         bool connect = bytes.data[0] >> 4 == MQTT_CONNECT;
         if (s->state == STATE_OPEN)
                 session_fail(s, connect ? MQTT_PROTOCOL_ERROR : reason);
+        else if (s->state == STATE_PROVING)
+                (void)session_refuse_connect(s, reason); /* without memory the end alone tells it */
         else
                 session_on_bad_connect(s, connect ? (uint8_t)packet.connect.version : 0, reason);
         return RELAY_OK;

@@ -8,10 +8,11 @@
 
 #include "session/internal.h"
 
-/* before the session is open, a refusal is a CONNACK */
-static int refuse_connect(struct session *s, uint8_t reason)
+int session_refuse_connect(struct session *s, uint8_t reason)
 {
-        int r = session_send_ack(s, MQTT_CONNACK, 0, reason);
+        /* "shutting down" and others are no CONNACK reasons, section 3.2.2.2 */
+        uint8_t told = mqtt_reason_fits(MQTT_CONNACK, reason) ? reason : MQTT_SERVER_UNAVAILABLE;
+        int r = session_send_ack(s, MQTT_CONNACK, 0, told);
         session_finish(s, reason, false);
         return r;
 }
@@ -33,9 +34,10 @@ int session_on_connect(struct session *s, const struct mqtt_packet *packet)
         struct mqtt_packet normal = *packet;
         s->version = (uint8_t)packet->connect.version;
         if (s->state == STATE_REFUSED)
-                return refuse_connect(s, s->refusal);
-        if (packet->props.present & MQTT_PROP(MQTT_P_AUTH_METHOD))
-                return refuse_connect(s, MQTT_BAD_AUTH_METHOD);
+                return session_refuse_connect(s, s->refusal);
+        int r = session_take_method(s, &packet->props);
+        if (r < 0 || s->state == STATE_CLOSED)
+                return r;
         remember(s, packet);
         if (s->version == MQTT_V311 && !packet->connect.clean_start) {
                 normal.props.present = MQTT_PROP(MQTT_P_SESSION_EXPIRY);
@@ -45,7 +47,7 @@ int session_on_connect(struct session *s, const struct mqtt_packet *packet)
         normal.connect.has_user_name = true;
         normal.connect.user_name = span_of(s->identity, s->identity_size);
         normal.connect.has_password = false;
-        int r = session_give(s, &normal);
+        r = session_give(s, &normal);
         if (r < 0)
                 return r;
         free(s->identity);
@@ -84,9 +86,10 @@ static void add_limits(const struct session *s, struct mqtt_props *props)
 int session_on_connack(struct session *s, const struct mqtt_packet *packet)
 {
         struct mqtt_packet full = *packet;
-        if (s->state != STATE_CONNECTING)
+        bool refusal = packet->ack.reason >= 0x80;
+        if (s->state != STATE_CONNECTING && !(s->state == STATE_PROVING && refusal))
                 return -EBADMSG;
-        if (packet->ack.reason >= 0x80) {
+        if (refusal) {
                 int r = session_send(s, packet);
                 session_finish(s, packet->ack.reason, false);
                 return r;

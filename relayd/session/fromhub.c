@@ -141,12 +141,13 @@ static int on_packet(struct session *s, struct mqtt_packet *packet, struct span 
                 return on_suback(s, packet);
         case MQTT_DISCONNECT:
                 return on_disconnect(s, packet);
+        case MQTT_AUTH:
+                return session_on_hub_auth(s, packet);
         case MQTT_CONNECT:
         case MQTT_SUBSCRIBE:
         case MQTT_UNSUBSCRIBE:
         case MQTT_PINGREQ:
         case MQTT_PINGRESP:
-        case MQTT_AUTH:
                 break;
         }
         return -EBADMSG;
@@ -162,7 +163,7 @@ int session_from_hub(struct session *s, struct span bytes, uint64_t now_ms)
                 return 0;
         if (mqtt_decode(bytes, MQTT_V5, SIZE_MAX, &packet, &consumed, &reason) != RELAY_OK || consumed != bytes.size)
                 return -EBADMSG;
-        bool early = packet.type == MQTT_CONNACK || packet.type == MQTT_DISCONNECT;
+        bool early = packet.type == MQTT_CONNACK || packet.type == MQTT_DISCONNECT || packet.type == MQTT_AUTH;
         if (s->state != STATE_OPEN && !early)
                 return -EBADMSG;
         if (packet.type != MQTT_PUBLISH)

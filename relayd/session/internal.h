@@ -8,15 +8,19 @@
 #include "session/session.h"
 
 #define SESSION_ALIAS_BYTES_MAX 8192 /* topics a client may park in its alias table, together */
+#define SESSION_METHOD_MAX      64   /* bytes of an authentication method; a longer one is none we know */
 
 enum session_state {
         STATE_NEW,        /* waiting for the hub's yes or no */
         STATE_REFUSED,    /* no; waiting for the CONNECT */
         STATE_ADMITTED,   /* yes; waiting for the CONNECT */
-        STATE_CONNECTING, /* waiting for the hub's CONNACK */
+        STATE_CONNECTING, /* waiting for the hub's CONNACK or AUTH */
+        STATE_PROVING,    /* waiting for the client's AUTH */
         STATE_OPEN,
         STATE_CLOSED,
 };
+/* An open session proves itself again: whose AUTH comes next. */
+enum session_again { AGAIN_NONE, AGAIN_HUB, AGAIN_CLIENT };
 
 /* Bytes [at, fill) are waiting; no memory is held while there are none. */
 struct buffer {
@@ -49,6 +53,9 @@ struct session {
         struct span packet; /* of the next event; size 0: none */
         uint8_t *identity;
         size_t identity_size;
+        uint8_t *method; /* of the CONNECT's authentication; NULL: none */
+        uint8_t method_size;
+        enum session_again again;
 
         struct flights from_client, to_client;
         struct session_ack *acks;
@@ -80,6 +87,18 @@ int session_on_connect(struct session *s, const struct mqtt_packet *packet);
 /* What could not be decoded as a CONNECT; level: the protocol level it named, 0 if none. */
 void session_on_bad_connect(struct session *s, uint8_t level, uint8_t reason);
 int session_on_connack(struct session *s, const struct mqtt_packet *packet);
+/* Before the session is open a refusal is a CONNACK. */
+int session_refuse_connect(struct session *s, uint8_t reason);
+
+/* ---- authentication.c */
+/* The method of the CONNECT. 0, also if the session was refused for it (state CLOSED); -ENOMEM */
+int session_take_method(struct session *s, const struct mqtt_props *props);
+/* In state PROVING: only AUTH or DISCONNECT may come (section 4.12). */
+int session_on_proof(struct session *s, const struct mqtt_packet *packet, struct span whole);
+/* AUTH of the client in an open session */
+int session_on_auth(struct session *s, const struct mqtt_packet *packet, struct span whole);
+/* AUTH of the hub. -EBADMSG: not now, or of another method */
+int session_on_hub_auth(struct session *s, const struct mqtt_packet *packet);
 
 /* ---- client.c */
 /* Interprets the packet at the start of bytes. RELAY_OK and *consumed, or RELAY_MORE and *consumed = its size or 0. */

@@ -42,6 +42,7 @@ struct session *session_free(struct session *s)
         free(s->acks);
         free(s->normal);
         free(s->identity);
+        free(s->method);
         free(s);
         return NULL;
 }
@@ -89,10 +90,8 @@ void session_close(struct session *s, uint8_t mqtt_reason)
 {
         if (s->state == STATE_CLOSED)
                 return;
-        /* "shutting down" and others are no CONNACK reasons, section 3.2.2.2 */
-        uint8_t refusal = mqtt_reason_fits(MQTT_CONNACK, mqtt_reason) ? mqtt_reason : MQTT_SERVER_UNAVAILABLE;
-        if (s->state == STATE_CONNECTING)
-                (void)session_send_ack(s, MQTT_CONNACK, 0, refusal);
+        if (s->state == STATE_CONNECTING || s->state == STATE_PROVING)
+                (void)session_refuse_connect(s, mqtt_reason);
         session_fail(s, mqtt_reason);
 }
 
@@ -100,7 +99,8 @@ void session_close(struct session *s, uint8_t mqtt_reason)
 
 static bool interprets(const struct session *s)
 {
-        return s->state == STATE_REFUSED || s->state == STATE_ADMITTED || s->state == STATE_OPEN;
+        return s->state == STATE_REFUSED || s->state == STATE_ADMITTED || s->state == STATE_PROVING ||
+               s->state == STATE_OPEN;
 }
 
 static bool has_event(const struct session *s)
@@ -280,6 +280,7 @@ uint64_t session_deadline(const struct session *s)
         case STATE_OPEN:
                 return s->keep_alive_s ? s->last_received_ms + s->keep_alive_s * UINT64_C(1500) : UINT64_MAX;
         case STATE_CONNECTING:
+        case STATE_PROVING: /* the hub ends it */
         case STATE_CLOSED:
                 break;
         }

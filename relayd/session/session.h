@@ -6,13 +6,17 @@
  * It frames, checks the protocol (order, packet ids in flight, receive maximum, topic aliases, keep-alive, sizes) and
  * translates between the client's version and the normalised MQTT 5 packets of the channel (channel/message.h).
  * What a client may do is the hub's decision, and so are sessions, subscriptions, queues and packet ids towards the
- * client. Input before session_admit(), and between CONNECT and the hub's CONNACK, is kept, not interpreted.
+ * client. Input before session_admit(), and between CONNECT (or the AUTH that answers the hub's) and the hub's word, is
+ * kept, not interpreted.
  *
  * Normalised, towards the hub: CONNECT (version 5; user name = identity, no password; 3.1.1 clean session 0 = Session
- * Expiry 0xFFFFFFFF), PUBLISH (no alias), PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE (no shared one), UNSUBSCRIBE, and
- * DISCONNECT only if it changes the Session Expiry (CLOSE follows). From the hub: CONNACK, PUBLISH, PUBACK, PUBREC,
- * PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT. Pings, keep-alive, enhanced authentication and limits are the
- * engine's own.
+ * Expiry 0xFFFFFFFF), AUTH, PUBLISH (no alias), PUBACK, PUBREC, PUBREL, PUBCOMP, SUBSCRIBE (no shared one),
+ * UNSUBSCRIBE, and DISCONNECT only if it changes the Session Expiry (CLOSE follows). From the hub: CONNACK, AUTH,
+ * PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP, SUBACK, UNSUBACK, DISCONNECT. Pings, keep-alive and limits are the engine's
+ * own.
+ *
+ * Enhanced authentication (MQTT 5 section 4.12) is between client and hub; the engine lets through what may come when:
+ * methods and data it does not judge, and how long the client may take is the hub's to say.
  *
  *     on readable: while (bytes are left && session_takes_input()) { session_input(); while (session_next() == 0) ... }
  *                  keep what was not taken, and read no more until session_takes_input() says so

@@ -22,7 +22,8 @@ struct run {
         struct session *s;
         uint64_t now;
         bool closed;
-        uint8_t answers[16][8]; /* what an honest hub would answer */
+        bool opened;             /* an honest hub answered CONNACK */
+        uint8_t answers[16][16]; /* what an honest hub would answer */
         size_t answer_sizes[16], answer_count;
         uint8_t out[65536];
         size_t out_fill;
@@ -32,6 +33,16 @@ static void require(bool condition)
 {
         if (!condition)
                 abort();
+}
+
+/* An honest hub has one method, "m", and is content with any answer to its question. */
+static void plan_proof(struct run *run, const struct mqtt_packet *packet, struct mqtt_packet *p)
+{
+        bool answered = packet->type == MQTT_AUTH && packet->ack.reason == MQTT_CONTINUE_AUTHENTICATION;
+        p->type = answered && !run->opened ? MQTT_CONNACK : MQTT_AUTH;
+        p->ack.reason = answered ? MQTT_SUCCESS : MQTT_CONTINUE_AUTHENTICATION;
+        p->props.present = MQTT_PROP(MQTT_P_AUTH_METHOD);
+        p->props.authentication_method = SPAN_LITERAL("m");
 }
 
 static void plan(struct run *run, const struct mqtt_packet *packet)
@@ -47,11 +58,14 @@ static void plan(struct run *run, const struct mqtt_packet *packet)
         } else if (packet->type == MQTT_SUBSCRIBE || packet->type == MQTT_UNSUBSCRIBE) {
                 p.type = packet->type == MQTT_SUBSCRIBE ? MQTT_SUBACK : MQTT_UNSUBACK;
                 p.suback = (struct mqtt_suback){ packet->subscribe.packet_id, span_of(granted, 1) };
+        } else if (packet->props.present & MQTT_PROP(MQTT_P_AUTH_METHOD)) {
+                plan_proof(run, packet, &p);
         } else if (packet->type != MQTT_CONNECT) {
                 return;
         }
         if (run->answer_count == 16)
                 return;
+        run->opened |= p.type == MQTT_CONNACK;
         struct writer w;
         writer_init(&w, run->answers[run->answer_count], sizeof(run->answers[0]));
         require(mqtt_encode(&w, MQTT_V5, &p) == RELAY_OK);

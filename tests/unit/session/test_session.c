@@ -131,7 +131,11 @@ static void bad_connects(void **state)
                 { "00 00", "", 0x81 },
                 { "'GET / HTTP/1.1'", "", 0x81 },
                 { "16 03 01 00", "", 0x81 },
-                { "10 ?? 0004'MQTT' 05 02 003C (15 0001'm') 0001'd'", "20 03 00 8C 00", 0x8C },
+                { "10 ?? 0004'MQTT' 05 02 003C (15 0000) 0001'd'", "20 03 00 8C 00", 0x8C },
+                { "10 ?? 0004'MQTT' 05 02 003C (15 "
+                  "0041'this-is-no-method-of-ours-but-the-beginning-of-a-longer-story-yes'"
+                  ") 0001'd'",
+                  "20 03 00 8C 00", 0x8C },
         };
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
                 struct talk t;

@@ -1,56 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * What an open session's client and hub may say when: rows of steps.
- *     > client sends    h hub is given    < hub sends    c client is given    ! hub sends what it may not
- *     x the session ends with this reason (and the will)    . it ends properly
- */
+/* What an open session's client and hub may say when. */
 
-#include "talk.h"
-
-struct script {
-        const char *name;
-        const char *steps[14];
-};
-
-static void step(struct talk *t, const char *text)
-{
-        switch (text[0]) {
-        case '>':
-                from_client(t, text + 1);
-                break;
-        case 'h':
-                to_hub(t, text + 1);
-                break;
-        case '<':
-                from_hub(t, text + 1);
-                break;
-        case 'c':
-                to_client(t, text + 1);
-                break;
-        case '!':
-                assert_true(from_hub_result(t, text + 1) < 0);
-                break;
-        case 'x':
-                ends(t, (uint8_t)strtoul(text + 1, NULL, 16), true);
-                break;
-        case '.':
-                ends(t, 0, false);
-                break;
-        }
-}
-
-static void play(const struct script *scripts, size_t count, void (*open)(struct talk *))
-{
-        for (size_t i = 0; i < count; i++) {
-                struct talk t;
-                print_message("# %s\n", scripts[i].name);
-                open(&t);
-                for (size_t j = 0; j < 14 && scripts[i].steps[j]; j++)
-                        step(&t, scripts[i].steps[j]);
-                nothing_more(&t);
-                talk_end(&t);
-        }
-}
+#include "script.h"
 
 static const struct script mqtt5[] = {
         { "QoS 2 from the client",
