@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hub/broker.h"
+#include "hub/authentication.h"
 
 #define CLOCK_JUMP_S     60
 #define SWEEP_MAX        100     /* expired retained messages removed per tick */
@@ -51,6 +51,8 @@ struct broker *broker_free(struct broker *b)
         if (!b)
                 return NULL;
         acks_drop(b);
+        while (b->proofs.first)
+                authentication_drop(b, b->proofs.first->link);
         for (struct table_entry *e = table_next(&b->clients.by_id, NULL); e; e = table_next(&b->clients.by_id, NULL))
                 client_release(b, container_of(e, struct client, entry));
         table_release(&b->clients.by_id);
@@ -122,6 +124,7 @@ void broker_tick(struct broker *b)
         if (jump != 0)
                 session_shift(b, jump);
         session_tick(b);
+        authentication_tick(b);
         retained_sweep(&b->retained, b->time, SWEEP_MAX);
         if (b->outbox)
                 tick_outbox(b);
@@ -205,6 +208,7 @@ void broker_close(struct broker *b, struct link *link, uint8_t mqtt_reason, bool
         if (link->closed)
                 return;
         link->closed = true;
+        authentication_drop(b, link);
         session_detach(b, link, with_will);
         b->host.close(b->host.context, link, mqtt_reason);
         link_unref(b, link);
@@ -215,6 +219,7 @@ void broker_closed(struct broker *b, struct link *link, bool with_will)
         if (link->closed)
                 return;
         link->closed = true;
+        authentication_drop(b, link);
         session_detach(b, link, with_will);
         link_unref(b, link);
 }
@@ -270,6 +275,9 @@ static void dispatch(struct broker *b, struct link *link, const struct mqtt_pack
         case MQTT_DISCONNECT:
                 disconnect(b, link, packet);
                 return;
+        case MQTT_AUTH:
+                authentication_packet(b, link, packet);
+                return;
         case MQTT_PINGREQ: /* answered by the front end */
                 return;
         case MQTT_CONNECT:
@@ -277,31 +285,39 @@ static void dispatch(struct broker *b, struct link *link, const struct mqtt_pack
         case MQTT_SUBACK:
         case MQTT_UNSUBACK:
         case MQTT_PINGRESP:
-        case MQTT_AUTH:
                 break;
         }
         broker_close(b, link, MQTT_PROTOCOL_ERROR, true);
+}
+
+/* Before CONNACK: a CONNECT, and then nothing but AUTH (MQTT 5 section 4.12). */
+static void begin(struct broker *b, struct link *link, const struct mqtt_packet *packet, struct span bytes)
+{
+        if (packet->type == MQTT_CONNECT && !link->proof)
+                session_connect(b, link, packet, bytes);
+        else if (packet->type == MQTT_AUTH && link->proof)
+                authentication_packet(b, link, packet);
+        else
+                broker_close(b, link, MQTT_PROTOCOL_ERROR, true);
 }
 
 void broker_packet(struct broker *b, struct link *link, struct span bytes)
 {
         struct mqtt_packet packet;
         uint8_t reason = MQTT_PROTOCOL_ERROR;
-        bool connected = link->client;
+        int version = link->client || link->proof ? MQTT_V5 : 0;
         size_t consumed;
         int result;
 
         if (link->closed)
                 return;
-        result = mqtt_decode(bytes, connected ? MQTT_V5 : 0, BROKER_PACKET_MAX, &packet, &consumed, &reason);
+        result = mqtt_decode(bytes, version, BROKER_PACKET_MAX, &packet, &consumed, &reason);
         if (result != RELAY_OK || consumed != bytes.size)
                 broker_close(b, link, reason, true);
-        else if (connected)
+        else if (link->client)
                 dispatch(b, link, &packet);
-        else if (packet.type == MQTT_CONNECT)
-                session_connect(b, link, &packet);
         else
-                broker_close(b, link, MQTT_PROTOCOL_ERROR, true);
+                begin(b, link, &packet, bytes);
 }
 
 void broker_forget_identity(struct broker *b, const char *identity)

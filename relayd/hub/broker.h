@@ -20,6 +20,12 @@
 #define BROKER_ALERT_MS   60000 /* at most one alert about a session's behaviour in this time */
 #define BROKER_RETURN_S   30    /* after a start of the relay, wills of sessions that were open then wait so long */
 
+#define BROKER_PROOFS_MAX       1024               /* sessions that prove themselves at a time */
+#define BROKER_PROOFS_BYTES_MAX (4u * 1024 * 1024) /* of their CONNECTs, which wait so long */
+#define BROKER_PROOFS_IDENTITY  4                  /* of them of one identity */
+#define BROKER_PROOF_MS         10000 /* for all of it; and at least so much between two of an open session */
+#define BROKER_PROOF_DATA_MAX   4096  /* bytes of authentication data in one packet */
+
 /* What the host says to one step of a session's proof of who it is (MQTT 5 section 4.12). */
 enum broker_step {
         BROKER_REFUSED = 0, /* mqtt_reason goes into CONNACK, or DISCONNECT if the session was open */
@@ -62,7 +68,8 @@ struct broker_host {
         /*
          * Who is this? Asked before a session opens (method and data are CONNECT's; method empty: a plain CONNECT), and
          * when an open one proves itself again (AUTH 0x19, link->client is set then). The session is not there yet, and
-         * nobody's was taken over. NULL: a plain CONNECT will do, and there are no methods (0x8C).
+         * nobody's was taken over. NULL: a plain CONNECT will do, and there are no methods (0x8C). The host must not
+         * end this link meanwhile.
          */
         void (*authenticate)(void *context, struct link *link, struct span method, struct span data,
                              struct broker_answer *answer);
@@ -78,6 +85,13 @@ struct broker_counters {
         uint64_t dropped_slow;  /* QoS 0 for a client that does not read, or a full queue */
 };
 
+struct proof;
+/* sessions that prove themselves now (authentication.c) */
+struct proofs {
+        struct proof *first;
+        size_t count, bytes;
+};
+
 struct broker {
         const char *site;
         bool gate_only;
@@ -89,6 +103,7 @@ struct broker {
         struct retained retained;
         struct repeats repeats;
         struct acks acks;
+        struct proofs proofs;
         struct broker_counters counters;
         uint64_t now_ms, time;       /* monotonic ms; Unix seconds */
         uint64_t tick_ms, tick_time; /* of the last tick: to see the clock jump */
@@ -158,10 +173,19 @@ void link_send(struct broker *b, struct link *link, const struct mqtt_packet *pa
 void link_send_ack(struct broker *b, struct link *link, enum mqtt_type type, uint16_t packet_id, uint8_t reason);
 struct access_subject link_subject(const struct broker *b, const struct link *link);
 /* session.c */
-void session_connect(struct broker *b, struct link *link, const struct mqtt_packet *packet);
+void session_connect(struct broker *b, struct link *link, const struct mqtt_packet *packet, struct span bytes);
+/* The host knows who it is: the session is found or made, others give way, CONNACK. Checks once more whether it may. */
+void session_open(struct broker *b, struct link *link, const struct mqtt_packet *connect);
+void session_refuse(struct broker *b, struct link *link, const struct mqtt_packet *connect, uint8_t reason);
 void session_detach(struct broker *b, struct link *link, bool with_will);
 void session_tick(struct broker *b);
 void session_shift(struct broker *b, int64_t seconds); /* the clock was set: absent sessions keep their time left */
+/* authentication.c */
+/* CONNECT passed its checks: session_open() or session_refuse() follow, now or when it has proven itself. */
+void authentication_begin(struct broker *b, struct link *link, const struct mqtt_packet *connect, struct span bytes);
+void authentication_packet(struct broker *b, struct link *link, const struct mqtt_packet *auth);
+void authentication_drop(struct broker *b, struct link *link); /* what it was about to prove does not matter now */
+void authentication_tick(struct broker *b);
 /* subscribe.c */
 void session_subscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);
 void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);

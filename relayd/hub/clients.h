@@ -24,9 +24,11 @@
 #define CLIENT_FILTERS_BYTES_MAX (48u * 1024) /* all filters of one client together: the record must fit a value */
 #define CLIENT_EXPIRY_MAX_S      (30u * 24 * 3600)
 #define CLIENT_INBOUND_MAX       1024 /* QoS 2 packet ids between PUBLISH and PUBREL */
+#define LINK_METHOD_MAX          15   /* bytes of an authentication method that any host knows */
 
 struct broker;
 struct client;
+struct proof;
 
 /* An admitted session of a front end; embedded in the front end's own record. */
 struct link {
@@ -36,9 +38,12 @@ struct link {
         struct client *client;          /* NULL before CONNECT and after the end */
         uint32_t refs;                  /* one of the front end's, one per acknowledgement that waits for the disk */
         bool closed;
-        bool will_dropped;      /* DISCONNECT 0x00 came */
-        bool quarantined;       /* only the way of updates is open; kept up to date by the owner */
-        uint64_t alert_next_ms; /* no alert about it before */
+        bool will_dropped;                /* DISCONNECT 0x00 came */
+        bool quarantined;                 /* only the way of updates is open; kept up to date by the owner */
+        uint64_t alert_next_ms;           /* no alert about it before */
+        char method[LINK_METHOD_MAX + 1]; /* of its CONNECT; "": none */
+        struct proof *proof;              /* in progress (authentication.c) */
+        uint64_t proof_next_ms;           /* no other one before */
 };
 
 enum delivery_state { DELIVERY_QUEUED, DELIVERY_SENT, DELIVERY_RELEASED /* PUBREC came, PUBREL sent */ };

@@ -114,14 +114,17 @@ static uint8_t check_session(const struct broker *b, const struct link *link, st
                        : MQTT_QUOTA_EXCEEDED;
 }
 
-static uint8_t check_connect(struct broker *b, const struct link *link, const struct mqtt_packet *packet,
-                             struct span id)
+static struct span id_of(const struct link *link, const struct mqtt_packet *connect)
 {
+        return connect->connect.client_id.size ? connect->connect.client_id : span_of_string(link->identity);
+}
+
+static uint8_t check_connect(struct broker *b, const struct link *link, const struct mqtt_packet *packet)
+{
+        struct span id = id_of(link, packet);
         char detail[VIEW_TEXT_MAX];
         uint8_t reason;
 
-        if (packet->props.present & MQTT_PROP(MQTT_P_AUTH_METHOD))
-                return MQTT_BAD_AUTH_METHOD;
         if (!client_id_fits(link, id)) {
                 snprintf(detail, sizeof(detail), "client id \"%.*s\" refused: it must be the certificate's name%s",
                          (int)(id.size > 64 ? 64 : id.size), (const char *)id.data,
@@ -220,32 +223,43 @@ static void send_connack(struct broker *b, struct link *link, const struct mqtt_
                         packet.props.present |= MQTT_PROP(MQTT_P_SESSION_EXPIRY);
                         packet.props.session_expiry = c->expiry_s;
                 }
+                if (*link->method) {
+                        packet.props.present |= MQTT_PROP(MQTT_P_AUTH_METHOD);
+                        packet.props.authentication_method = span_of_string(link->method);
+                }
         }
         link_send(b, link, &packet);
 }
 
-static void refuse(struct broker *b, struct link *link, const struct mqtt_packet *packet, uint8_t reason)
+void session_refuse(struct broker *b, struct link *link, const struct mqtt_packet *connect, uint8_t reason)
 {
-        send_connack(b, link, packet, reason, false);
+        send_connack(b, link, connect, reason, false);
         broker_close(b, link, reason, false);
 }
 
-void session_connect(struct broker *b, struct link *link, const struct mqtt_packet *packet)
+/* Only what costs nothing and changes nothing: who it is is not known yet. */
+void session_connect(struct broker *b, struct link *link, const struct mqtt_packet *packet, struct span bytes)
 {
-        struct span id = packet->connect.client_id;
+        uint8_t reason = check_connect(b, link, packet);
+
+        if (reason == MQTT_SUCCESS)
+                authentication_begin(b, link, packet, bytes);
+        else
+                session_refuse(b, link, packet, reason);
+}
+
+void session_open(struct broker *b, struct link *link, const struct mqtt_packet *packet)
+{
+        struct span id = id_of(link, packet);
         struct client *c;
         bool present;
-        uint8_t reason;
+        uint8_t reason = check_connect(b, link, packet);
 
-        if (id.size == 0)
-                id = span_of_string(link->identity);
-        reason = check_connect(b, link, packet, id);
+        if (reason == MQTT_SUCCESS &&
+            (find_session(b, &c, link, id, packet->connect.clean_start, &present) < 0 || take_will(b, c, packet) < 0))
+                reason = MQTT_SERVER_BUSY;
         if (reason != MQTT_SUCCESS) {
-                refuse(b, link, packet, reason);
-                return;
-        }
-        if (find_session(b, &c, link, id, packet->connect.clean_start, &present) < 0 || take_will(b, c, packet) < 0) {
-                refuse(b, link, packet, MQTT_SERVER_BUSY);
+                session_refuse(b, link, packet, reason);
                 return;
         }
         c->link = link;

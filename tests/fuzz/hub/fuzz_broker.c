@@ -108,6 +108,25 @@ static const struct access_role *on_role(void *context, const char *identity)
         return strchr(identity, '.') ? &role : NULL;
 }
 
+static void on_authenticate_more(void *context, struct link *link, struct span data, struct broker_answer *answer)
+{
+        (void)context, (void)link;
+        answer->step = data.size == 0 ? BROKER_REFUSED : data.data[0] == '?' ? BROKER_CONTINUE : BROKER_PROVEN;
+        answer->data = span_slice(data, 0, 4);
+}
+
+/* The method "m" asks back. */
+static void on_authenticate(void *context, struct link *link, struct span method, struct span data,
+                            struct broker_answer *answer)
+{
+        if (method.size == 0)
+                answer->step = BROKER_PROVEN;
+        else if (span_equal_string(method, "m"))
+                answer->step = BROKER_CONTINUE;
+        else
+                on_authenticate_more(context, link, data, answer);
+}
+
 static void open_broker(struct world *world)
 {
         struct outbox_options outbox = {
@@ -119,7 +138,8 @@ static void open_broker(struct world *world)
                 .now_ms = world->now_ms,
                 .time = 1763800000 + world->now_ms / 1000,
                 .host = { world, on_send, on_close, on_writable, on_release, on_published, on_image, on_alert,
-                          on_online, on_role, on_command, on_subscribed, on_delivered },
+                          on_online, on_role, on_command, on_subscribed, on_delivered, on_authenticate,
+                          on_authenticate_more },
         };
 
         if (outbox_new(&options.outbox, &outbox) < 0 || broker_new(&world->broker, &options) < 0)

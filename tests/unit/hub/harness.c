@@ -115,6 +115,33 @@ static void on_online(void *context, const struct link *link, bool online)
                 h->offline_count++;
 }
 
+static void answer_next(struct harness *h, struct span proof, struct broker_answer *answer)
+{
+        span_to_string(proof, h->proof, sizeof(h->proof));
+        assert_int_equal(answer->step, BROKER_REFUSED);
+        assert_int_equal(answer->mqtt_reason, MQTT_NOT_AUTHORIZED);
+        if (h->answer_at < h->answer_count)
+                *answer = h->answers[h->answer_at++];
+}
+
+static void on_authenticate(void *context, struct link *link, struct span method, struct span data,
+                            struct broker_answer *answer)
+{
+        struct harness *h = context;
+
+        h->asked_open = link->client;
+        span_to_string(method, h->method, sizeof(h->method));
+        answer_next(h, data, answer);
+}
+
+static void on_authenticate_more(void *context, struct link *link, struct span data, struct broker_answer *answer)
+{
+        struct harness *h = context;
+
+        h->asked_open = link->client;
+        answer_next(h, data, answer);
+}
+
 void harness_open_broker(struct harness *h)
 {
         struct outbox_options outbox = {
@@ -129,6 +156,10 @@ void harness_open_broker(struct harness *h)
                           on_role, on_command, on_subscribed, on_delivered },
         };
 
+        if (h->asks_who) {
+                options.host.authenticate = on_authenticate;
+                options.host.authenticate_more = on_authenticate_more;
+        }
         if (!h->air_gapped)
                 assert_int_equal(outbox_new(&options.outbox, &outbox), 0);
         assert_int_equal(broker_new(&h->broker, &options), 0);
@@ -217,6 +248,26 @@ void fake_send(struct fake *f, const struct mqtt_packet *packet)
         broker_packet(f->harness->broker, &f->link, writer_span(&w));
 }
 
+static void put_method(struct mqtt_props *props, const char *method, const char *data)
+{
+        if (method) {
+                props->present |= MQTT_PROP(MQTT_P_AUTH_METHOD);
+                props->authentication_method = span_of_string(method);
+        }
+        if (data) {
+                props->present |= MQTT_PROP(MQTT_P_AUTH_DATA);
+                props->authentication_data = span_of_string(data);
+        }
+}
+
+void fake_auth(struct fake *f, uint8_t reason, const char *method, const char *data)
+{
+        struct mqtt_packet packet = { .type = MQTT_AUTH, .ack.reason = reason };
+
+        put_method(&packet.props, method, data);
+        fake_send(f, &packet);
+}
+
 void fake_send_connect(struct fake *f, const struct fake_connect *connect)
 {
         struct mqtt_packet packet = { .type = MQTT_CONNECT };
@@ -225,6 +276,7 @@ void fake_send_connect(struct fake *f, const struct fake_connect *connect)
         c->version = MQTT_V5;
         c->client_id = span_of_string(connect->client_id ? connect->client_id : f->link.identity);
         c->clean_start = connect->clean;
+        put_method(&packet.props, connect->method, connect->data);
         if (connect->expiry) {
                 packet.props.present |= MQTT_PROP(MQTT_P_SESSION_EXPIRY);
                 packet.props.session_expiry = connect->expiry;

@@ -16,7 +16,7 @@
 
 #define HARNESS_SITE  "s1"
 #define HARNESS_TIME  UINT64_C(1763800000)
-#define HARNESS_LINKS 16
+#define HARNESS_LINKS 96
 
 struct harness;
 
@@ -46,8 +46,13 @@ struct harness {
         char commanded[IDENTITY_MAX + 1], command[32]; /* device and payload of the last command */
         enum reason command_reason;                    /* answer to the next ones */
         size_t subscribed;
-        const char *hand_topic; /* something is handed over here to who comes online */
-        char delivered[32];     /* payload a device acknowledged last */
+        const char *hand_topic;          /* something is handed over here to who comes online */
+        char delivered[32];              /* payload a device acknowledged last */
+        bool asks_who;                   /* who comes is asked who it is; set it before harness_open_broker() */
+        struct broker_answer answers[4]; /* of the host, one after the other; then it refuses */
+        size_t answer_count, answer_at;
+        char method[32], proof[32]; /* what the host was shown last */
+        bool asked_open;            /* of a session that is open */
 };
 
 int harness_setup(void **state); /* *state: struct harness * */
@@ -66,6 +71,7 @@ struct fake_connect {
         uint32_t expiry;
         uint16_t receive_maximum; /* 0: none */
         const char *will_topic, *will_payload;
+        const char *method, *data; /* of enhanced authentication; NULL: none */
         uint32_t will_delay;
         bool will_retain;
 };
@@ -77,6 +83,7 @@ void fake_publish(struct fake *f, const char *topic, const char *payload, uint8_
 void fake_event(struct fake *f, const char *topic, const char *payload, uint16_t packet_id, const char *boot,
                 const char *seq);
 void fake_ack(struct fake *f, enum mqtt_type type, uint16_t packet_id);
+void fake_auth(struct fake *f, uint8_t reason, const char *method, const char *data); /* NULL: not there */
 /* Sends SUBSCRIBE, expects SUBACK; gives its one reason code. options: bits of struct mqtt_filter */
 uint8_t fake_subscribe(struct fake *f, struct mqtt_filter filter, uint32_t id);
 uint8_t fake_subscribe_to(struct fake *f, const char *filter, uint8_t qos);
