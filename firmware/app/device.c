@@ -49,22 +49,60 @@ size_t device_choose_endpoints(struct device *d, enum endpoint_kind kinds[SITE_E
         return count;
 }
 
+/* ---- entropy */
+
+static void tell_no_entropy(struct device *d)
+{
+        uint8_t payload[40];
+        struct writer w;
+
+        writer_init(&w, payload, sizeof(payload));
+        json_open(&w);
+        json_string(&w, "reason", span_of_string(reason_name(REASON_NO_ENTROPY)));
+        json_close(&w);
+        d->entropy_told = true;
+        (void)device_publish(d, OUTBOX_KEEP, SPAN_LITERAL("entropy"), writer_span(&w)); /* the log has it, too */
+}
+
+/* Keys and nonces somebody can guess are worse than no connection. */
+bool device_has_entropy(struct device *d)
+{
+        bool silent = entropy_check(d->config.entropy) < 0;
+
+        if (silent && !d->entropy_silent)
+                device_log(d, PORT_LOG_ERROR, "the source of random numbers is silent: no connection is opened", "");
+        if (!silent && d->entropy_silent)
+                device_log(d, PORT_LOG_INFO, "the source of random numbers works again", "");
+        d->entropy_silent = silent;
+        if (silent && !d->entropy_told)
+                tell_no_entropy(d);
+        return !silent;
+}
+
+/* For jitter. Without entropy nothing is connected to, so the devices of a site need not differ in anything else. */
+static uint32_t make_seed(const struct device *d)
+{
+        const struct port_entropy *entropy = d->config.entropy;
+        uint32_t seed;
+
+        if (entropy->fill(entropy->context, &seed, sizeof(seed)) < 0)
+                seed = flash_crc(d->boot.boot, span_of_string(d->config.identity));
+        return seed;
+}
+
 int device_init(struct device *d, const struct device_config *config)
 {
         enum endpoint_kind kinds[SITE_ENDPOINTS_MAX];
-        uint32_t seed = 0;
 
         memset(d, 0, sizeof(*d));
         d->config = *config;
         d->active = FAILOVER_NONE;
         device_init_gate(d);
         int r = device_load_trust(d);
-        if (r == 0)
-                r = config->entropy->fill(config->entropy->context, &seed, sizeof(seed));
         if (r < 0)
                 return r;
         size_t count = device_choose_endpoints(d, kinds);
-        failover_init(&d->failover, &config->timing, kinds, count, d->policy.patience_s, seed, device_now(d));
+        failover_init(&d->failover, &config->timing, kinds, count, d->policy.patience_s, make_seed(d), device_now(d));
         gate_trust(&d->gate, d->boot.approval_epoch, d->boot.time_floor, device_now(d));
         if (config->update)
                 update_trust(config->update, &d->boot, device_now(d));
@@ -327,7 +365,10 @@ static bool follow_failover(struct device *d)
                 return false;
         case FAILOVER_CONNECT:
                 close_link(d, action.link);
-                device_open_link(d, action.link, d->endpoints[action.endpoint]);
+                if (device_has_entropy(d))
+                        device_open_link(d, action.link, d->endpoints[action.endpoint]);
+                else
+                        failover_down(&d->failover, action.link, device_now(d));
                 break;
         case FAILOVER_ASK:
                 mqtt_client_ping(&d->links[action.link].client);

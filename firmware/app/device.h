@@ -120,6 +120,7 @@ struct device {
         bool carried;     /* a piece came from the carrier: there may be more at once */
         bool carrier_bad; /* it gave a piece that does not fit */
         bool resetting;
+        bool entropy_silent, entropy_told;
         uint64_t reset_ms;
 
         bool trust_changed; /* the boot stage accepted something */
@@ -132,8 +133,10 @@ struct device {
 };
 
 /*
- * 0, or an error of the boot stage or entropy. A device to which no endpoint of the policy applies works without a
- * network. What config points to is borrowed; update and commands may point into *d, which must not move.
+ * 0, or an error of the boot stage. A device whose source of random numbers is silent opens no connection, says so
+ * (log, and event "entropy" once it can), tries again after the pauses of fail-over, and works on. A device to which no
+ * endpoint of the policy applies works without a network. What config points to is borrowed; update and commands may
+ * point into *d, which must not move.
  */
 int device_init(struct device *d, const struct device_config *config);
 /*

@@ -83,6 +83,10 @@ static void open_gate_link(struct device *d)
 
         if (!address || !gate_is_due(&d->gate, device_now(d)) || !failover_has_spare(&d->failover))
                 return;
+        if (!device_has_entropy(d)) {
+                gate_unreached(&d->gate, device_now(d));
+                return;
+        }
         failover_pause(&d->failover, true);
         d->gate_link = 1 - d->active;
         d->gate_asked = false;

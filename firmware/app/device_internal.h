@@ -13,6 +13,8 @@ const char *device_state_rest(const struct device_link *link); /* "state/relay" 
 uint64_t device_earlier(uint64_t a, uint64_t b);
 
 /* device.c: links */
+/* Is the source of random numbers alive? Else nothing is opened, and it is said so. */
+bool device_has_entropy(struct device *d);
 void device_open_link(struct device *d, unsigned number, const struct site_endpoint *endpoint);
 /* Leaves it properly: the broker publishes the will, so the retained state says that this way is over. */
 void device_leave_link(struct device *d, unsigned number);

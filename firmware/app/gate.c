@@ -93,12 +93,12 @@ static void pause(const struct gate *g, struct gate_schedule *schedule, uint64_t
         schedule->paused_ms = now_ms + pause_ms + spread;
 }
 
-static void note_no_answer(struct gate *g, uint64_t now_ms)
+static void note_failure(struct gate *g, enum reason reason, uint64_t now_ms)
 {
         pause(g, &g->clock, now_ms);
         if (!g->verdict_wanted)
                 return;
-        g->standing = REASON_NO_GATE_ANSWER;
+        g->standing = reason;
         pause(g, &g->verdict, now_ms);
 }
 
@@ -108,14 +108,14 @@ void gate_unreached(struct gate *g, uint64_t now_ms)
 
         give_up_question(g);
         if (!told)
-                note_no_answer(g, now_ms);
+                note_failure(g, REASON_NO_GATE_ANSWER, now_ms);
 }
 
 void gate_tick(struct gate *g, uint64_t now_ms)
 {
         if (g->asked && !g->unanswered && now_ms - g->asked_ms >= g->config.timing.patience_ms) {
                 g->unanswered = true;
-                note_no_answer(g, now_ms);
+                note_failure(g, REASON_NO_GATE_ANSWER, now_ms);
         }
         if (g->has_time && !g->time_wanted && now_ms - g->time_at_ms >= g->config.timing.refresh_ms)
                 g->time_wanted = true;
@@ -172,9 +172,13 @@ int gate_ask(struct gate *g, uint8_t out[GATE_REQUEST_MAX], struct span *questio
         struct gate_request request = { .has_digest = verdict_is_due(g, now_ms) };
         struct writer w;
 
-        int r = g->config.entropy->fill(g->config.entropy->context, request.nonce, sizeof(request.nonce));
-        if (r < 0)
+        int r = entropy_check(g->config.entropy);
+        if (r == 0)
+                r = g->config.entropy->fill(g->config.entropy->context, request.nonce, sizeof(request.nonce));
+        if (r < 0) {
+                note_failure(g, REASON_NO_ENTROPY, now_ms);
                 return r;
+        }
         if (request.has_digest)
                 memcpy(request.manifest_digest, g->wanted, SHA256_SIZE);
         writer_init(&w, out, GATE_REQUEST_MAX);

@@ -94,7 +94,7 @@ bool gate_is_due(const struct gate *g, uint64_t now_ms);
 bool gate_is_waiting(const struct gate *g);
 /*
  * Makes the question that is due, with a new nonce: publish it at once, at gate/request. *question lies in out.
- * 0, or the error of the entropy.
+ * 0, or the error of the entropy: no question was made, and the next one is due after a pause.
  */
 int gate_ask(struct gate *g, uint8_t out[GATE_REQUEST_MAX], struct span *question, uint64_t now_ms);
 /*

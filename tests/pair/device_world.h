@@ -25,7 +25,8 @@ static struct flash_ram ram;
 static struct port_flash flash;
 static uint32_t boot_counter;
 static unsigned passes, busy; /* how often the device ran, and wanted to run again at once */
-static uint64_t put[64];      /* last seq put in each boot */
+static const struct port_entropy *entropy = &gate_lab_entropy;
+static uint64_t put[64]; /* last seq put in each boot */
 
 static uint64_t clock_now(void *context)
 {
@@ -147,7 +148,7 @@ static void start(void)
                 .tls = &net.port,
                 .clock = &port_clock,
                 .boot = &port_boot,
-                .entropy = &gate_lab_entropy,
+                .entropy = entropy,
                 .outbox = &outbox,
                 .commands = &commands,
                 .keep_alive_s = 4,

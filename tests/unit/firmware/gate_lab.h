@@ -10,12 +10,16 @@
 
 static inline int gate_lab_fill(void *context, void *out, size_t size)
 {
-        static uint32_t count;
+        static uint32_t random = 1;
+        uint8_t *bytes = out;
 
         (void)context;
-        memset(out, 0, size);
-        count++;
-        memcpy(out, &count, size < sizeof(count) ? size : sizeof(count));
+        for (size_t i = 0; i < size; i++) {
+                random ^= random << 13;
+                random ^= random >> 17;
+                random ^= random << 5;
+                bytes[i] = (uint8_t)random;
+        }
         return 0;
 }
 
