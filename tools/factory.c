@@ -136,7 +136,7 @@ static int write_list(struct cli *cli, const char *path, struct factory_list *ol
         if (!out)
                 return cli_errno(cli, -ENOMEM, path);
         writer_init(&w, out, room);
-        factory_put_list(&w, vendor_id, old->count + 1);
+        factory_put_list(&w, vendor_id, old->count + 1, 0);
         if ((r = copy_devices(cli, old, device, &w)) != CLI_OK)
                 return r;
         factory_put_device(&w, device);

@@ -11,6 +11,7 @@
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/sha.h>
 #include <wolfssl/wolfcrypt/sha256.h>
+#include <wolfssl/wolfcrypt/sha512.h>
 
 #include <string.h>
 
@@ -53,6 +54,27 @@ int crypto_sha256(struct span data, uint8_t out[SHA256_SIZE])
         if (result == RELAY_OK)
                 result = crypto_sha256_final(&h, out);
         return result;
+}
+
+int crypto_sha512(const struct span *parts, size_t count, uint8_t out[SHA512_SIZE])
+{
+        wc_Sha512 h;
+        int rc;
+
+        if (wc_InitSha512(&h) != 0)
+                return RELAY_E_CRYPTO;
+        rc = 0;
+        for (size_t i = 0; i < count && rc == 0; i++) {
+                if (parts[i].size > UINT32_MAX)
+                        rc = BAD_FUNC_ARG;
+                else if (parts[i].size > 0)
+                        rc = wc_Sha512Update(&h, parts[i].data, (word32)parts[i].size);
+        }
+        if (rc == 0)
+                rc = wc_Sha512Final(&h, out);
+        wc_Sha512Free(&h);
+        crypto_wipe(&h, sizeof(h)); /* secrets go through it; not every version wipes */
+        return rc == 0 ? RELAY_OK : RELAY_E_CRYPTO;
 }
 
 #ifndef NO_SHA

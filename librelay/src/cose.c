@@ -74,18 +74,25 @@ int cose_sign1_decode(struct span in, struct cose_sign1 *out)
         return result;
 }
 
-/* what is signed (RFC 9052 section 4.4) */
+/* what is signed (RFC 9052 section 4.4), up to the payload's own bytes */
+static void begin_sig_structure(struct writer *w, struct span protected_header, struct span external_aad,
+                                size_t payload_size)
+{
+        cbor_put_array(w, 4);
+        cbor_put_tstr(w, SPAN_LITERAL("Signature1"));
+        cbor_put_bstr(w, protected_header);
+        cbor_put_bstr(w, external_aad);
+        cbor_put_bstr_head(w, payload_size);
+}
+
 static struct span sig_structure(struct span protected_header, struct span external_aad, struct span payload,
                                  uint8_t *scratch, size_t scratch_size)
 {
         struct writer w;
 
         writer_init(&w, scratch, scratch_size);
-        cbor_put_array(&w, 4);
-        cbor_put_tstr(&w, SPAN_LITERAL("Signature1"));
-        cbor_put_bstr(&w, protected_header);
-        cbor_put_bstr(&w, external_aad);
-        cbor_put_bstr(&w, payload);
+        begin_sig_structure(&w, protected_header, external_aad, payload.size);
+        writer_bytes(&w, payload);
         return writer_span(&w);
 }
 
@@ -116,31 +123,53 @@ bool cose_sign1_is_by(const struct cose_sign1 *sign1, const struct public_key *k
                cose_sign1_verify(sign1, key, external_aad, SPAN_EMPTY, scratch, scratch_size) == RELAY_OK;
 }
 
-int cose_sign1_write(struct writer *w, const struct signer *signer, struct span external_aad, struct span payload,
-                     bool detached, uint8_t *scratch, size_t scratch_size)
+#define HEADER_SIZE 16 /* of our protected header, at most */
+
+static int put_protected_header(struct writer *w, const struct public_key *key)
 {
-        uint8_t id[KEY_ID_SIZE], header_bytes[16], sig[SIGNATURE_SIZE];
-        struct span message;
+        uint8_t id[KEY_ID_SIZE];
+        int result = key_id(key, id);
+
+        if (result != RELAY_OK)
+                return result;
+        cbor_put_map(w, 2);
+        cbor_put_int(w, HEADER_ALG);
+        cbor_put_int(w, alg_of(key));
+        cbor_put_int(w, HEADER_KEY_ID);
+        cbor_put_bstr(w, SPAN_OF(id));
+        return writer_finish(w);
+}
+
+int cose_sign1_begin(struct writer *message, const struct public_key *key, struct span external_aad,
+                     size_t payload_size)
+{
+        uint8_t bytes[HEADER_SIZE];
         struct writer header;
         int result;
 
-        result = key_id(&signer->key, id);
+        writer_init(&header, bytes, sizeof(bytes));
+        result = put_protected_header(&header, key);
         if (result != RELAY_OK)
                 return result;
-        writer_init(&header, header_bytes, sizeof(header_bytes));
-        cbor_put_map(&header, 2);
-        cbor_put_int(&header, HEADER_ALG);
-        cbor_put_int(&header, alg_of(&signer->key));
-        cbor_put_int(&header, HEADER_KEY_ID);
-        cbor_put_bstr(&header, SPAN_OF(id));
+        begin_sig_structure(message, writer_span(&header), external_aad, payload_size);
+        return writer_finish(message);
+}
 
-        message = sig_structure(writer_span(&header), external_aad, payload, scratch, scratch_size);
-        if (message.size == 0)
+int cose_sign1_end(struct writer *w, const struct signer *signer, struct span message, size_t payload_size,
+                   bool detached)
+{
+        uint8_t bytes[HEADER_SIZE], sig[SIGNATURE_SIZE];
+        struct writer header;
+        int result;
+
+        if (message.size < payload_size || message.size == 0)
                 return RELAY_E_SPACE;
-        result = signer->sign(signer->context, message, sig);
+        writer_init(&header, bytes, sizeof(bytes));
+        result = put_protected_header(&header, &signer->key);
+        if (result == RELAY_OK)
+                result = signer->sign(signer->context, message, sig);
         if (result != RELAY_OK)
                 return result;
-
         cbor_put_tag(w, COSE_SIGN1_TAG);
         cbor_put_array(w, 4);
         cbor_put_bstr(w, writer_span(&header));
@@ -148,9 +177,23 @@ int cose_sign1_write(struct writer *w, const struct signer *signer, struct span 
         if (detached)
                 cbor_put_null(w);
         else
-                cbor_put_bstr(w, payload);
+                cbor_put_bstr(w, span_slice(message, message.size - payload_size, payload_size));
         cbor_put_bstr(w, SPAN_OF(sig));
         return writer_finish(w);
+}
+
+int cose_sign1_write(struct writer *w, const struct signer *signer, struct span external_aad, struct span payload,
+                     bool detached, uint8_t *scratch, size_t scratch_size)
+{
+        struct writer message;
+        int result;
+
+        writer_init(&message, scratch, scratch_size);
+        result = cose_sign1_begin(&message, &signer->key, external_aad, payload.size);
+        if (result != RELAY_OK)
+                return result;
+        writer_bytes(&message, payload);
+        return cose_sign1_end(w, signer, writer_span(&message), payload.size, detached);
 }
 
 static int decode_set(struct span in, size_t least, struct cose_set *out)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "tls/der.h"
+#include "relay/der.h"
 
 static uint64_t two_digits(struct reader *r)
 {

@@ -13,7 +13,7 @@
 #include <wolfssl/wolfcrypt/pwdbased.h>
 
 #include "tls/certificate.h"
-#include "tls/der.h"
+#include "relay/der.h"
 #include "tls/pem.h"
 #include "tls/sshkey.h"
 #include "util/cleanup.h"

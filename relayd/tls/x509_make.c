@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "tls/certificate.h"
-#include "tls/der.h"
+#include "relay/der.h"
 
 #define SERIAL_SIZE    16
 #define BACKDATE_S     3600 /* clocks of gateways and devices differ */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "tls/certificate.h"
-#include "tls/der.h"
+#include "relay/der.h"
 #include "tls/pem.h"
 #include "util/cleanup.h"
 #include "util/files.h"

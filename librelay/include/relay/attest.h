@@ -8,8 +8,9 @@
  *     AUTH 0x18 data = challenge  = { 0: 1, 1: nonce (bstr 32), 2: relay key (bstr 32) }
  *     AUTH 0x18 data = statement  = COSE_Sign1 of the application key, aad "relayd/dice/1", payload
  *                  { 0: 1, 1: nonce (bstr 32), 2: relay key (bstr 32), 3: device (tstr), 4: boot (uint),
- *                    5: CDI certificate (bstr), ? 6: device certificate (bstr, of the factory CA), ? 7: rotation (bstr)
- * } CONNACK   method "DICE-1", no data
+ *                    5: CDI certificate (bstr), ? 6: device certificate (bstr, of the factory CA),
+ *                  ? 7: rotation (bstr) }
+ *     CONNACK   method "DICE-1", no data
  *
  * relay key: SHA-256 of the SubjectPublicKeyInfo of the relay's TLS key. The device compares it with the pins of the
  * endpoint that it dialled, so one relay's challenge is nothing to another one.
@@ -18,6 +19,8 @@
  * Rotation: the old identity key says which one follows it, aad "relayd/rotation/1":
  *     rotation = COSE_Sign1 { 0: 1, 1: device (tstr), 2: number (uint, of this rotation, from 1, rises),
  *                             3: COSE_Key old, 4: COSE_Key new }
+ * A statement carries the newest one. Its certificate is the new key's already, so a verifier that knows the old key
+ * takes the rotation first (attest_decode(), rotation_check()), then appraises by the new key.
  */
 
 #include "relay/cose.h"
@@ -66,7 +69,10 @@ struct rotation {
         uint32_t number;
         struct public_key old_key, new_key;
 };
+/* RELAY_E_RANGE (device, number 0, no other key), RELAY_E_KEY (signer is not old_key), or the writer's error */
 int rotation_sign(struct writer *w, const struct rotation *rotation, const struct signer *old_key);
+/* The payload; form only. RELAY_OK, RELAY_E_MALFORMED, TRUNCATED, RANGE, UNSUPPORTED, KEY. */
+int rotation_decode(struct span payload, struct rotation *out);
 /* REASON_NONE, MALFORMED, WRONG_DEVICE, BAD_SIGNATURE (not by old_key, or another old key named), REPLAYED_COMMAND is
  * the caller's to find (number). */
 enum reason rotation_check(struct span sign1, const char *device, const struct public_key *old_key,

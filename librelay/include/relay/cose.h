@@ -49,6 +49,15 @@ bool cose_sign1_is_by(const struct cose_sign1 *sign1, const struct public_key *k
  */
 int cose_sign1_write(struct writer *w, const struct signer *signer, struct span external_aad, struct span payload,
                      bool detached, uint8_t *scratch, size_t scratch_size);
+/*
+ * The same in two steps, for a payload that is written where it is signed and so needs no buffer of its own:
+ * cose_sign1_begin(), exactly payload_size bytes written into message, cose_sign1_end() with all of message.
+ * message: payload + aad + COSE_SCRATCH_EXTRA bytes of room. Errors as above.
+ */
+int cose_sign1_begin(struct writer *message, const struct public_key *key, struct span external_aad,
+                     size_t payload_size);
+int cose_sign1_end(struct writer *w, const struct signer *signer, struct span message, size_t payload_size,
+                   bool detached);
 
 /*
  * Several signatures over one payload ("signed set"), as vendor key sets and site policies travel:

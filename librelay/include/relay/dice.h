@@ -47,6 +47,19 @@ int dice_key_seed(const uint8_t secret[DICE_SECRET_SIZE], uint8_t seed[ED25519_S
 /* CDI_Attest for these inputs; wipe it after use. 0 or RELAY_E_CRYPTO */
 int dice_cdi_attest(const uint8_t uds[DICE_SECRET_SIZE], const struct dice_measurement *measurement,
                     uint8_t cdi[DICE_SECRET_SIZE]);
+/* The same for raw input values of the profile, as its published examples have them. */
+struct dice_inputs {
+        uint8_t code[DICE_INPUT_SIZE], configuration[DICE_INPUT_SIZE], authority[DICE_INPUT_SIZE];
+        uint8_t hidden[DICE_INPUT_SIZE];
+        uint8_t mode;
+};
+int dice_cdi_attest_of(const uint8_t uds[DICE_SECRET_SIZE], const struct dice_inputs *inputs,
+                       uint8_t cdi[DICE_SECRET_SIZE]);
+/*
+ * The secret that takes the UDS's place after the identity key's rotation of this number; number 0: the UDS itself.
+ * KDF(UDS, no salt, "rotation <number>"), so whoever holds the UDS finds every key, and from none of them another.
+ */
+int dice_rotated_secret(const uint8_t uds[DICE_SECRET_SIZE], uint32_t number, uint8_t out[DICE_SECRET_SIZE]);
 /* Identifier of a public key, as it stands in serial numbers and key identifiers. 0 or RELAY_E_CRYPTO */
 int dice_id(const struct public_key *key, uint8_t id[DICE_ID_SIZE]);
 
@@ -56,8 +69,11 @@ int dice_id(const struct public_key *key, uint8_t id[DICE_ID_SIZE]);
  */
 int dice_write_certificate(struct writer *w, const uint8_t identity_seed[ED25519_SEED_SIZE],
                            const struct public_key *key, const struct dice_measurement *measurement);
-/* device_certificate: DER, of the factory CA for the identity key: subject and key identifier are taken from it;
- * RELAY_E_MALFORMED if it is none. */
+/*
+ * device_certificate: DER, of the factory CA for the identity key: subject and key identifier are taken from it.
+ * RELAY_E_MALFORMED if it is none, RELAY_E_KEY if it is another key's: nobody could verify the leaf. (After a rotation
+ * the leaf is signed by the identity key that the device certificate names, until a new certificate is there.)
+ */
 int dice_write_leaf(struct writer *w, const uint8_t identity_seed[ED25519_SEED_SIZE], struct span device_certificate,
                     const struct public_key *key, const struct dice_measurement *measurement);
 

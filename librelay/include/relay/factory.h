@@ -17,11 +17,18 @@
 #include "relay/manifest.h"
 #include "relay/topic.h"
 
+enum factory_attestation {
+        FACTORY_NO_ATTESTATION = 0,
+        FACTORY_CLAIMED = 1,  /* proves itself, and its application could tell the boot stage's secret */
+        FACTORY_ATTESTED = 2, /* isolated */
+};
+
 struct factory_device {
         char identity[IDENTITY_MAX + 1];
         struct public_key key; /* of the device's identity */
         uint8_t class_id[CLASS_ID_SIZE];
         bool relay_checks; /* it cannot check updates itself: the relay's word is the only one */
+        enum factory_attestation attestation;
 };
 
 /* an opened list; walks over the input, which must outlive it */
@@ -30,6 +37,8 @@ struct factory_list {
         size_t count; /* devices in the whole list */
         size_t left;  /* not yet walked over */
         struct reader devices;
+        size_t image_count, images_left; /* the same of the images; 0: none */
+        struct reader images;
 };
 
 /*
@@ -41,6 +50,14 @@ int factory_list_decode(struct span in, struct factory_list *out);
 /* the next device; false after the last */
 bool factory_list_next(struct factory_list *list, struct factory_device *out);
 
-/* Writes the list's beginning; then exactly count calls of factory_put_device(). count 0 fails the writer. */
-void factory_put_list(struct writer *w, const uint8_t vendor_id[VENDOR_ID_SIZE], size_t count);
+/* the next image's digest; false after the last. Devices and images are walked over independently. */
+bool factory_list_next_image(struct factory_list *list, uint8_t digest[SHA256_SIZE]);
+
+/*
+ * Writes the list's beginning; then exactly count calls of factory_put_device(), and if image_count is not 0
+ * factory_put_images() and as many calls of factory_put_image(). count 0 fails the writer.
+ */
+void factory_put_list(struct writer *w, const uint8_t vendor_id[VENDOR_ID_SIZE], size_t count, size_t image_count);
 void factory_put_device(struct writer *w, const struct factory_device *device);
+void factory_put_images(struct writer *w, size_t count);
+void factory_put_image(struct writer *w, const uint8_t digest[SHA256_SIZE]);

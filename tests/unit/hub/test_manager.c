@@ -275,7 +275,7 @@ static void imported_list(void **state)
         struct writer w;
 
         writer_init(&w, bytes, sizeof(bytes));
-        factory_put_list(&w, vendor, 2);
+        factory_put_list(&w, vendor, 2, 0);
         for (size_t i = 0; i < 2; i++) {
                 assert_int_equal(crypto_ed25519_public(seeds[i], &devices[i].key), RELAY_OK);
                 factory_put_device(&w, &devices[i]);

@@ -63,7 +63,7 @@ static void who_checks(void **state)
         (void)state;
         assert_int_equal(registry_load(&registry, store), 0);
         writer_init(&w, bytes, sizeof(bytes));
-        factory_put_list(&w, vendor, 2);
+        factory_put_list(&w, vendor, 2, 0);
         put_device(&w, "ours", 1, false);
         put_device(&w, "foreign", 2, true);
         assert_int_equal(writer_finish(&w), RELAY_OK);

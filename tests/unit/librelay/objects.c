@@ -235,7 +235,7 @@ struct span write_factory(uint8_t *out, size_t size)
         struct writer w;
 
         writer_init(&w, out, size);
-        factory_put_list(&w, vendor_id, 2);
+        factory_put_list(&w, vendor_id, 2, 0);
         factory_put_device(&w, &device);
         device.relay_checks = true;
         device.identity[7] = '2';

@@ -320,6 +320,7 @@ static void do_factory(struct request *q)
 {
         struct factory_list list;
         struct factory_device device;
+        uint8_t digest[SHA256_SIZE];
         struct writer w;
         int result = factory_list_decode(bytes_of(q, 1), &list);
 
@@ -327,9 +328,13 @@ static void do_factory(struct request *q)
         if (result != RELAY_OK)
                 return;
         writer_init(&w, out_bytes, sizeof(out_bytes));
-        factory_put_list(&w, list.vendor_id, list.count);
+        factory_put_list(&w, list.vendor_id, list.count, list.image_count);
         while (factory_list_next(&list, &device))
                 factory_put_device(&w, &device);
+        if (list.image_count > 0)
+                factory_put_images(&w, list.image_count);
+        while (factory_list_next_image(&list, digest))
+                factory_put_image(&w, digest);
         print_hex("again", writer_span(&w));
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tls/der.h"
+#include "relay/der.h"
 
 #include <string.h>
 
