@@ -14,6 +14,7 @@
 #include "ports/common/spki.h"
 
 #define PLACEHOLDER_DER_SIZE 128
+#define DER_SEQUENCE         0x30
 
 static int receive_callback(WOLFSSL *ssl, char *out, int size, void *context)
 {
@@ -81,7 +82,7 @@ static int verify_callback(int preverified, WOLFSSL_X509_STORE_CTX *store)
         return link->pinned;
 }
 
-#if LIBWOLFSSL_VERSION_HEX >= 0x05006000
+#if LIBWOLFSSL_VERSION_HEX >= 0x05006000 && defined(OPENSSL_EXTRA)
 /*
  * Stands in for wolfSSL's function of this name. Debian 13's build turns each CA certificate of a peer's chain into an
  * OpenSSL-like object before it asks verify_callback(), cannot do that with Ed25519 keys, and then refuses the chain
@@ -95,7 +96,9 @@ __attribute__((visibility("default"), weak)) WOLFSSL_EVP_PKEY *wolfSSL_d2i_PUBKE
         (void)size;
         return wolfSSL_EVP_PKEY_new();
 }
+#endif
 
+#if LIBWOLFSSL_VERSION_HEX >= 0x05006000
 /*
  * wolfSSL 5.7 loses the signature's size when there is no key at all, and compares a bare private key with the
  * certificate. So it gets a whole pair, made here and now; the sign callback is asked instead of it.
@@ -163,8 +166,11 @@ static int set_up(struct tls_wolfssl_link *link, const struct tls_target *target
         struct tls_wolfssl *tls = link->owner;
         WOLFSSL *ssl = link->ssl;
 
-        if (wolfSSL_use_certificate_chain_buffer(ssl, tls->certificates.data, (long)tls->certificates.size) !=
-                    WOLFSSL_SUCCESS ||
+        /* DER begins with a SEQUENCE, which is no character of PEM's first line */
+        int format = tls->certificates.size > 0 && tls->certificates.data[0] == DER_SEQUENCE ? WOLFSSL_FILETYPE_ASN1
+                                                                                             : WOLFSSL_FILETYPE_PEM;
+        if (wolfSSL_use_certificate_chain_buffer_format(ssl, tls->certificates.data, (long)tls->certificates.size,
+                                                        format) != WOLFSSL_SUCCESS ||
             wolfSSL_UseKeyShare(ssl, WOLFSSL_ECC_X25519) != WOLFSSL_SUCCESS)
                 return RELAY_E_CRYPTO;
         /* a server with one certificate ignores the name; a numeric address is no name (RFC 6066 section 3) */

@@ -31,7 +31,7 @@ struct tls_wolfssl {
         struct tls_wolfssl_shared *shared;
         const struct port_net *net;
         const struct port_secret *secret;
-        struct span certificates; /* PEM, leaf first */
+        struct span certificates; /* DER, one after the other, or PEM; leaf first */
         struct tls_wolfssl_link links[PORT_LINKS];
 };
 

@@ -36,4 +36,12 @@
 #define AN505_STRAP_CUT_AFTER   0x00u /* the power goes at this flash operation, torn half-way */
 #define AN505_STRAP_CONFIRM_MS  0x04u
 #define AN505_STRAP_WATCHDOG_MS 0x08u
-#define AN505_STRAP_OPERATIONS  0x100u
+/* the application's, as the options of the posix port */
+#define AN505_STRAP_KEEP_ALIVE_S 0x10u
+#define AN505_STRAP_REPORT_MS    0x14u
+#define AN505_STRAP_DWELL_MS     0x18u
+#define AN505_STRAP_BACKOFF_MS   0x1cu
+#define AN505_STRAP_GATE_MS      0x20u
+#define AN505_STRAP_RETRY_MS     0x24u
+#define AN505_STRAP_SETTLE_MS    0x28u
+#define AN505_STRAP_OPERATIONS   0x100u
