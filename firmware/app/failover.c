@@ -111,8 +111,7 @@ static bool worth_probing(const struct failover *f, size_t endpoint, uint64_t no
 /* Due for so long that it goes before better ones, which get their turns sooner. */
 static bool is_overdue(const struct failover *f, size_t endpoint, uint64_t now_ms)
 {
-        return f->active == FAILOVER_NONE &&
-               now_ms - f->endpoints[endpoint].next_try_ms >= f->timing.connect_deadline_ms;
+        return now_ms - f->endpoints[endpoint].next_try_ms >= f->timing.connect_deadline_ms;
 }
 
 /* Both are due: does a go before b? */
@@ -143,19 +142,10 @@ static uint8_t choose(const struct failover *f, uint8_t busy, uint64_t now_ms)
         return best;
 }
 
-static void note_return(struct failover *f, uint8_t from, uint8_t to, uint64_t now_ms)
-{
-        if (from == FAILOVER_NONE || rank(f, to, now_ms) >= rank(f, from, now_ms))
-                return;
-        f->endpoints[to].returned = true;
-        f->endpoints[to].returned_ms = now_ms;
-}
-
 static struct failover_action use(struct failover *f, uint8_t link, uint64_t now_ms)
 {
         uint8_t old = f->active;
 
-        note_return(f, old == FAILOVER_NONE ? FAILOVER_NONE : f->links[old].endpoint, f->links[link].endpoint, now_ms);
         f->active = link;
         f->links[link].since_ms = now_ms;
         f->leaving = old != FAILOVER_NONE;
@@ -195,32 +185,33 @@ static void judge_lost_session(struct failover *f, const struct failover_link *l
 {
         struct failover_endpoint *e = &f->endpoints[link->endpoint];
 
+        uint64_t longer = (uint64_t)e->dwell_ms * 2;
+
         if (now_ms - link->since_ms >= f->timing.stable_ms) {
                 e->backoff_ms = e->failures = 0;
                 e->dwell_ms = f->timing.dwell_ms;
-        } else if (e->returned && now_ms - e->returned_ms < f->timing.stable_ms) {
-                uint64_t longer = (uint64_t)e->dwell_ms * 2;
+        } else {
                 e->dwell_ms = longer < f->timing.dwell_most_ms ? (uint32_t)longer : f->timing.dwell_most_ms;
         }
-        e->returned = false;
 }
 
 /*
- * The first move: at once, or somewhere in the spread; endpoints that did not fail lately wait for nothing else. The
- * one that was lost is tried in the same moment if its own pause is over by then: it may only have been started anew.
+ * The first move: at once, or somewhere in the spread. After a stable session all others are due then, the best first,
+ * and so is the one that was lost, if its own pause is over: it may only have been started anew. After a short session
+ * the others keep their places: whoever waited for long goes first, however many better ones take sessions and lose
+ * them.
  */
 static void plan_move(struct failover *f, const struct failover_link *lost, uint64_t now_ms)
 {
         bool was_stable = now_ms - lost->since_ms >= f->timing.stable_ms;
-        uint64_t first = now_ms + random_below(f, f->spread_ms);
 
+        f->move_ms = now_ms + random_below(f, f->spread_ms);
         judge_lost_session(f, lost, now_ms);
         back_off(f, lost->endpoint, now_ms);
         for (size_t i = 0; i < f->endpoint_count; i++) {
                 struct failover_endpoint *e = &f->endpoints[i];
-                bool waits = i == lost->endpoint || (!was_stable && e->failures > 0);
-                if (!waits || e->next_try_ms < first)
-                        e->next_try_ms = first;
+                if (i == lost->endpoint ? e->next_try_ms < f->move_ms : was_stable)
+                        e->next_try_ms = f->move_ms;
         }
 }
 
@@ -271,6 +262,18 @@ static struct failover_action ask(struct failover *f, uint8_t link, uint64_t now
         return now_ms - l->asked_ms < f->timing.connect_deadline_ms ? nothing : give_up(f, link, now_ms);
 }
 
+/* The session's age from which a worse candidate is kept beside it no more; until then it takes over at once. */
+static uint64_t session_proof_ms(const struct failover *f)
+{
+        uint32_t dwell_ms = f->endpoints[f->links[f->active].endpoint].dwell_ms;
+        return dwell_ms < f->timing.stable_ms ? dwell_ms : f->timing.stable_ms;
+}
+
+static bool session_is_proven(const struct failover *f, uint64_t now_ms)
+{
+        return now_ms - f->links[f->active].since_ms >= session_proof_ms(f);
+}
+
 /* the candidate is up: has it proven itself, and is it (still) the better one? */
 static struct failover_action judge_candidate(struct failover *f, uint8_t link, uint64_t now_ms)
 {
@@ -278,11 +281,12 @@ static struct failover_action judge_candidate(struct failover *f, uint8_t link, 
 
         if (f->active == FAILOVER_NONE)
                 return use(f, link, now_ms);
-        uint64_t dwell_ms = f->endpoints[l->endpoint].dwell_ms;
-        if (now_ms - l->since_ms < dwell_ms)
-                return nothing;
-        if (rank(f, l->endpoint, now_ms) >= rank(f, f->links[f->active].endpoint, now_ms))
+        uint64_t dwell_ms = f->endpoints[l->endpoint].dwell_ms, up_ms = now_ms - l->since_ms;
+        bool better = rank(f, l->endpoint, now_ms) < rank(f, f->links[f->active].endpoint, now_ms);
+        if (!better && up_ms >= f->timing.dwell_ms && session_is_proven(f, now_ms))
                 return give_up(f, link, now_ms);
+        if (!better || up_ms < dwell_ms)
+                return nothing;
         return l->alive_ms - l->since_ms < dwell_ms ? ask(f, link, now_ms) : use(f, link, now_ms);
 }
 
@@ -291,7 +295,7 @@ static struct failover_action drive_candidate(struct failover *f, uint8_t link, 
 {
         struct failover_link *l = &f->links[link];
 
-        if (f->active != FAILOVER_NONE && !worth_probing(f, l->endpoint, now_ms))
+        if (f->active != FAILOVER_NONE && !worth_probing(f, l->endpoint, now_ms) && session_is_proven(f, now_ms))
                 return give_up(f, link, now_ms);
         if (l->state == FAILOVER_LINK_UP)
                 return judge_candidate(f, link, now_ms);
@@ -305,6 +309,8 @@ static bool may_try(const struct failover *f, uint8_t link, uint64_t now_ms)
 
         if (f->active != FAILOVER_NONE)
                 return !f->paused;
+        if (now_ms < f->move_ms)
+                return false;
         return other->state == FAILOVER_LINK_IDLE || now_ms - other->since_ms >= f->timing.second_ms;
 }
 
@@ -356,19 +362,22 @@ static uint64_t upcoming(uint64_t best, uint64_t moment, uint64_t now_ms)
 
 uint64_t failover_deadline(const struct failover *f, uint64_t now_ms)
 {
-        uint64_t best = f->leaving ? now_ms : UINT64_MAX;
+        uint64_t best = upcoming(f->leaving ? now_ms : UINT64_MAX, f->move_ms, now_ms);
 
         for (uint8_t link = 0; link < 2; link++) {
                 const struct failover_link *l = &f->links[link];
                 if (l->state == FAILOVER_LINK_CONNECTING) {
                         best = upcoming(best, l->since_ms + f->timing.second_ms, now_ms);
                         best = upcoming(best, l->since_ms + f->timing.connect_deadline_ms, now_ms);
-                } else if (l->state == FAILOVER_LINK_UP && link != f->active) {
+                } else if (l->state == FAILOVER_LINK_UP) {
+                        best = upcoming(best, l->since_ms + f->timing.dwell_ms, now_ms);
                         best = upcoming(best, l->since_ms + f->endpoints[l->endpoint].dwell_ms, now_ms);
                         if (l->asked_ms > 0)
                                 best = upcoming(best, l->asked_ms + f->timing.connect_deadline_ms, now_ms);
                 }
         }
+        if (f->active != FAILOVER_NONE)
+                best = upcoming(best, f->links[f->active].since_ms + session_proof_ms(f), now_ms);
         for (size_t i = 0; i < f->endpoint_count; i++) {
                 const struct failover_endpoint *e = &f->endpoints[i];
                 best = upcoming(best, e->next_try_ms, now_ms);

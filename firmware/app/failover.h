@@ -11,8 +11,8 @@
  * the relay's own word of their number gives: 1 ms a device. Further tries of an endpoint follow after decorrelated
  *    jitter above a floor that doubles, so there is a bound: FAILOVER_TRIES_A_MINUTE.
  *  - With a session on a worse endpoint the better ones are probed from time to time; the session moves only after the
- *    candidate was up for a dwell time and then answered a question. An endpoint lost again soon after a return gets a
- *    longer dwell (flapping).
+ *    candidate was up for a dwell time and then answered a question. An endpoint whose sessions end soon gets a longer
+ *    dwell (flapping), and a worse candidate is kept beside its session for as long.
  *  - A relay whose uplink is down for longer than the site's patience counts as worse than the clouds, until it says
  *    that its uplink is back.
  *  - A session that works is never given up for a candidate that did not prove itself.
@@ -43,11 +43,9 @@ struct failover_endpoint {
         bool uplink_down;       /* as it last said */
         uint64_t down_since_ms; /* our time when it first said so */
         uint64_t next_try_ms;
-        uint32_t backoff_ms;  /* last pause; 0: none yet */
-        uint8_t failures;     /* in a row */
-        uint32_t dwell_ms;    /* now in force */
-        uint64_t returned_ms; /* when a session last moved back to it */
-        bool returned;
+        uint32_t backoff_ms; /* last pause; 0: none yet */
+        uint8_t failures;    /* in a row */
+        uint32_t dwell_ms;   /* now in force */
 };
 
 struct failover_link {
@@ -64,6 +62,7 @@ struct failover {
         size_t endpoint_count;
         uint64_t patience_ms; /* 0: for ever */
         uint32_t spread_ms;   /* of the first move after a loss */
+        uint64_t move_ms;     /* no try before, without a session */
         struct failover_link links[2];
         uint8_t active;  /* link of the session, or FAILOVER_NONE */
         bool leaving;    /* the session moved; the other link is to be closed */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Fail-over: tables of what must happen when, and ten thousand random weeks. */
+/* Fail-over: tables of what must happen when. Random schedules of faults are in tests/sim. */
 #include "unit.h"
 
 #include "app/failover.h"
@@ -420,64 +420,6 @@ static void test_attempts_are_bounded(void **state)
         assert_in_range(w.connects[1], 1000, 4000);
 }
 
-static uint32_t step(uint32_t *random)
-{
-        *random ^= *random << 13;
-        *random ^= *random >> 17;
-        *random ^= *random << 5;
-        return *random;
-}
-
-/*
- * Random outages. Always: if an endpoint has been reachable for as long as the longest pause takes, there is a session;
- * a session that works ends only for a candidate that was up for its dwell.
- */
-static void random_schedule(uint32_t seed)
-{
-        static const enum endpoint_kind three[] = { ENDPOINT_RELAY, ENDPOINT_RELAY, ENDPOINT_CLOUD };
-        const struct failover_timing *t = &failover_timing_default;
-        uint64_t since[3] = { 1000, 1000, 1000 };
-        uint32_t random = seed * 2654435761u + 1;
-        uint64_t without = 1000; /* since when there is no session */
-        struct world w;
-
-        begin(&w, three, 1 + seed % 3, seed % 4 == 0 ? 30 : 0, seed + 1);
-        size_t count = w.f.endpoint_count;
-        for (unsigned i = 0; i < 40; i++) {
-                uint8_t which = (uint8_t)(step(&random) % count);
-                w.reachable[which] = !w.reachable[which];
-                since[which] = w.now;
-                w.uplink_down[which] = step(&random) % 4 == 0;
-                if (session(&w) >= 0)
-                        without = w.now;
-                w.answer_ms = step(&random) % 8 == 0 ? 10000 : 10 + step(&random) % 500;
-                network(&w);
-                int before = session(&w);
-                bool worked = before >= 0 && w.reachable[before];
-                pass(&w, step(&random) % (i % 5 == 0 ? 200000 : 5000));
-                for (size_t e = 0; e < count && w.answer_ms >= t->connect_deadline_ms; e++)
-                        since[e] = w.now; /* too slow is as good as away */
-                if (worked && session(&w) < 0)
-                        fail_msg("seed %u step %u: a working session was dropped", seed, i);
-                for (size_t e = 0; e < count; e++) {
-                        uint64_t enough = t->retry_most_ms + 2 * t->connect_deadline_ms;
-                        uint64_t from = since[e] > without ? since[e] : without;
-                        if (w.reachable[e] && w.now - from > enough && session(&w) < 0)
-                                fail_msg("seed %u step %u: no session although %zu is reachable", seed, i, e);
-                }
-        }
-        uint64_t minutes = w.now / 60000 + 1;
-        for (size_t e = 0; e < count; e++)
-                assert_true(w.connects[e] < 40 * 4 + minutes * 6);
-}
-
-static void test_random_schedules(void **state)
-{
-        (void)state;
-        for (uint32_t seed = 0; seed < 10000; seed++)
-                random_schedule(seed);
-}
-
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -496,7 +438,6 @@ int main(void)
                 cmocka_unit_test(test_patience_with_uplink_down),
                 cmocka_unit_test(test_patience_needs_a_proven_cloud),
                 cmocka_unit_test(test_attempts_are_bounded),
-                cmocka_unit_test(test_random_schedules),
         };
         return cmocka_run_group_tests_name("failover", tests, NULL, NULL);
 }
