@@ -53,11 +53,11 @@ struct attestation {
 int attestation_ask(struct attestation *a, const uint8_t relay[SHA256_SIZE], struct writer *out);
 /*
  * The device's answer. application: fingerprint of the key which the session's TLS certificate has, by the front end's
- * word; the proof must be by the same. Serves one challenge once. Fills a->verdict, whose reason is, beside what the
- * registry says, MALFORMED, WRONG_NONCE, WRONG_DEVICE, BAD_SIGNATURE, UNKNOWN_DEVICE, FOREIGN_CERTIFICATE (another key
- * than the session's), NOT_ATTESTED (nothing was asked).
+ * word; the proof must be by the same. Serves one challenge once. Fills a->verdict. REASON_NONE: the statement is good,
+ * and the registry was asked what follows; else it was not: MALFORMED, WRONG_NONCE, WRONG_DEVICE, BAD_SIGNATURE,
+ * UNKNOWN_DEVICE, FOREIGN_CERTIFICATE (another key than the session's), NOT_ATTESTED (nothing was asked).
  */
-void attestation_answer(struct attestation *a, const struct attestation_registry *registry, const char *device,
-                        const uint8_t application[SHA256_SIZE], bool again, struct span sign1);
+enum reason attestation_answer(struct attestation *a, const struct attestation_registry *registry, const char *device,
+                               const uint8_t application[SHA256_SIZE], bool again, struct span sign1);
 /* A plain CONNECT. */
 void attestation_plain(struct attestation *a, const struct attestation_registry *registry, const char *device);

@@ -7,6 +7,7 @@
 #include <systemd/sd-event.h>
 
 #include "channel/peer.h"
+#include "hub/attestation.h"
 #include "hub/broker.h"
 #include "hub/table.h"
 
@@ -23,6 +24,7 @@ struct front_session {
         char peer[SESSION_PEER_SIZE];
         uint16_t port;                    /* of the relay, 0: not known */
         uint8_t fingerprint[SHA256_SIZE]; /* of the certificate's key */
+        struct attestation attestation;
 };
 
 /* The answer to a certificate chain. */

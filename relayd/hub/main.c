@@ -213,6 +213,7 @@ static int run(const struct conf *conf, bool gate_only)
                 .guard_uid = uid_of(GUARD_USER),
         };
         char error[VIEW_TEXT_MAX] = "";
+        struct public_key tls_key;
         int result = block_signals();
 
         if (result == 0)
@@ -231,6 +232,10 @@ static int run(const struct conf *conf, bool gate_only)
                 result = start_signer(conf, gate_only, &signer);
         if (result < 0)
                 return result;
+        if (signer) {
+                signer_public_key(signer, &tls_key);
+                options.tls_key = &tls_key;
+        }
         options.event = event;
         options.store = store;
         result = manager_new(&m, &options, error, sizeof(error));

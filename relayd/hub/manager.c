@@ -475,6 +475,7 @@ int manager_new(struct manager **ret, const struct manager_options *options, cha
         m->event = sd_event_ref(options->event);
         m->store = options->store;
         m->gate.only = options->gate_only;
+        m->has_tls_fingerprint = options->tls_key && key_fingerprint(options->tls_key, m->tls_fingerprint) == RELAY_OK;
         m->admit_rate = (struct log_rate){ .burst = 10, .interval_ms = 10000 };
         m->uplink_since = time_real_ms() / TIME_MS_PER_S;
         m->crowd = CROWD_LEAST;

@@ -94,7 +94,8 @@ int manager_make_broker(struct manager *m)
                 .now_ms = time_monotonic_ms(),
                 .time = time_real_ms() / TIME_MS_PER_S,
                 .host = { m, on_send, on_close, on_writable, on_release, on_published, on_image, manager_alert,
-                          on_online, on_role, manager_gate_command, manager_gate_subscribed, manager_gate_delivered },
+                          on_online, on_role, manager_gate_command, manager_gate_subscribed, manager_gate_delivered,
+                          manager_authenticate, manager_authenticate_more },
         };
         int result = 0;
 

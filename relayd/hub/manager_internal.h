@@ -56,6 +56,9 @@ struct manager {
         char uplink_error[UPLINK_ERROR_SIZE];
         struct log_rate admit_rate;
         struct quota admit_alerts;
+        uint8_t tls_fingerprint[SHA256_SIZE]; /* of the relay's TLS key */
+        bool has_tls_fingerprint;
+        uint8_t challenge[ATTEST_CHALLENGE_MAX]; /* the last one, on its way */
         struct manager_country country;
         struct manager_gate gate;
 };
@@ -72,3 +75,10 @@ void manager_audit(void *m, const char *actor, enum audit_action action, const c
 bool manager_time_is_trusted(void *m);
 int manager_make_broker(struct manager *m);
 void manager_admit(void *m, const struct channel_open *open, struct admission *out);
+/* manager_attest.c: for struct broker_host */
+void manager_authenticate(void *m, struct link *link, struct span method, struct span data,
+                          struct broker_answer *answer);
+void manager_authenticate_more(void *m, struct link *link, struct span data, struct broker_answer *answer);
+/* manager_identity.c: for struct attestation_registry */
+bool manager_identity_key(void *m, const char *device, struct span rotation, struct public_key *out);
+void manager_appraise(void *m, const struct attestation_proof *proof, struct attestation_verdict *out);

@@ -5,6 +5,7 @@
 #include <systemd/sd-event.h>
 
 #include "conf/conf.h"
+#include "relay/crypto.h"
 #include "store/store.h"
 #include "uplink/uplink.h"
 
@@ -19,6 +20,7 @@ struct manager_options {
         bool listen;                              /* the channel's socket in the runtime folder */
         uid_t front_uid;                          /* who may connect besides our own uid; (uid_t)-1: nobody else */
         uid_t guard_uid;                          /* the same for the guard */
+        const struct public_key *tls_key;         /* the front ends'; NULL: no device can prove itself (DICE-1) */
         const struct uplink_transport *transport; /* NULL: TCP and TLS */
 };
 /* 0 or -errno; error: a sentence for people */
