@@ -181,14 +181,11 @@ static void lose_link(struct device *d, unsigned number, const char *why)
         failover_down(&d->failover, number, device_now(d));
 }
 
-void device_open_link(struct device *d, unsigned number, const struct site_endpoint *endpoint)
+static void connect_link(struct device *d, unsigned number)
 {
         struct device_link *link = &d->links[number];
         struct tls_target target;
 
-        link->endpoint = *endpoint;
-        link->opened_ms = device_now(d);
-        link->watch_asked = false;
         target.host = link->endpoint.host;
         target.port = link->endpoint.port;
         target.pin_count = link->endpoint.has_backup_pin ? 2 : 1;
@@ -200,6 +197,27 @@ void device_open_link(struct device *d, unsigned number, const struct site_endpo
                 return;
         }
         link->state = DEVICE_LINK_HANDSHAKE;
+}
+
+void device_open_link(struct device *d, unsigned number, const struct site_endpoint *endpoint)
+{
+        struct device_link *link = &d->links[number];
+
+        link->endpoint = *endpoint;
+        link->opened_ms = device_now(d);
+        link->watch_asked = link->plain = link->proved = false;
+        connect_link(d, number);
+}
+
+/* The relay knows no DICE-1: the same again at once, without it, within the same patience. */
+static void connect_plainly(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+
+        device_log(d, PORT_LOG_WARNING, "relay: ", "knows no proof of devices (DICE-1), connecting without");
+        d->config.tls->close(d->config.tls->context, number);
+        link->plain = true;
+        connect_link(d, number);
 }
 
 /* A question to the gate is no session: it says nothing of where the device is, and leaves no will. */
@@ -226,6 +244,8 @@ static int start_mqtt(struct device *d, unsigned number)
                 .will_topic = span_of_string(topic),
                 .will_payload = device_state_json(d, false, link->session, will, sizeof(will)),
         };
+        if (!link->plain && device_may_attest(d, number))
+                config.authentication_method = SPAN_LITERAL(ATTEST_METHOD);
         mqtt_client_init(&link->client, link->rx, sizeof(link->rx), link->tx, sizeof(link->tx), device_now(d));
         return mqtt_client_connect(&link->client, &config, device_now(d));
 }
@@ -236,7 +256,7 @@ static void flush(struct device *d, unsigned number)
         struct span out;
         size_t done;
 
-        while ((out = mqtt_client_output(&link->client)).size > 0 &&
+        while (link->state == DEVICE_LINK_OPEN && (out = mqtt_client_output(&link->client)).size > 0 &&
                d->config.tls->send(d->config.tls->context, number, out, &done) == 0)
                 mqtt_client_sent(&link->client, done, device_now(d));
 }
@@ -262,9 +282,15 @@ static int drain_events(struct device *d, unsigned number)
                         lose_link(d, number, mqtt_reason_string(event.reason));
                         return 0;
                 }
+                if (event.type == MQTT_CLIENT_EVENT_AUTH) {
+                        device_prove(d, number, event.packet.props.authentication_data);
+                        continue;
+                }
                 if (event.type == MQTT_CLIENT_EVENT_CONNACK) {
                         if (event.reason == MQTT_SUCCESS)
                                 failover_up(&d->failover, number, device_now(d));
+                        if (event.reason == MQTT_BAD_AUTH_METHOD && link->client.authentication_method.size > 0)
+                                connect_plainly(d, number);
                         continue;
                 }
                 int r = device_receive(d, number, &event);

@@ -7,6 +7,10 @@
  * policy/<epoch>, vendor/<epoch> and revocations goes to the boot stage, which alone judges it; an accepted one is in
  * force at once, without a restart. What is refused is told at updates/refused, once an object.
  *
+ * To a relay the device proves itself (DICE-1, relay/attest.h) if the board can; one whose challenge names a key that
+ * is not pinned gets nothing. A relay that knows no DICE-1 gets a plain CONNECT at once: whether that is enough is its
+ * business.
+ *
  * It never waits. The caller gives it time by device_run(), whenever a link may have moved and at the latest at
  * device_deadline(), and puts events into it by device_publish() whenever it likes: they wait in flash.
  */
@@ -20,14 +24,15 @@
 #include "port/clock.h"
 #include "port/entropy.h"
 #include "port/log.h"
+#include "port/secret.h"
 #include "port/tls.h"
 #include "relay/mqttclient.h"
 
 #define DEVICE_RX_SIZE  (SITE_POLICY_MAX + TOPIC_MAX + 64) /* the largest object, with its topic */
-#define DEVICE_TX_SIZE  3072
-#define DEVICE_WINDOW   16 /* events sent and not acknowledged */
-#define DEVICE_REPORTS  4  /* refused objects waiting to be told */
-#define DEVICE_REPORTED 8  /* refused objects that were told */
+#define DEVICE_TX_SIZE  (ATTEST_STATEMENT_MAX + 64)        /* the largest packet sent */
+#define DEVICE_WINDOW   16                                 /* events sent and not acknowledged */
+#define DEVICE_REPORTS  4                                  /* refused objects waiting to be told */
+#define DEVICE_REPORTED 8                                  /* refused objects that were told */
 
 /*
  * An update that somebody carried here, on a stick: its image comes from there, and everything else is as with any
@@ -47,8 +52,9 @@ struct device_config {
         const struct port_clock *clock;
         const struct port_boot *boot;
         const struct port_entropy *entropy;
-        const struct port_log *log; /* may be NULL */
-        struct outbox *outbox;      /* mounted */
+        const struct port_secret *secret; /* for DICE-1; NULL, or without attest: plain CONNECT everywhere */
+        const struct port_log *log;       /* may be NULL */
+        struct outbox *outbox;            /* mounted */
         /* initialised, with the device's policy, vendor and gate; NULL: this device takes no updates, no commands */
         struct update *update;
         struct commands *commands;
@@ -69,6 +75,8 @@ struct device_link {
         uint64_t opened_ms;
         uint32_t session;
         bool watch_asked; /* relay/state subscribed */
+        bool plain;       /* the relay knows no DICE-1 */
+        bool proved;      /* a challenge came */
         struct mqtt_client client;
         uint8_t rx[DEVICE_RX_SIZE], tx[DEVICE_TX_SIZE];
 };

@@ -21,6 +21,12 @@ void device_leave_link(struct device *d, unsigned number);
 /* The endpoints of the policy that apply to this device; returns how many. */
 size_t device_choose_endpoints(struct device *d, enum endpoint_kind kinds[SITE_ENDPOINTS_MAX]);
 
+/* device_attest.c: DICE-1 */
+/* Does this device prove itself to whoever is on this link? */
+bool device_may_attest(const struct device *d, unsigned number);
+/* A challenge came: answers it, or ends the connection. */
+void device_prove(struct device *d, unsigned number, struct span data);
+
 /* device_session.c: the session's own traffic */
 void device_begin_session(struct device *d);
 /* Queues whatever the session should send now: subscriptions, state, events, update traffic. */

@@ -110,6 +110,7 @@ static int open_device(struct runtime *runtime, const struct runtime_options *op
                 .clock = ports->clock,
                 .boot = ports->boot,
                 .entropy = ports->entropy,
+                .secret = ports->secret,
                 .log = ports->log,
                 .outbox = &runtime->outbox,
                 .update = &runtime->update,

@@ -129,13 +129,20 @@ void net_init(struct net *net, uint32_t seed)
 
 /* ---- the brokers */
 
-static void answer(struct connection *c, const struct mqtt_packet *packet)
+void net_answer(struct connection *c, const struct mqtt_packet *packet)
 {
         struct writer w;
 
         writer_init(&w, c->to_device.bytes + c->to_device.fill, PIPE_SIZE - c->to_device.fill);
         assert_int_equal(mqtt_encode(&w, MQTT_V5, packet), RELAY_OK);
         c->to_device.fill += writer_needed(&w);
+}
+
+void net_bytes(struct connection *c, struct span bytes)
+{
+        assert_true(bytes.size <= PIPE_SIZE - c->to_device.fill);
+        memcpy(c->to_device.bytes + c->to_device.fill, bytes.data, bytes.size);
+        c->to_device.fill += bytes.size;
 }
 
 static void send_publish(struct connection *c, struct span topic, struct span payload, bool retain)
@@ -145,7 +152,7 @@ static void send_publish(struct connection *c, struct span topic, struct span pa
         p.publish.topic = topic;
         p.publish.payload = payload;
         p.publish.retain = retain;
-        answer(c, &p);
+        net_answer(c, &p);
 }
 
 static void store_retained(struct net *net, unsigned broker, struct span topic, struct span payload)
@@ -304,7 +311,7 @@ static void on_publish(struct net *net, struct connection *c, const struct mqtt_
                 store_retained(net, c->broker, p->publish.topic, p->publish.payload);
         else
                 note_told(net, c->broker, parts.rest, p->publish.payload);
-        answer(c, &ack);
+        net_answer(c, &ack);
         if (span_equal_string(parts.rest, "gate/request") && net->on_question)
                 net->on_question(net, c->broker, p->publish.payload);
 }
@@ -320,7 +327,7 @@ static void on_subscribe(struct net *net, struct connection *c, const struct mqt
         assert_true(p->subscribe.count <= sizeof(granted));
         ack.suback.packet_id = p->subscribe.packet_id;
         ack.suback.reasons = span_of(granted, p->subscribe.count);
-        answer(c, &ack);
+        net_answer(c, &ack);
         mqtt_filters_init(&filters, p);
         while (mqtt_filters_next(&filters, &filter)) {
                 assert_true(span_to_string(filter.filter, text, sizeof(text)));
@@ -334,10 +341,62 @@ static void on_subscribe(struct net *net, struct connection *c, const struct mqt
         }
 }
 
+void net_auth(struct connection *c, uint8_t reason, const char *method, struct span data)
+{
+        struct mqtt_packet p = { .type = MQTT_AUTH, .ack = { .reason = reason } };
+
+        p.props.present = MQTT_PROP(MQTT_P_AUTH_DATA) | (method ? MQTT_PROP(MQTT_P_AUTH_METHOD) : 0);
+        p.props.authentication_method = span_of_string(method);
+        p.props.authentication_data = data;
+        net_answer(c, &p);
+}
+
+void net_connack(struct connection *c, uint8_t reason, const char *method)
+{
+        struct mqtt_packet ack = { .type = MQTT_CONNACK, .ack = { .reason = reason } };
+
+        if (method) {
+                ack.props.present = MQTT_PROP(MQTT_P_AUTH_METHOD);
+                ack.props.authentication_method = span_of_string(method);
+        }
+        net_answer(c, &ack);
+}
+
+struct span net_challenge(struct net *net, unsigned broker, uint8_t out[ATTEST_CHALLENGE_MAX])
+{
+        struct attest_challenge challenge;
+        struct writer w;
+
+        for (size_t i = 0; i < sizeof(challenge.nonce); i++)
+                challenge.nonce[i] = (uint8_t)net_random(net, 256);
+        memset(challenge.relay, (int)(broker + 1), SHA256_SIZE);
+        writer_init(&w, out, ATTEST_CHALLENGE_MAX);
+        assert_int_equal(attest_challenge_encode(&w, &challenge), RELAY_OK);
+        return writer_span(&w);
+}
+
+static void accept_session(struct net *net, struct connection *c, const char *method)
+{
+        c->connected = true;
+        net->sessions[c->broker]++;
+        net_connack(c, MQTT_SUCCESS, method);
+}
+
+static void challenge(struct net *net, struct connection *c)
+{
+        uint8_t bytes[ATTEST_CHALLENGE_MAX];
+
+        if (!net->knows_attest[c->broker]) {
+                net_connack(c, MQTT_BAD_AUTH_METHOD, NULL);
+                return;
+        }
+        c->challenged = true;
+        net->challenges++;
+        net_auth(c, MQTT_CONTINUE_AUTHENTICATION, ATTEST_METHOD, net_challenge(net, c->broker, bytes));
+}
+
 static void on_connect(struct net *net, struct connection *c, const struct mqtt_packet *p)
 {
-        struct mqtt_packet ack = { .type = MQTT_CONNACK };
-
         assert_true(span_equal_string(p->connect.client_id, "device-1"));
         c->has_will = p->connect.has_will;
         if (c->has_will) {
@@ -346,15 +405,33 @@ static void on_connect(struct net *net, struct connection *c, const struct mqtt_
                 memcpy(c->will, p->connect.will_payload.data, p->connect.will_payload.size);
                 c->will_size = p->connect.will_payload.size;
         }
-        c->connected = true;
-        net->sessions[c->broker]++;
-        answer(c, &ack);
+        if (p->props.present & MQTT_PROP(MQTT_P_AUTH_METHOD)) {
+                assert_true(span_equal_string(p->props.authentication_method, ATTEST_METHOD));
+                challenge(net, c);
+                return;
+        }
+        net->plain[c->broker]++;
+        accept_session(net, c, NULL);
+}
+
+static void on_auth(struct net *net, struct connection *c, const struct mqtt_packet *p)
+{
+        assert_true(c->challenged && !c->connected);
+        assert_int_equal(p->ack.reason, MQTT_CONTINUE_AUTHENTICATION);
+        assert_true(span_equal_string(p->props.authentication_method, ATTEST_METHOD));
+        assert_in_range(p->props.authentication_data.size, 1, sizeof(net->statement));
+        memcpy(net->statement, p->props.authentication_data.data, p->props.authentication_data.size);
+        net->statement_size = p->props.authentication_data.size;
+        net->proofs++;
+        accept_session(net, c, ATTEST_METHOD);
 }
 
 static void on_packet(struct net *net, struct connection *c, const struct mqtt_packet *p)
 {
         struct mqtt_packet pong = { .type = MQTT_PINGRESP };
 
+        if (net->on_packet && net->on_packet(net, c, p))
+                return;
         if (p->type == MQTT_CONNECT)
                 on_connect(net, c, p);
         else if (p->type == MQTT_PUBLISH)
@@ -362,9 +439,11 @@ static void on_packet(struct net *net, struct connection *c, const struct mqtt_p
         else if (p->type == MQTT_SUBSCRIBE)
                 on_subscribe(net, c, p);
         else if (p->type == MQTT_PINGREQ)
-                answer(c, &pong);
+                net_answer(c, &pong);
         else if (p->type == MQTT_DISCONNECT)
                 end_connection(net, c, p->ack.reason == MQTT_DISCONNECT_WITH_WILL);
+        else if (p->type == MQTT_AUTH)
+                on_auth(net, c, p);
         else
                 assert_int_equal(p->type, MQTT_PUBACK);
 }
@@ -377,11 +456,12 @@ static void run_connection(struct net *net, struct connection *c)
 
         for (;;) {
                 struct span in = span_of(c->to_broker.bytes, c->to_broker.fill);
-                int version = c->connected ? MQTT_V5 : 0;
+                int version = c->greeted ? MQTT_V5 : 0;
                 int r = mqtt_decode(in, version, 10000, &p, &consumed, &reason);
                 if (r == RELAY_MORE)
                         return;
                 assert_int_equal(r, RELAY_OK);
+                c->greeted = true;
                 on_packet(net, c, &p);
                 c->to_broker.fill -= consumed;
                 memmove(c->to_broker.bytes, c->to_broker.bytes + consumed, c->to_broker.fill);

@@ -7,6 +7,7 @@
 #include "../unit/librelay/unit.h"
 
 #include "port/tls.h"
+#include "relay/attest.h"
 #include "relay/mqtt.h"
 #include "relay/topic.h"
 
@@ -47,7 +48,9 @@ struct pipe {
 struct connection {
         bool open, refused;
         unsigned broker;
-        bool connected; /* CONNACK was sent */
+        bool greeted;    /* CONNECT came */
+        bool challenged; /* DICE-1: the statement is awaited */
+        bool connected;  /* CONNACK was sent */
         char filters[FILTERS_MAX][TOPIC_MAX];
         size_t filter_count;
         uint64_t ready_at; /* handshake takes until then */
@@ -67,6 +70,10 @@ struct net {
         unsigned refuse_percent; /* of publishes, with "quota exceeded" */
         unsigned cut_percent;    /* of connections */
         struct connection connections[PORT_LINKS];
+        bool knows_attest[BROKERS];                  /* DICE-1; else 0x8C */
+        unsigned plain[BROKERS], challenges, proofs; /* CONNECTs without a method, ... */
+        uint8_t statement[ATTEST_STATEMENT_MAX];
+        size_t statement_size;
         struct received events[EVENTS_MAX];
         size_t event_count;
         bool out_of_order;
@@ -76,6 +83,8 @@ struct net {
         unsigned connects, sessions[BROKERS], attempts[BROKERS];
         /* a question to the gate came; may be NULL */
         void (*on_question)(struct net *net, unsigned broker, struct span question);
+        /* looks at what the device sent before the broker does; true: answered already. May be NULL */
+        bool (*on_packet)(struct net *net, struct connection *c, const struct mqtt_packet *p);
         struct port_tls port;
 };
 
@@ -87,6 +96,14 @@ void net_run(struct net *net);
 void net_cut(struct net *net, unsigned broker);
 /* a retained message at a broker; sent to subscribed sessions, too */
 void net_retain(struct net *net, unsigned broker, const char *topic, struct span payload);
+/* what a broker says, as a packet or as any bytes */
+void net_answer(struct connection *c, const struct mqtt_packet *packet);
+void net_bytes(struct connection *c, struct span bytes);
+/* AUTH with this method and data, and CONNACK with this method (NULL: none) */
+void net_auth(struct connection *c, uint8_t reason, const char *method, struct span data);
+void net_connack(struct connection *c, uint8_t reason, const char *method);
+/* the challenge this broker should send */
+struct span net_challenge(struct net *net, unsigned broker, uint8_t out[ATTEST_CHALLENGE_MAX]);
 /* a message that is not retained; true if a session had subscribed to it */
 bool net_send(struct net *net, unsigned broker, const char *topic, struct span payload);
 /* has a session there subscribed to exactly this? */

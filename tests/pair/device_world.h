@@ -26,7 +26,8 @@ static struct port_flash flash;
 static uint32_t boot_counter;
 static unsigned passes, busy; /* how often the device ran, and wanted to run again at once */
 static const struct port_entropy *entropy = &gate_lab_entropy;
-static uint64_t put[64]; /* last seq put in each boot */
+static const struct port_secret *secret; /* NULL: this device proves nothing */
+static uint64_t put[64];                 /* last seq put in each boot */
 
 static uint64_t clock_now(void *context)
 {
@@ -149,6 +150,7 @@ static void start(void)
                 .clock = &port_clock,
                 .boot = &port_boot,
                 .entropy = entropy,
+                .secret = secret,
                 .outbox = &outbox,
                 .commands = &commands,
                 .keep_alive_s = 4,
