@@ -141,6 +141,7 @@ static int ed25519_verify(const uint8_t public_key[32], struct span message, con
         return result;
 }
 
+#ifdef HAVE_ECC
 static int p256_verify(const uint8_t xy[64], struct span message, const uint8_t sig[SIGNATURE_SIZE])
 {
         uint8_t digest[SHA256_SIZE], der[ECC_MAX_SIG_SIZE];
@@ -164,6 +165,16 @@ static int p256_verify(const uint8_t xy[64], struct span message, const uint8_t 
         wc_ecc_free(&key);
         return result;
 }
+#else
+/* a boot stage of devices whose vendor and approvers have Ed25519 keys only */
+static int p256_verify(const uint8_t xy[64], struct span message, const uint8_t sig[SIGNATURE_SIZE])
+{
+        (void)xy;
+        (void)message;
+        (void)sig;
+        return RELAY_E_KEY;
+}
+#endif
 
 int crypto_verify(const struct public_key *key, struct span message, const uint8_t sig[SIGNATURE_SIZE])
 {
@@ -231,6 +242,7 @@ int crypto_ed25519_sign(const uint8_t seed[ED25519_SEED_SIZE], struct span messa
         return result;
 }
 
+#ifndef WC_NO_RNG
 int crypto_random(void *out, size_t size)
 {
         WC_RNG rng;
@@ -244,6 +256,7 @@ int crypto_random(void *out, size_t size)
         wc_FreeRng(&rng);
         return result;
 }
+#endif
 
 void crypto_wipe(void *data, size_t size)
 {

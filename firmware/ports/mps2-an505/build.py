@@ -30,6 +30,8 @@ WOLFCRYPT = ["aes", "asn", "chacha", "chacha20_poly1305", "coding", "curve25519"
              "fe_operations", "ge_low_mem", "ge_operations", "hash", "hmac", "kdf", "memory", "poly1305", "random",
              "sha256", "sha512", "sp_c32", "sp_int", "wc_port", "wolfmath"]
 LWIP = ["core/*.c", "core/ipv4/*.c", "netif/ethernet.c"]
+SECURE_WOLFCRYPT = ["ed25519", "fe_low_mem", "fe_operations", "ge_low_mem", "ge_operations", "hash", "memory", "sha256",
+                    "sha512", "wc_port", "wolfmath"]
 # image -> its version, and what else is defined for its application
 IMAGES = {"1.0.0": "", "1.1.0": "", "broken": "-DFIRMWARE_BROKEN"}
 
@@ -92,18 +94,37 @@ def application(ninja, folder, modules):
         ninja.make("bin", f"plant-care-{name}", [elf])
 
 
+def secure(ninja, folder, modules):
+    """The secure side: boot stage and all that it needs, without a heap (there is no _sbrk)."""
+    wolfssl, _ = libraries(folder)
+    crypto = f"-DLAYOUT_SECURE_SECTORS=14u -DWOLFSSL_USER_SETTINGS -I{HERE}/secure/wolfssl -isystem {wolfssl}"
+    ours = f"-mcmse {OURS} -I{TOP}/librelay/include -I{TOP}/firmware {crypto}"
+    objects = []
+    for module, paths in modules.items():
+        objects += ninja.compile(f"secure/{module}", paths, ours)
+    objects += ninja.compile("secure/wolfcrypt", [wolfssl / f"wolfcrypt/src/{name}.c" for name in SECURE_WOLFCRYPT],
+                             f"-mcmse {THEIRS} {crypto}")
+    ninja.make("ld", "secure.elf", objects, f"{TARGET} -mcmse {LINK} -Wl,--section-start=.gnu.sgstubs=0x100ff000 -T{HERE}/secure/secure.ld",
+               [HERE / "secure/secure.ld"])
+
+
+def paths_of(modules):
+    return {name: [pathlib.Path(path).resolve() for path in paths] for name, *paths in modules}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--module", action="append", nargs="+", required=True)
+    parser.add_argument("--secure-module", action="append", nargs="+", required=True, help="of the secure side")
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if not shutil.which(CC):
         sys.exit(f"{CC} is missing: tests/deps mcu installs it")
-    modules = {name: [pathlib.Path(path).resolve() for path in paths] for name, *paths in options.module}
     ninja = Ninja(folder)
-    application(ninja, folder, modules)
+    application(ninja, folder, paths_of(options.module))
+    secure(ninja, folder, paths_of(options.secure_module))
     sys.exit(ninja.run())
 
 

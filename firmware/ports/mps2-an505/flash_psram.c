@@ -20,14 +20,15 @@
 #define RLAR_ON        1u    /* with attributes 0 */
 #define MAIR_PLAIN     0x44u /* normal memory, not cached */
 
-/* sectors below are the secure side's */
 #if defined(__ARM_FEATURE_CMSE) && __ARM_FEATURE_CMSE == 3
-#        define FIRST_SECTOR 0u
+#        define IS_SECURE 1
 #else
-#        define FIRST_SECTOR LAYOUT_SECURE_SECTORS
+#        define IS_SECURE 0
 #endif
-#define START (AN505_FLASH + FIRST_SECTOR * LAYOUT_SECTOR_SIZE)
-#define END   (AN505_FLASH + LAYOUT_SECTORS * LAYOUT_SECTOR_SIZE)
+#define END (AN505_FLASH + LAYOUT_SECTORS * LAYOUT_SECTOR_SIZE)
+
+/* offset of the first byte that this side has */
+static const uint32_t start = IS_SECURE ? 0 : LAYOUT_SECURE_SECTORS * LAYOUT_SECTOR_SIZE;
 
 static struct flash_ram ram;
 
@@ -35,7 +36,7 @@ static void set_writable(bool writable)
 {
         __asm__ volatile("dsb" ::: "memory");
         MPU_RNR = REGION;
-        MPU_RBAR = START | RBAR_NEVER_RUN | (writable ? 0 : RBAR_READ_ONLY);
+        MPU_RBAR = (AN505_FLASH + start) | RBAR_NEVER_RUN | (writable ? 0 : RBAR_READ_ONLY);
         __asm__ volatile("dsb\n isb" ::: "memory");
 }
 
@@ -54,11 +55,16 @@ void flash_psram_init(void (*cut)(void *context))
         __asm__ volatile("dsb\n isb" ::: "memory");
 }
 
+static bool is_ours(uint32_t offset)
+{
+        return offset >= start;
+}
+
 static int psram_erase(void *context, uint32_t sector)
 {
         const struct port_flash port = flash_ram_port(context);
 
-        if (sector < FIRST_SECTOR)
+        if (!is_ours(sector * LAYOUT_SECTOR_SIZE))
                 return RELAY_E_RANGE;
         set_writable(true);
         int r = port.erase(port.context, sector);
@@ -70,7 +76,7 @@ static int psram_program(void *context, uint32_t offset, struct span data)
 {
         const struct port_flash port = flash_ram_port(context);
 
-        if (offset < FIRST_SECTOR * LAYOUT_SECTOR_SIZE)
+        if (!is_ours(offset))
                 return RELAY_E_RANGE;
         set_writable(true);
         int r = port.program(port.context, offset, data);
@@ -82,7 +88,7 @@ static int psram_read(void *context, uint32_t offset, void *out, uint32_t size)
 {
         const struct port_flash port = flash_ram_port(context);
 
-        return offset < FIRST_SECTOR * LAYOUT_SECTOR_SIZE ? RELAY_E_RANGE : port.read(port.context, offset, out, size);
+        return is_ours(offset) ? port.read(port.context, offset, out, size) : RELAY_E_RANGE;
 }
 
 struct port_flash flash_psram_port(void)

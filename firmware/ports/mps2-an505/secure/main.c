@@ -13,7 +13,7 @@
 #include "ports/mps2-an505/secure/isolation.h"
 #include "ports/mps2-an505/secure/start.h"
 #include "ports/mps2-an505/secure/watchdog.h"
-#include "ports/common/boot_channel.h"
+#include "ports/posix/boot_channel.h"
 
 #define PIECE 512u /* bytes that are copied or measured at once */
 

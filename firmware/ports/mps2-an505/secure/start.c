@@ -20,11 +20,15 @@
 typedef void (*vector)(void);
 
 extern uint8_t data_start[], data_end[], data_load[], bss_start[], bss_end[];
-extern uint32_t stack_bottom[], stack_top[];
+extern uint32_t stack_top[], stack_seal[2];
 
 int main(void);
+/* switch.S, and what it calls */
 _Noreturn void reset(void);
-void report(uint32_t exc_return);
+_Noreturn void exception(void);
+_Noreturn void leave(uint32_t entry);
+_Noreturn void run(void);
+_Noreturn void report(uint32_t exc_return);
 
 /* not cleared at start: RAM keeps it over a reset */
 static uint32_t warm[4] __attribute__((section(".noinit")));
@@ -54,11 +58,11 @@ _Noreturn void start_halt(void)
 
 /* ---- faults */
 
-static const char *fault_name(uint32_t exception)
+static const char *fault_name(uint32_t number)
 {
         static const char *const names[] = { "hard fault", "memory fault", "bus fault", "usage fault", "secure fault" };
 
-        return exception >= 3 && exception < 8 ? names[exception - 3] : "unexpected interrupt";
+        return number >= 3 && number < 8 ? names[number - 3] : "unexpected interrupt";
 }
 
 /* Where the application was. Its stack pointer is whatever it likes: only its own RAM is looked at. */
@@ -78,67 +82,42 @@ static void tell_place(uint32_t exc_return)
         console_hex(((const volatile uint32_t *)sp)[FRAME_PC]); /* NOLINT(performance-no-int-to-ptr) */
 }
 
-static void tell_registers(uint32_t exception)
+static void tell_registers(uint32_t number)
 {
         console_write(", status ");
-        console_hex(exception == 7 ? SFSR : CFSR);
-        if (exception == 7 && (SFSR & 0x40) != 0) {
+        console_hex(number == 7 ? SFSR : CFSR);
+        if (number == 7 && (SFSR & 0x40) != 0) {
                 console_write(", address ");
                 console_hex(SFAR);
         }
-        if (exception == 5 && (CFSR & 0x8000) != 0) {
+        if (number == 5 && (CFSR & 0x8000) != 0) {
                 console_write(", address ");
                 console_hex(BFAR);
         }
 }
 
 /* Every exception ends here; none is ever returned from. */
-__attribute__((used)) void report(uint32_t exc_return)
+_Noreturn void report(uint32_t exc_return)
 {
         bool by_secure = (exc_return & EXC_RETURN_OF_SECURE) != 0;
-        uint32_t exception;
+        uint32_t number;
 
-        __asm__ volatile("mrs %0, ipsr" : "=r"(exception));
-        if (exception == 2) {
+        __asm__ volatile("mrs %0, ipsr" : "=r"(number));
+        if (number == 2) {
                 console_line(4, watchdog_reason(), "");
                 start_reset();
         }
         console_write("<2>boot: ");
-        console_write(fault_name(exception));
+        console_write(fault_name(number));
         console_write(by_secure ? " of the secure side" : " by the application");
-        tell_registers(exception);
+        tell_registers(number);
         if (!by_secure)
                 tell_place(exc_return);
         console_write(": restart\n");
         start_reset();
 }
 
-/* the stack may be what is wrong: begin a new one */
-__attribute__((naked)) static void exception(void)
-{
-        __asm__ volatile("mov r0, lr\n"
-                         "ldr r1, =stack_top - 8\n"
-                         "mov sp, r1\n"
-                         "b report\n");
-}
-
 /* ---- from here to there */
-
-__attribute__((naked)) static void leave(uint32_t entry, uint32_t *bottom, uint32_t *top)
-{
-        __asm__ volatile("mov sp, r2\n"
-                         "movs r3, #0\n"
-                         "1: cmp r1, r2\n"
-                         "bhs 2f\n"
-                         "str r3, [r1], #4\n"
-                         "b 1b\n"
-                         "2: bic r0, r0, #1\n" /* bit 0 clear: to the non-secure state */
-                         "movs r1, #0\n movs r2, #0\n movs r4, #0\n movs r5, #0\n movs r6, #0\n movs r7, #0\n"
-                         "mov r8, r3\n mov r9, r3\n mov r10, r3\n mov r11, r3\n mov r12, r3\n"
-                         "mvn lr, r3\n"
-                         "msr apsr_nzcvq, r3\n"
-                         "bxns r0\n");
-}
 
 _Noreturn void start_application(uint32_t vectors)
 {
@@ -146,26 +125,16 @@ _Noreturn void start_application(uint32_t vectors)
 
         VTOR_NS = vectors;
         __asm__ volatile("msr msp_ns, %0" ::"r"(table[0]));
-        leave(table[1], stack_bottom, stack_top - 2);
-        start_reset();
+        leave(table[1]);
 }
 
-__attribute__((used)) static _Noreturn void run(void)
+_Noreturn void run(void)
 {
         memcpy(data_start, data_load, (size_t)(data_end - data_start));
         memset(bss_start, 0, (size_t)(bss_end - bss_start));
-        stack_top[-1] = stack_top[-2] = SEAL;
+        stack_seal[0] = stack_seal[1] = SEAL;
         (void)main();
         start_reset();
-}
-
-__attribute__((naked, noreturn)) void reset(void)
-{
-        __asm__ volatile("ldr r0, =stack_bottom\n"
-                         "msr msplim, r0\n"
-                         "ldr r0, =stack_top - 8\n"
-                         "mov sp, r0\n"
-                         "b run\n");
 }
 
 /* stack pointer, reset, NMI, the faults */
