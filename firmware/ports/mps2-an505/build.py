@@ -97,7 +97,7 @@ def application(ninja, folder, modules):
 def secure(ninja, folder, modules):
     """The secure side: boot stage and all that it needs, without a heap (there is no _sbrk)."""
     wolfssl, _ = libraries(folder)
-    crypto = f"-DLAYOUT_SECURE_SECTORS=14u -DWOLFSSL_USER_SETTINGS -I{HERE}/secure/wolfssl -isystem {wolfssl}"
+    crypto = f"-DWOLFSSL_USER_SETTINGS -I{HERE}/secure/wolfssl -isystem {wolfssl}"
     ours = f"-mcmse {OURS} -I{TOP}/librelay/include -I{TOP}/firmware {crypto}"
     objects = []
     for module, paths in modules.items():
@@ -106,6 +106,14 @@ def secure(ninja, folder, modules):
                              f"-mcmse {THEIRS} {crypto}")
     ninja.make("ld", "secure.elf", objects, f"{TARGET} -mcmse {LINK} -Wl,--section-start=.gnu.sgstubs=0x100ff000 -T{HERE}/secure/secure.ld",
                [HERE / "secure/secure.ld"])
+
+
+def probe(ninja, paths):
+    """An application that tries what it must not, for the tests of the isolation."""
+    ours = f"{OURS} -I{TOP}/librelay/include -I{TOP}/firmware"
+    elf = ninja.make("ld", "probe.elf", ninja.compile("attempts", paths, ours),
+                     f"{TARGET} {LINK} -T{HERE}/ns/application.ld", [HERE / "ns/application.ld"])
+    ninja.make("bin", "probe", [elf])
 
 
 def paths_of(modules):
@@ -117,6 +125,7 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--module", action="append", nargs="+", required=True)
     parser.add_argument("--secure-module", action="append", nargs="+", required=True, help="of the secure side")
+    parser.add_argument("--probe", type=pathlib.Path, nargs="+", required=True, help="a source of the test's application")
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -125,6 +134,7 @@ def main():
     ninja = Ninja(folder)
     application(ninja, folder, paths_of(options.module))
     secure(ninja, folder, paths_of(options.secure_module))
+    probe(ninja, [path.resolve() for path in options.probe])
     sys.exit(ninja.run())
 
 

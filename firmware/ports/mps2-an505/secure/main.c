@@ -7,13 +7,13 @@
 #include <arm_cmse.h>
 #include <string.h>
 
+#include "ports/common/boot_server.h"
 #include "ports/mps2-an505/flash_psram.h"
 #include "ports/mps2-an505/map.h"
 #include "ports/mps2-an505/secure/console.h"
 #include "ports/mps2-an505/secure/isolation.h"
 #include "ports/mps2-an505/secure/start.h"
 #include "ports/mps2-an505/secure/watchdog.h"
-#include "ports/posix/boot_channel.h"
 
 #define PIECE 512u /* bytes that are copied or measured at once */
 
@@ -25,7 +25,7 @@ static struct machine {
         struct boot_server server;
         bool running; /* the application's code memory is in use */
         bool trying;
-        uint8_t request[BOOT_CHANNEL_MAX], answer[BOOT_CHANNEL_MAX];
+        uint8_t message[BOOT_MESSAGE_MAX];
 } machine;
 
 static uint32_t strap(uint32_t offset)
@@ -125,7 +125,11 @@ int main(void)
         tell_outcome(answer, &outcome);
         if (answer != BOOT_RUN)
                 start_halt();
-        m->server.boot = &m->boot;
+        if (trust_read_identity(&m->flash, &m->server.identity) != 0 ||
+            crypto_ed25519_public(m->server.identity.seed, &m->server.key) != 0)
+                start_halt();
+        m->server.message = m->message;
+        boot_server_init(&m->server, &m->boot);
         m->running = true;
         m->trying = outcome.trying;
         clear_application();
@@ -166,13 +170,13 @@ __attribute__((cmse_nonsecure_entry)) size_t secure_request(void *buffer, size_t
         size_t n = 0;
 
         __asm__ volatile("cpsid i" ::: "memory");
-        if (size <= sizeof(m->request) && is_buffer_of_application(buffer, size > max ? size : max)) {
-                memcpy(m->request, buffer, size);
-                n = boot_server_answer(&m->server, m->request, size, m->answer);
+        if (size <= sizeof(m->message) && is_buffer_of_application(buffer, size > max ? size : max)) {
+                memcpy(m->message, buffer, size);
+                n = boot_server_answer(&m->server, size);
                 feed_watchdog(m);
                 if (n > max)
                         n = 0;
-                memcpy(buffer, m->answer, n);
+                memcpy(buffer, m->message, n);
         }
         __asm__ volatile("cpsie i" ::: "memory");
         return n;
