@@ -61,6 +61,15 @@ static void take_events(struct run *run)
                         if (mqtt_client_puback(&run->c, event.packet.publish.packet_id, 0) != RELAY_OK)
                                 run->unanswered++;
                 }
+                if (event.type == MQTT_CLIENT_EVENT_AUTH) {
+                        require(run->c.authentication_method.size > 0 && run->c.state == MQTT_CLIENT_CONNECTING);
+                        if (run->now == 0) /* a caller may refuse, or wait */
+                                (void)mqtt_client_auth(&run->c, event.packet.props.authentication_data);
+                        else
+                                mqtt_client_refuse(&run->c, MQTT_NOT_AUTHORIZED);
+                }
+                if (event.type == MQTT_CLIENT_EVENT_CONNACK && event.reason == MQTT_SUCCESS)
+                        require(span_equal(event.packet.props.authentication_method, run->c.authentication_method));
                 require(run->c.in_flight <= MQTT_CLIENT_PUBLISHES_MAX);
         }
 }
@@ -100,12 +109,14 @@ static void broker_sends(struct run *run, struct span bytes)
         }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void run_one(const uint8_t *data, size_t size, struct span method)
 {
         static struct run run;
-        struct mqtt_client_config config = {
-                .client_id = SPAN_LITERAL("d"), .keep_alive_s = 30, .receive_maximum = 3, .connack_timeout_ms = 5000
-        };
+        struct mqtt_client_config config = { .client_id = SPAN_LITERAL("d"),
+                                             .keep_alive_s = 30,
+                                             .receive_maximum = 3,
+                                             .connack_timeout_ms = 5000,
+                                             .authentication_method = method };
         size_t at = 0;
         memset(&run, 0, sizeof(run));
         mqtt_client_init(&run.c, run.rx, sizeof(run.rx), run.tx, sizeof(run.tx), 0);
@@ -123,5 +134,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         send(&run, SIZE_MAX);
         if (run.out_fill <= sizeof(run.out))
                 check_output(&run);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        run_one(data, size, SPAN_EMPTY);
+        run_one(data, size, SPAN_LITERAL("DICE-1"));
         return 0;
 }
