@@ -32,6 +32,15 @@ struct certificate {
 int certificate_parse(struct span der, struct certificate *out);
 /* exactly one CN in the whole subject, and of the form of an identity; "" otherwise */
 void certificate_identity(struct span subject, char out[IDENTITY_SIZE]);
+/* May it issue others? May it stand for a client? By its own word, whoever issued it. */
+bool certificate_may_sign(const struct certificate *c);
+bool certificate_may_be_client(const struct certificate *c);
+/* issuer's name and key; not whether it may */
+bool certificate_is_signed_by(const struct certificate *c, const struct certificate *issuer);
+/* a CA with the name of a device: an identity key's certificate, or something that must not pass as one */
+bool certificate_is_device_ca(const struct certificate *c);
+/* the constraints of such a one, in whole, and that the leaf keeps them */
+bool certificate_device_holds(const struct certificate *device, const struct certificate *leaf);
 /* Is host (a name or an address) among the subjectAltNames? Wildcards only as the whole first label (RFC 6125). */
 bool certificate_names_host(const struct certificate *certificate, const char *host);
 

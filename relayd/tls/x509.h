@@ -30,11 +30,28 @@ int x509_trust_add_file(struct x509_trust *trust,
  * check_time = false on a gateway that does not know the time. */
 int x509_trust_verify(struct x509_trust *trust, const struct span *chain, size_t count, bool check_time);
 
+/*
+ * What a device with DICE shows (docs/trust.md): a leaf of its boot stage, the device certificate, further ones.
+ * Checked here: form of both, one CN that is a device's, equal subjects, path length 0, the constraint to exactly this
+ * subject, the leaf's signature by the device certificate's key. NOT checked: whose key that is; x509_trust_verify()
+ * (the device certificate is of a factory CA) or a registry that knows the key says so; nor times.
+ */
+struct x509_device {
+        char identity[IDENTITY_MAX + 1];
+        struct public_key identity_key;   /* the device certificate's */
+        uint8_t fingerprint[SHA256_SIZE]; /* of the identity key */
+        struct public_key key;            /* the leaf's: the application's */
+        uint64_t not_before, not_after;   /* of the device certificate, Unix seconds; its leaves have no end */
+};
+/* DER, leaf first. 0; -ENOENT: no device certificate stands behind the leaf; -EKEYREJECTED, -EIO */
+int x509_device_chain(const struct span *chain, size_t count, struct x509_device *out);
+
 struct x509_request {
         const char *common_name, *organisation; /* organisation may be NULL */
         const char *dns_name;                   /* subjectAltName, may be NULL; "127.0.0.1" gives an IP address entry */
         struct public_key key;                  /* subject's */
         bool ca;
+        bool device; /* a device certificate: a CA of exactly its own subject (common_name: a device's identity) */
         uint32_t days;
         bool for_server, for_client;
 };

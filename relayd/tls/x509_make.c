@@ -90,22 +90,25 @@ static void end_extension(struct writer *w, struct extension e)
         der_end(w, e.outer);
 }
 
-static void put_basic_constraints(struct writer *w, bool ca)
+static void put_basic_constraints(struct writer *w, const struct x509_request *request)
 {
         struct extension e = begin_extension(w, OID_BASIC_CONSTRAINTS, true);
         size_t at = der_begin(w, DER_SEQUENCE);
-        if (ca) /* no path length: a factory CA may stand above device CAs */
+        if (request->ca || request->device)
                 der_put_bool(w, true);
+        if (request->device) /* a factory CA has no path length: it stands above device certificates */
+                der_put_u32(w, 0);
         der_end(w, at);
         end_extension(w, e);
 }
 
-static void put_key_usage(struct writer *w, bool ca)
+static void put_key_usage(struct writer *w, const struct x509_request *request)
 {
         struct extension e = begin_extension(w, OID_KEY_USAGE, true);
-        /* first byte: unused bits of the second */
-        uint8_t bits[2] = { ca ? 1 : 7, ca ? KEY_USAGE_CERT_SIGN | KEY_USAGE_CRL_SIGN : KEY_USAGE_DIGITAL_SIGNATURE };
-        der_put(w, DER_BIT_STRING, SPAN_OF(bits));
+        /* BIT STRING: unused bits of the second byte, bits */
+        static const uint8_t ca[] = { 1, KEY_USAGE_CERT_SIGN | KEY_USAGE_CRL_SIGN },
+                             device[] = { 2, KEY_USAGE_CERT_SIGN }, end[] = { 7, KEY_USAGE_DIGITAL_SIGNATURE };
+        der_put(w, DER_BIT_STRING, span_of(request->device ? device : request->ca ? ca : end, 2));
         end_extension(w, e);
 }
 
@@ -117,6 +120,20 @@ static void put_extended_usage(struct writer *w, const struct x509_request *requ
                 der_put(w, DER_OID, OID_SERVER_AUTH);
         if (request->for_client)
                 der_put(w, DER_OID, OID_CLIENT_AUTH);
+        der_end(w, at);
+        end_extension(w, e);
+}
+
+/* RFC 5280 section 4.2.1.10: permitted is the directoryName that the subject is */
+static void put_name_constraint(struct writer *w, const struct x509_request *request)
+{
+        struct extension e = begin_extension(w, OID_NAME_CONSTRAINTS, true);
+        size_t at = der_begin(w, DER_SEQUENCE), permitted = der_begin(w, DER_CONTEXT_CONSTRUCTED(0)),
+               subtree = der_begin(w, DER_SEQUENCE), name = der_begin(w, DER_CONTEXT_CONSTRUCTED(4));
+        put_subject(w, request);
+        der_end(w, name);
+        der_end(w, subtree);
+        der_end(w, permitted);
         der_end(w, at);
         end_extension(w, e);
 }
@@ -156,9 +173,11 @@ static void put_extensions(struct writer *w, const struct x509_request *request,
 {
         size_t tag = der_begin(w, DER_CONTEXT_CONSTRUCTED(3)), list = der_begin(w, DER_SEQUENCE);
 
-        put_basic_constraints(w, request->ca);
-        put_key_usage(w, request->ca);
+        put_basic_constraints(w, request);
+        put_key_usage(w, request);
         put_key_identifiers(w, identifiers);
+        if (request->device)
+                put_name_constraint(w, request);
         if (request->for_server || request->for_client)
                 put_extended_usage(w, request);
         if (request->dns_name)
@@ -230,7 +249,8 @@ int x509_make(struct writer *w, const struct x509_request *request, struct span 
         struct key_identifiers identifiers;
         struct span issuer;
 
-        if (!request->common_name || !*request->common_name || request->key.type == KEY_NONE || request->days == 0)
+        if (!request->common_name || !*request->common_name || request->key.type == KEY_NONE || request->days == 0 ||
+            (request->device && !identity_is_device(span_of_string(request->common_name))))
                 return -EINVAL;
         size_t spki_size = key_to_spki(&request->key, spki);
         int r = find_issuer(request, issuer_der, issuer_seed, &issuer, &identifiers.issuer);

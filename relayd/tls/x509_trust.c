@@ -47,7 +47,7 @@ struct x509_trust *x509_trust_free(struct x509_trust *trust)
         return NULL;
 }
 
-static bool may_sign(const struct certificate *c)
+bool certificate_may_sign(const struct certificate *c)
 {
         return c->is_ca && !c->unknown_critical && (!c->has_usage || c->usage & KEY_USAGE_CERT_SIGN);
 }
@@ -56,7 +56,7 @@ static bool may_sign(const struct certificate *c)
  * May it stand for a client? The TLS library's opinion does not count here: it knows none of our anchors, so what it
  * says about a client's chain is overruled (tls.c).
  */
-static bool may_be_client(const struct certificate *c)
+bool certificate_may_be_client(const struct certificate *c)
 {
         return !c->is_ca && (!c->has_usage || c->usage & KEY_USAGE_DIGITAL_SIGNATURE) &&
                (!c->has_purposes || c->for_clients);
@@ -66,7 +66,7 @@ static int add_anchor(struct x509_trust *trust, uint8_t *der, size_t size)
 {
         struct certificate certificate;
 
-        if (certificate_parse(span_of(der, size), &certificate) != RELAY_OK || !may_sign(&certificate))
+        if (certificate_parse(span_of(der, size), &certificate) != RELAY_OK || !certificate_may_sign(&certificate))
                 return -EBADMSG;
         struct anchor *larger = reallocarray(trust->anchors, trust->count + 1, sizeof(*larger));
         if (!larger)
@@ -123,7 +123,7 @@ static int ecdsa_signature(struct span der, uint8_t out[SIGNATURE_SIZE])
         return reader_finish(&pair) == RELAY_OK ? reader_finish(&r) : RELAY_E_MALFORMED;
 }
 
-static bool is_signed_by(const struct certificate *c, const struct certificate *issuer)
+bool certificate_is_signed_by(const struct certificate *c, const struct certificate *issuer)
 {
         struct public_key key;
         uint8_t signature[SIGNATURE_SIZE];
@@ -192,8 +192,11 @@ static bool constraints_hold(const struct certificate *ca, const struct certific
 /* May ca stand above these count certificates (leaf first)? */
 static bool may_stand_above(const struct certificate *ca, const struct certificate *below, size_t count)
 {
-        return may_sign(ca) && (!ca->has_path_length || count - 1 <= ca->path_length) &&
-               is_signed_by(&below[count - 1], ca) && constraints_hold(ca, below, count);
+        /* a device's key speaks for that device, even if its factory forgot to say so */
+        if (certificate_is_device_ca(ca) && (count != 1 || !certificate_device_holds(ca, below)))
+                return false;
+        return certificate_may_sign(ca) && (!ca->has_path_length || count - 1 <= ca->path_length) &&
+               certificate_is_signed_by(&below[count - 1], ca) && constraints_hold(ca, below, count);
 }
 
 static bool is_valid_now(const struct certificate *c, uint64_t now)
@@ -220,7 +223,7 @@ int x509_trust_verify(struct x509_trust *trust, const struct span *chain, size_t
         for (size_t i = 0; i < count && i < CHAIN_MAX; i++) {
                 if (certificate_parse(chain[i], &path[i]) != RELAY_OK || path[i].unknown_critical)
                         return -EKEYREJECTED;
-                if (i == 0 && !may_be_client(&path[0]))
+                if (i == 0 && !certificate_may_be_client(&path[0]))
                         return -EKEYREJECTED;
                 if (check_time && !is_valid_now(&path[i], now))
                         return -EKEYREJECTED;
