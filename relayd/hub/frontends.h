@@ -23,7 +23,7 @@ struct front_session {
         uint32_t number;
         char peer[SESSION_PEER_SIZE];
         uint16_t port;                    /* of the relay, 0: not known */
-        uint8_t fingerprint[SHA256_SIZE]; /* of the certificate's key */
+        uint8_t fingerprint[SHA256_SIZE]; /* of its certificate's key, the leaf's */
         struct attestation attestation;
 };
 
@@ -33,7 +33,7 @@ struct admission {
         char identity[IDENTITY_SIZE];
         bool is_device;
         const struct access_role *role;
-        uint8_t fingerprint[SHA256_SIZE];
+        uint8_t fingerprint[SHA256_SIZE]; /* of the leaf's key */
 };
 
 struct frontends;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who may have a session: certificate, registry and role files in, verdict out; pending records and alerts. */
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,6 +19,26 @@ static enum admit_time time_of(struct manager *m, const struct x509_facts *facts
                 return ADMIT_TIME_UNKNOWN;
         return m->broker->time >= facts->not_before && m->broker->time <= facts->not_after ? ADMIT_TIME_WITHIN
                                                                                            : ADMIT_TIME_OUTSIDE;
+}
+
+/*
+ * A boot stage's leaf is issued by the device certificate behind it, whose key is what the registry knows, and whose
+ * times count. False: the two do not belong together.
+ */
+static bool look_behind(const struct channel_open *open, struct x509_facts *certificate)
+{
+        struct x509_device device;
+        int result = x509_device_chain(open->certificates, open->certificate_count, &device);
+
+        if (result == -ENOENT)
+                return true;
+        if (result < 0)
+                return false;
+        certificate->key = device.identity_key;
+        memcpy(certificate->fingerprint, device.fingerprint, SHA256_SIZE);
+        certificate->not_before = device.not_before;
+        certificate->not_after = device.not_after;
+        return true;
 }
 
 static void device_facts(const struct manager *m, const struct x509_facts *certificate, struct admit_facts *facts)
@@ -82,6 +103,26 @@ static void tell(struct manager *m, const struct channel_open *open, const char 
                 manager_alert(m, identity, reason, detail);
 }
 
+/* What the chain says, and what is known about who that is. */
+static const struct conf_role *gather(struct manager *m, const struct channel_open *open,
+                                      struct x509_facts *certificate, struct admit_facts *facts)
+{
+        struct span identity = span_of_string(certificate->identity);
+        const struct conf_role *role = NULL;
+        bool is_device = identity_is_device(identity);
+
+        facts->forged = is_device && !look_behind(open, certificate);
+        facts->identity_valid = certificate->key.type != KEY_NONE && (is_device || identity_is_dotted(identity));
+        facts->time = time_of(m, certificate);
+        if (is_device)
+                device_facts(m, certificate, facts);
+        else if (facts->identity_valid)
+                role = application_facts(m, certificate, facts);
+        facts->chain_verified = m->trust && x509_trust_verify(m->trust, open->certificates, open->certificate_count,
+                                                              facts->time != ADMIT_TIME_UNKNOWN) == 0;
+        return role;
+}
+
 void manager_admit(void *context, const struct channel_open *open, struct admission *out)
 {
         struct manager *m = context;
@@ -99,18 +140,8 @@ void manager_admit(void *context, const struct channel_open *open, struct admiss
         if (!manager_country_admits(m, open, out))
                 return;
         if (open->certificate_count > 0 && x509_parse(open->certificates[0], &certificate) == 0) {
-                struct span identity = span_of_string(certificate.identity);
-                bool is_device = identity_is_device(identity);
-
-                facts.identity_valid = certificate.key.type != KEY_NONE && (is_device || identity_is_dotted(identity));
-                facts.time = time_of(m, &certificate);
-                if (is_device)
-                        device_facts(m, &certificate, &facts);
-                else if (facts.identity_valid)
-                        role = application_facts(m, &certificate, &facts);
-                facts.chain_verified = m->trust &&
-                                       x509_trust_verify(m->trust, open->certificates, open->certificate_count,
-                                                         facts.time != ADMIT_TIME_UNKNOWN) == 0;
+                memcpy(out->fingerprint, certificate.fingerprint, SHA256_SIZE);
+                role = gather(m, open, &certificate, &facts);
         }
         result = admit_decide(&facts);
         if (result.record_pending)
@@ -121,5 +152,4 @@ void manager_admit(void *context, const struct channel_open *open, struct admiss
         out->is_device = facts.kind == ADMIT_DEVICE;
         out->role = role ? &role->access : NULL;
         memcpy(out->identity, certificate.identity, sizeof(out->identity));
-        memcpy(out->fingerprint, certificate.fingerprint, SHA256_SIZE);
 }

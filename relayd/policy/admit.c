@@ -30,7 +30,7 @@ static bool certificate_fits(const struct admit_facts *facts)
         case ADMIT_PIN_EQUAL:
                 return true;
         case ADMIT_PIN_DIFFERENT:
-                return false;
+                return facts->kind == ADMIT_DEVICE && facts->proves_itself && facts->chain_verified;
         case ADMIT_PIN_NONE:
                 return facts->kind == ADMIT_DEVICE && facts->chain_verified;
         }
@@ -43,6 +43,8 @@ struct admit_result admit_decide(const struct admit_facts *facts)
                 return deny(REASON_BAD_IDENTITY);
         if (facts->registration == ADMIT_REVOKED)
                 return deny(REASON_REVOKED_DEVICE);
+        if (facts->forged)
+                return deny(REASON_FOREIGN_CERTIFICATE);
         if (facts->time == ADMIT_TIME_OUTSIDE)
                 return deny(REASON_EXPIRED_CERTIFICATE);
         if (facts->registration != ADMIT_REGISTERED)

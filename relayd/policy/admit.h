@@ -20,6 +20,8 @@ enum admit_time { ADMIT_TIME_OUTSIDE = 0, ADMIT_TIME_WITHIN, ADMIT_TIME_UNKNOWN 
 struct admit_facts {
         enum admit_kind kind;
         bool identity_valid; /* exactly one CN of the right form; false: kind does not matter */
+        bool forged;         /* a device certificate stands behind the leaf, and did not issue it, or not for it */
+        bool proves_itself;  /* its device certificate counts less than the proof (DICE-1) that it owes the hub */
         enum admit_registration registration;
         enum admit_pin pin;
         bool chain_verified;  /* by a factory CA, including its name constraints */
@@ -38,9 +40,10 @@ struct admit_result {
 
 /*
  * A registered identity needs its pinned key; without a pin a chain to a factory CA. An unpinned record and no chain,
- * or another key than the pinned one: FOREIGN_CERTIFICATE. An unknown device waits as pending (or is refused); a
- * pending record is replaced only by a certificate that a factory CA vouches for. Applications are never pending.
- * Deny reasons: BAD_IDENTITY, REVOKED_DEVICE, EXPIRED_CERTIFICATE, UNKNOWN_DEVICE, PENDING_DEVICE,
+ * or another key than the pinned one: FOREIGN_CERTIFICATE. But who proves itself may come with a factory certificate of
+ * an identity key that it changed since: which one counts, the proof says. An unknown device waits as pending (or is
+ * refused); a pending record is replaced only by a certificate that a factory CA vouches for. Applications are never
+ * pending. Deny reasons: BAD_IDENTITY, REVOKED_DEVICE, EXPIRED_CERTIFICATE, UNKNOWN_DEVICE, PENDING_DEVICE,
  * FOREIGN_CERTIFICATE, TOO_MANY_SESSIONS.
  */
 struct admit_result admit_decide(const struct admit_facts *facts);
