@@ -335,5 +335,6 @@ void boot_status(const struct boot *b, struct port_boot_status *out)
         };
         memcpy(out->manifest, b->image.manifest, SHA256_SIZE);
         memcpy(out->image, b->image.digest, SHA256_SIZE);
+        memcpy(out->confirmed_manifest, b->record.confirmed_manifest, SHA256_SIZE);
         memcpy(out->tried_manifest, b->record.tried_manifest, SHA256_SIZE);
 }

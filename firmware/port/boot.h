@@ -22,8 +22,10 @@ struct port_boot_status {
         uint64_t sequence;             /* of the running image */
         uint8_t manifest[SHA256_SIZE]; /* manifest digest of the running image */
         uint8_t image[SHA256_SIZE];    /* digest of the running image */
-        uint8_t tries;                 /* how often tried_manifest was started without a confirmation */
-        enum reason tried_reason;      /* why its last try ended; REASON_NONE: never tried, or running now */
+        /* of the image that was confirmed last; in recovery it may be fetched again without new approvals (a repair) */
+        uint8_t confirmed_manifest[SHA256_SIZE];
+        uint8_t tries;            /* how often tried_manifest was started without a confirmation */
+        enum reason tried_reason; /* why its last try ended; REASON_NONE: never tried, or running now */
         uint8_t tried_manifest[SHA256_SIZE];
         uint64_t policy_epoch, vendor_epoch; /* of the objects in force */
         uint64_t approval_epoch;             /* approvals of an older one are revoked */

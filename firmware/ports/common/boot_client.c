@@ -71,6 +71,7 @@ static int client_status(void *context, struct port_boot_status *out)
         status.sequence = reader_u64(&in);
         get_digest(&in, status.manifest);
         get_digest(&in, status.image);
+        get_digest(&in, status.confirmed_manifest);
         get_digest(&in, status.tried_manifest);
         status.tried_reason = get_reason(&in);
         status.policy_epoch = reader_u64(&in);

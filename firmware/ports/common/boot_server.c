@@ -35,6 +35,7 @@ static int answer_status(struct boot_server *server, struct span argument, struc
         writer_u64(w, status.sequence);
         writer_bytes(w, SPAN_OF(status.manifest));
         writer_bytes(w, SPAN_OF(status.image));
+        writer_bytes(w, SPAN_OF(status.confirmed_manifest));
         writer_bytes(w, SPAN_OF(status.tried_manifest));
         put_reason(w, status.tried_reason);
         writer_u64(w, status.policy_epoch);

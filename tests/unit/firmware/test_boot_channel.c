@@ -67,6 +67,7 @@ static void test_application_talks_to_boot_stage(void **state)
         assert_int_equal(policy.epoch, 2);
         assert_int_equal(boot->status(boot->context, &status), 0);
         assert_int_equal(status.policy_epoch, 2);
+        assert_memory_equal(status.confirmed_manifest, status.manifest, SHA256_SIZE); /* what runs was confirmed */
         assert_int_equal(status.vendor_epoch, 1);
 
         static uint8_t large[SITE_POLICY_MAX + 1];
