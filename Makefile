@@ -8,7 +8,7 @@ export CC
 # progress on a terminal, only what is wrong in a log
 QUIET := $(shell [ -t 2 ] || echo --quiet)
 
-.PHONY: help demo check check-quick check-breach bench mcu deb build build-asan deps-demo deps-check deps-deb deps-mcu style clean
+.PHONY: help demo check check-quick check-breach bench campaign mcu deb build build-asan deps-demo deps-check deps-deb deps-mcu style clean
 
 help:
 	@echo "make demo         installs what it needs, builds, and plays the main job against a real broker"
@@ -16,6 +16,7 @@ help:
 	@echo "make check-quick  unit, pair and fuzz tests only"
 	@echo "make check-breach the attacks of the table in docs/threat-model.md only"
 	@echo "make bench        measures against peers, writes build/bench/report.json"
+	@echo "make campaign     what takes too long for make check: faults and kills by the thousand; build/campaign/report.json"
 	@echo "make mcu          what a device's checks cost on a Cortex-M33, in QEMU: instructions, stack, code"
 	@echo "make deb          builds the Debian package into build/deb"
 	@echo "make style        reformats the sources"
@@ -55,6 +56,9 @@ check-breach: deps-check build
 
 bench: build
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
+
+campaign: deps-check build
+	@$(PYTHON) tests/campaign/campaign.py --build $(BUILD)
 
 mcu: deps-mcu build
 	@ninja $(QUIET) -C $(BUILD) mcu

@@ -273,10 +273,19 @@ static uint64_t number(const struct mqtt_packet *p, const char *name)
         return strtoull(text, NULL, 10);
 }
 
-static void take_event(struct net *net, const struct mqtt_packet *p)
+static bool is_behind(uint32_t boot, uint64_t seq, uint32_t last_boot, uint64_t last_seq)
+{
+        return boot < last_boot || (boot == last_boot && seq <= last_seq);
+}
+
+static void take_event(struct net *net, struct connection *c, const struct mqtt_packet *p)
 {
         uint32_t boot = (uint32_t)number(p, "boot");
         uint64_t seq = number(p, "seq");
+        /* on one connection keys rise, repeats of other connections' included, unless a refusal made it begin again */
+        net->out_of_order = net->out_of_order || (net->refuse_percent == 0 && is_behind(boot, seq, c->boot, c->seq));
+        c->boot = boot;
+        c->seq = seq;
         struct received *known = (struct received *)net_event(net, boot, seq);
 
         if (known) { /* a repeat: the same key means the same event */
@@ -287,7 +296,7 @@ static void take_event(struct net *net, const struct mqtt_packet *p)
         assert_true(net->event_count < EVENTS_MAX && p->publish.payload.size <= sizeof(known->payload));
         if (net->event_count > 0) {
                 const struct received *last = &net->events[net->event_count - 1];
-                net->out_of_order = net->out_of_order || boot < last->boot || (boot == last->boot && seq < last->seq);
+                net->out_of_order = net->out_of_order || is_behind(boot, seq, last->boot, last->seq);
         }
         known = &net->events[net->event_count++];
         *known = (struct received){ .boot = boot, .seq = seq, .payload_size = p->publish.payload.size, .times = 1 };
@@ -306,7 +315,7 @@ static void on_publish(struct net *net, struct connection *c, const struct mqtt_
         if (event && net_random(net, 100) < net->refuse_percent)
                 ack.ack.reason = MQTT_QUOTA_EXCEEDED;
         else if (event)
-                take_event(net, p);
+                take_event(net, c, p);
         else if (p->publish.retain)
                 store_retained(net, c->broker, p->publish.topic, p->publish.payload);
         else

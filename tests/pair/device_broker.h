@@ -57,6 +57,8 @@ struct connection {
         size_t cut_after;  /* bytes either way until the line is cut; 0: never */
         size_t bytes;
         struct pipe to_broker, to_device;
+        uint32_t boot; /* of the last event on it */
+        uint64_t seq;
         bool has_will;
         char will_topic[TOPIC_MAX];
         uint8_t will[512];

@@ -9,9 +9,11 @@
 #include "ports/common/flash_ram.h"
 #include "relay/revocation.h"
 
-#define SECTOR    4096u
-#define SECTORS   16u /* of the outbox; two more for commands */
-#define ENDPOINTS 2u  /* of the policy: relay and cloud */
+#define SECTOR  4096u
+#define SECTORS 16u /* of the outbox; two more for commands */
+#ifndef ENDPOINTS
+#        define ENDPOINTS 2u /* of the policy: a relay, then clouds */
+#endif
 
 static struct net net;
 static struct device device;

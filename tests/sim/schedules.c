@@ -67,7 +67,7 @@ int main(int argc, char **argv)
                 for (unsigned p = 0; p < PROPERTIES; p++) {
                         checks[p] += w.checks[p];
                         if (w.failed[p] && failures[p]++ < SHOWN_MAX)
-                                printf("# --seed %llu: %s\n", (unsigned long long)seed, w.complaint);
+                                printf("# failed: --seed %llu: %s\n", (unsigned long long)seed, w.complaint);
                 }
         }
         printf("1..%u\n", PROPERTIES);
