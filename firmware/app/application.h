@@ -60,8 +60,8 @@ extern const struct application application;
  * '/'; payload: at most OUTBOX_PAYLOAD_MAX bytes, usually JSON (app/json.h).
  * class: OUTBOX_TELEMETRY may be dropped, oldest first, when weeks without a network filled the outbox (what was
  * dropped is counted and told); OUTBOX_KEEP is never dropped.
- * 0; RELAY_E_SPACE: full of events to keep, this one was not taken; RELAY_E_RANGE: too long. Flash errors restart the
- * device: nothing to do about them here.
+ * 0; RELAY_E_SPACE: full of events to keep, this one was not taken; RELAY_E_RANGE: too long; RELAY_E_STATE: this is
+ * recovery, which tells no events. Flash errors restart the device: nothing to do about them here.
  */
 int runtime_publish(struct runtime *runtime, enum outbox_class class, const char *name, struct span payload);
 /*

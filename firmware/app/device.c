@@ -126,6 +126,8 @@ int device_publish(struct device *d, enum outbox_class class, struct span name, 
 {
         uint32_t dropped;
 
+        if (!d->config.outbox)
+                return RELAY_E_STATE;
         int r = outbox_put(d->config.outbox, class, d->boot.boot, d->seq + 1, name, payload, &dropped);
         if (r < 0)
                 return r;

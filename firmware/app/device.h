@@ -54,7 +54,7 @@ struct device_config {
         const struct port_entropy *entropy;
         const struct port_secret *secret; /* for DICE-1; NULL, or without attest: plain CONNECT everywhere */
         const struct port_log *log;       /* may be NULL */
-        struct outbox *outbox;            /* mounted */
+        struct outbox *outbox;            /* mounted; NULL: this device tells no events (recovery) */
         /* initialised, with the device's policy, vendor and gate; NULL: this device takes no updates, no commands */
         struct update *update;
         struct commands *commands;
@@ -149,7 +149,8 @@ struct device {
 int device_init(struct device *d, const struct device_config *config);
 /*
  * Puts an event into the outbox; it has key (boot counter, rising seq). name: one or more topic levels.
- * 0: it is in flash; RELAY_E_SPACE: the outbox is full of events to keep; else outbox_put()'s errors.
+ * 0: it is in flash; RELAY_E_SPACE: the outbox is full of events to keep; RELAY_E_STATE: there is no outbox; else
+ * outbox_put()'s errors.
  */
 int device_publish(struct device *d, enum outbox_class class, struct span name, struct span payload);
 /* The carrier has something new: an offer and approvals, as if a broker had sent them. */

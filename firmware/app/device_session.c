@@ -176,7 +176,7 @@ static int send_events(struct device *d)
         struct outbox_record record;
         uint16_t packet_id;
 
-        if (d->hold_ms > device_now(d))
+        if (!d->config.outbox || d->hold_ms > device_now(d))
                 return 0;
         while ((flight = free_flight(d)) && device_has_room(d, TOPIC_MAX + OUTBOX_PAYLOAD_MAX + 64)) {
                 int r = outbox_next(d->config.outbox, d->sent, &record);

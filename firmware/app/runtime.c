@@ -103,6 +103,7 @@ static int open_commands(struct runtime *runtime)
 static int open_device(struct runtime *runtime, const struct runtime_options *options)
 {
         const struct runtime_ports *ports = &runtime->ports;
+        bool recovery = runtime->update.boot.recovery;
         struct device_config config = {
                 .identity = ports->identity,
                 .version = runtime->application->version,
@@ -112,9 +113,9 @@ static int open_device(struct runtime *runtime, const struct runtime_options *op
                 .entropy = ports->entropy,
                 .secret = ports->secret,
                 .log = ports->log,
-                .outbox = &runtime->outbox,
+                .outbox = recovery ? NULL : &runtime->outbox,
                 .update = &runtime->update,
-                .commands = &runtime->commands,
+                .commands = recovery ? NULL : &runtime->commands,
                 .carrier = options->carrier,
                 .keep_alive_s = options->keep_alive_s,
                 .timing = options->failover,
@@ -134,10 +135,11 @@ int runtime_init(struct runtime *runtime, const struct application *app, const s
         runtime->report_ms = options->report_ms;
         runtime->started_ms = runtime->step_ms = runtime_now(runtime);
 
-        int r = outbox_mount(&runtime->outbox, &ports->flash.outbox);
-        if (r == 0)
-                r = open_update(runtime, options);
-        if (r == 0)
+        int r = open_update(runtime, options);
+        bool recovery = runtime->update.boot.recovery;
+        if (r == 0 && !recovery)
+                r = outbox_mount(&runtime->outbox, &ports->flash.outbox);
+        if (r == 0 && !recovery)
                 r = open_commands(runtime);
         if (r == 0)
                 r = open_device(runtime, options);
@@ -168,7 +170,8 @@ static void run_product(struct runtime *runtime, uint64_t now)
 
 static int maybe_confirm(struct runtime *runtime)
 {
-        if (runtime->confirmed || !device_is_online(&runtime->device) || !is_healthy(runtime))
+        if (runtime->confirmed || runtime->update.boot.recovery || !device_is_online(&runtime->device) ||
+            !is_healthy(runtime))
                 return 0;
         runtime->confirmed = true;
         return device_confirm(&runtime->device);
@@ -203,7 +206,7 @@ int runtime_publish(struct runtime *runtime, enum outbox_class class, const char
 {
         int r = device_publish(&runtime->device, class, span_of_string(name), payload);
 
-        if (r < 0 && r != RELAY_E_SPACE && r != RELAY_E_RANGE)
+        if (r < 0 && r != RELAY_E_SPACE && r != RELAY_E_RANGE && r != RELAY_E_STATE)
                 runtime->failure = r;
         return r;
 }

@@ -2,7 +2,8 @@
 #pragma once
 /*
  * The runtime: one application on one board. It owns the device engine, outbox, update agent and commands, feeds the
- * watchdog and confirms a new image. A board's main program is
+ * watchdog and confirms a new image. In recovery (the boot stage says so) there are updates only: no events, no
+ * commands, and nothing to confirm; events in flash stay for the image that comes. A board's main program is
  *
  *     struct runtime_options options = runtime_options_default();
  *     runtime_init(&runtime, &application, &ports, &options);

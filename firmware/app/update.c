@@ -63,7 +63,9 @@ int update_init(struct update *u, const struct update_config *config, uint64_t n
                 r = load_journal(u, digest, &again);
         if (r < 0)
                 return r;
-        if (!u->boot.confirmed)
+        if (u->boot.recovery)
+                update_tell_idle(u);
+        else if (!u->boot.confirmed)
                 tell_running(u, UPDATE_TRYING);
         return 0;
 }
@@ -96,9 +98,14 @@ void update_confirmed(struct update *u)
 
 /* ---- blocks in the spare slot */
 
+static unsigned spare(const struct update *u)
+{
+        return u->boot.recovery ? u->boot.slot : 1u - u->boot.slot;
+}
+
 static const struct flash_area *image_area(const struct update *u)
 {
-        return &u->config.images[1 - u->boot.slot];
+        return &u->config.images[spare(u)];
 }
 
 static struct span verified_list(const struct update *u)
@@ -217,7 +224,7 @@ int update_fetch(struct update *u, uint64_t now_ms)
                 return 0;
         }
         size_t count = update_approval_spans(u, spans);
-        r = slot_write(&u->config.manifests[1 - u->boot.slot], span_of(u->envelope, u->envelope_size), spans, count);
+        r = slot_write(&u->config.manifests[spare(u)], span_of(u->envelope, u->envelope_size), spans, count);
         if (r < 0)
                 return r;
         u->target = u->candidate;
@@ -348,7 +355,7 @@ static int give_up(struct update *u, enum reason reason, bool refetch, uint64_t 
         u->look_again = true;
         if (!refetch)
                 return 0;
-        int r = slot_invalidate(&u->config.manifests[1 - u->boot.slot]);
+        int r = slot_invalidate(&u->config.manifests[spare(u)]);
         if (r == 0)
                 r = flash_area_erase(&u->config.list, 0);
         return r < 0 ? r : store_journal(u, u->target.digest, true);

@@ -7,6 +7,8 @@
  * application asked. Only then something is fetched: the block list, verified whole before it is kept, then
  * the blocks, each checked against the list before its sector is erased. A cut resumes at the first missing block.
  * Before the boot stage gets it, approvals, application and gate are asked once more.
+ * In recovery both slots are spare, and the image that was confirmed last may be fetched again as it is: the boot stage
+ * says which, and asks nothing new of it. What is newer passes all checks as ever.
  * A bad offer never displaces a good one; each refusal is told once per change and once per session.
  */
 

@@ -6,6 +6,8 @@
 
 /* Sets what is told at updates/status, if it differs. target may be NULL. */
 void update_tell(struct update *u, enum update_state state, enum reason reason, const struct update_target *target);
+/* Nothing is to be done: idle, but in recovery, where an image is waited for. */
+void update_tell_idle(struct update *u);
 size_t update_approval_spans(const struct update *u, struct span out[SITE_APPROVERS_MAX]);
 /* Looks at the candidate; starts fetching if everything is there. */
 int update_consider(struct update *u, uint64_t now_ms);

@@ -39,16 +39,43 @@ void update_tell(struct update *u, enum update_state state, enum reason reason, 
         u->status_due = true;
 }
 
-static void take_target(struct update_target *out, const struct manifest_verified *manifest)
+void update_tell_idle(struct update *u)
 {
-        memcpy(out->digest, manifest->digest, SHA256_SIZE);
-        memcpy(out->image_digest, manifest->fields.image_digest, SHA256_SIZE);
-        memcpy(out->list_digest, manifest->fields.block_list_digest, SHA256_SIZE);
-        out->sequence = manifest->fields.sequence;
-        out->image_size = manifest->fields.image_size;
-        if (!span_to_string(manifest->fields.version, out->version, sizeof(out->version)))
+        struct update_target lost = { 0 };
+
+        memcpy(lost.digest, u->boot.confirmed_manifest, SHA256_SIZE);
+        if (u->boot.recovery)
+                update_tell(u, UPDATE_WAITING, REASON_RECOVERY, &lost);
+        else
+                update_tell(u, UPDATE_IDLE, REASON_NONE, NULL);
+}
+
+/*
+ * Recovery: the image that was confirmed is fetched again. Signatures, sequence and approvals were asked when it was
+ * tried, under the keys of that time; the journal's digest stands for them, here as at every start.
+ */
+static bool is_repair(const struct update *u, const uint8_t digest[SHA256_SIZE])
+{
+        return u->boot.recovery && memcmp(digest, u->boot.confirmed_manifest, SHA256_SIZE) == 0;
+}
+
+/* In recovery what runs is no image of a slot. */
+static bool is_running(const struct update *u, const uint8_t digest[SHA256_SIZE])
+{
+        return !u->boot.recovery && memcmp(digest, u->boot.manifest, SHA256_SIZE) == 0;
+}
+
+static void take_target(struct update_target *out, const uint8_t digest[SHA256_SIZE],
+                        const struct manifest_fields *fields)
+{
+        memcpy(out->digest, digest, SHA256_SIZE);
+        memcpy(out->image_digest, fields->image_digest, SHA256_SIZE);
+        memcpy(out->list_digest, fields->block_list_digest, SHA256_SIZE);
+        out->sequence = fields->sequence;
+        out->image_size = fields->image_size;
+        if (!span_to_string(fields->version, out->version, sizeof(out->version)))
                 out->version[0] = '\0';
-        if (!span_to_string(manifest->fields.urgency, out->urgency, sizeof(out->urgency)))
+        if (!span_to_string(fields->urgency, out->urgency, sizeof(out->urgency)))
                 out->urgency[0] = '\0';
 }
 
@@ -56,21 +83,23 @@ static void take_target(struct update_target *out, const struct manifest_verifie
 static enum reason judge_offer(const struct update *u, struct span envelope, struct update_target *out)
 {
         struct manifest_unverified unverified;
-        struct manifest_verified manifest;
+        struct manifest_verified verified;
 
         enum reason reason = manifest_decode(envelope, &unverified);
         if (reason != REASON_NONE)
                 return reason;
         memcpy(out->digest, unverified.digest, SHA256_SIZE);
-        reason = manifest_verify(&unverified, u->config.vendor, &manifest);
+        bool repair = is_repair(u, out->digest);
+        if (!repair)
+                reason = manifest_verify(&unverified, u->config.vendor, &verified);
         if (reason != REASON_NONE)
                 return reason;
-        take_target(out, &manifest);
-        if (memcmp(manifest.fields.class_id, u->config.class_id, CLASS_ID_SIZE) != 0)
+        take_target(out, unverified.digest, &unverified.fields);
+        if (memcmp(unverified.fields.class_id, u->config.class_id, CLASS_ID_SIZE) != 0)
                 return REASON_WRONG_CLASS;
-        if (memcmp(out->digest, u->boot.manifest, SHA256_SIZE) == 0)
+        if (is_running(u, out->digest))
                 return REASON_NONE;
-        if (out->sequence <= u->boot.floor)
+        if (out->sequence <= u->boot.floor && !repair)
                 return REASON_OLD_SEQUENCE;
         if (out->image_size == 0 || image_block_count(out->image_size) > UPDATE_BLOCKS_MAX)
                 return REASON_TOO_LARGE;
@@ -115,7 +144,7 @@ static void offer_taken_back(struct update *u)
         drop_candidate(u);
         stop_fetch(u);
         if (state == UPDATE_REFUSED || state == UPDATE_WAITING || state == UPDATE_FETCHING)
-                update_tell(u, UPDATE_IDLE, REASON_NONE, NULL);
+                update_tell_idle(u);
 }
 
 void update_offer(struct update *u, struct span envelope, uint64_t now_ms)
@@ -131,7 +160,7 @@ void update_offer(struct update *u, struct span envelope, uint64_t now_ms)
                 update_tell(u, UPDATE_REFUSED, reason, &target);
                 return;
         }
-        if (memcmp(target.digest, u->boot.manifest, SHA256_SIZE) == 0) {
+        if (is_running(u, target.digest)) {
                 update_tell(u, u->boot.confirmed ? UPDATE_CONFIRMED : UPDATE_TRYING, REASON_NONE, &target);
                 return;
         }
@@ -244,6 +273,9 @@ static enum reason judge_approved(struct update *u, uint64_t now_ms)
 /* everything a device demands before it fetches (docs/trust.md) beyond what judge_offer() saw */
 static enum reason judge_candidate(struct update *u, uint64_t now_ms)
 {
+        u->candidate.by_rule = false;
+        if (is_repair(u, u->candidate.digest))
+                return REASON_NONE;
         if (u->candidate.sequence <= u->boot.floor) /* it rose since the offer came */
                 return REASON_OLD_SEQUENCE;
         enum reason reason = judge_approved(u, now_ms);
@@ -318,7 +350,7 @@ bool update_ask_gate(struct update *u, enum update_awaiting what, uint64_t now_m
         bool needed = u->config.policy->ticket_needed;
 
         u->awaiting = what;
-        needed = needed || awaited(u)->by_rule;
+        needed = (needed || awaited(u)->by_rule) && !is_repair(u, awaited(u)->digest);
         if (needed && u->ticket != what && !update_follow_gate(u, now_ms))
                 return false;
         await_nothing(u); /* a ticket serves once */
