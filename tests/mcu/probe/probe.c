@@ -75,6 +75,13 @@ static uint32_t put(uint32_t address)
         return 0;
 }
 
+/* a register that reads zero and holds nothing is not there for us */
+static uint32_t hold(uint32_t address)
+{
+        *(volatile uint32_t *)(uintptr_t)address = AN505_SECURE_RAM; /* NOLINT(performance-no-int-to-ptr) */
+        return get(address) == 0 ? REFUSED : get(address);
+}
+
 static uint32_t call(uint32_t address)
 {
         ((vector)(uintptr_t)(address | 1))(); /* NOLINT(performance-no-int-to-ptr) */
@@ -221,7 +228,7 @@ static const struct {
         { "set a memory protection controller", put, 0x58007000u },
         { "set the peripheral protection", put, 0x50080080u },
         { "stop the watchdog", put, 0x50081008u },
-        { "use DMA", get, 0x40110000u },
+        { "use DMA", hold, 0x40110100u },
         { "use the secure timer", get, 0x40000000u },
         { "put its stack into secure RAM", stack_there, AN505_SECURE_RAM },
         { "write flash without the driver", put, SECTOR(SETTINGS) },
