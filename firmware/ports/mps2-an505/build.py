@@ -30,8 +30,9 @@ WOLFCRYPT = ["aes", "asn", "chacha", "chacha20_poly1305", "coding", "curve25519"
              "fe_operations", "ge_low_mem", "ge_operations", "hash", "hmac", "kdf", "memory", "poly1305", "random",
              "sha256", "sha512", "sp_c32", "sp_int", "wc_port", "wolfmath"]
 LWIP = ["core/*.c", "core/ipv4/*.c", "netif/ethernet.c"]
-SECURE_WOLFCRYPT = ["ed25519", "fe_low_mem", "fe_operations", "ge_low_mem", "ge_operations", "hash", "memory", "sha256",
-                    "sha512", "wc_port", "wolfmath"]
+SECURE_WOLFCRYPT = ["ed25519", "fe_operations", "ge_operations", "hash", "memory", "sha256", "sha512", "wc_port", "wolfmath"]
+SECURE_SMALL_UNUSED = ["fe_init", "curve25519", "ed25519_smult", "ed25519_add", "ed25519_double", "ge_compress_key", "ge_scalarmult_base", "ge_p3_tobytes",
+                       "ge_tobytes", "ge_frombytes_negate_vartime", "ge_double_scalarmult_vartime"]
 # image -> its version, and what else is defined for its application
 IMAGES = {"1.0.0": "", "1.1.0": "", "broken": "-DFIRMWARE_BROKEN"}
 
@@ -104,7 +105,14 @@ def secure(ninja, folder, modules):
         objects += ninja.compile(f"secure/{module}", paths, ours)
     objects += ninja.compile("secure/wolfcrypt", [wolfssl / f"wolfcrypt/src/{name}.c" for name in SECURE_WOLFCRYPT],
                              f"-mcmse {THEIRS} {crypto}")
-    ninja.make("ld", "secure.elf", objects, f"{TARGET} -mcmse {LINK} -Wl,--section-start=.gnu.sgstubs=0x100ff000 -T{HERE}/secure/secure.ld",
+    # arithmetic modulo the group's order from the small variant, everything else from the fast one
+    renamed = " ".join(f"-D{name}=small_{name}" for name in SECURE_SMALL_UNUSED)
+    objects += ninja.compile("secure/wolfcrypt-small", [wolfssl / f"wolfcrypt/src/{name}.c" for name in ("fe_low_mem", "ge_low_mem")],
+                             f"-mcmse {THEIRS} {crypto} -DED25519_SMALL {renamed} -Dsc_reduce=__wrap_sc_reduce "
+                             "-Dsc_muladd=__wrap_sc_muladd")
+    wraps = " ".join(f"-Wl,--wrap={name}" for name in ("sc_reduce", "sc_muladd", "ge_scalarmult_base"))
+    ninja.make("ld", "secure.elf", objects,
+               f"{TARGET} -mcmse {LINK} {wraps} -Wl,--section-start=.gnu.sgstubs=0x100ff000 -T{HERE}/secure/secure.ld",
                [HERE / "secure/secure.ld"])
 
 
