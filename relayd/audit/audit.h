@@ -30,6 +30,15 @@
         X(DEVICE_PENDING, "device-pending")             \
         X(DEVICE_ADMITTED, "device-admitted")           \
         X(DEVICE_REVOKED, "device-revoked")             \
+        X(DEVICE_PROVED, "device-proved")               \
+        X(DEVICE_QUARANTINED, "device-quarantined")     \
+        X(DEVICE_TRUSTED, "device-trusted")             \
+        X(DEVICE_RELEASED, "device-released")           \
+        X(DEVICE_CLONED, "device-cloned")               \
+        X(DEVICE_ROTATED, "device-rotated")             \
+        X(ROTATION_REFUSED, "rotation-refused")         \
+        X(IMAGE_KNOWN, "image-known")                   \
+        X(IMAGE_FORGOTTEN, "image-forgotten")           \
         X(UPDATE_OFFERED, "update-offered")             \
         X(UPDATE_REFUSED, "update-refused")             \
         X(UPDATE_APPROVED, "update-approved")           \

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "policy/clone.h"
+
 enum conf_uplink { CONF_UPLINK_NONE = 0, CONF_UPLINK_MQTT = 1 };
 enum conf_air_gapped { CONF_AIR_GAPPED_NONE = 0, CONF_AIR_GAPPED_KEEP = 1 };
 enum conf_when_full { CONF_FULL_REFUSE = 0, CONF_FULL_DROP_OLDEST = 1 };
@@ -30,6 +32,7 @@ struct conf {
         /* [devices] */
         char *device_ca;           /* ca = FILE or empty: PEM of the factory CAs */
         enum conf_unknown unknown; /* unknown = pending|refuse */
+        enum clone_rule clones;    /* clones = alert|quarantine|refuse */
         uint32_t sessions_max;     /* sessions_max = 10000 */
         /* [gate] */
         char *gate_key; /* key = FILE or empty: signs tickets and checkpoints; read by the hub only */

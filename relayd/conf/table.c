@@ -11,6 +11,9 @@
 static const char *const unknown_choices[] = {
         [CONF_UNKNOWN_PENDING] = "pending", [CONF_UNKNOWN_REFUSE] = "refuse", NULL
 };
+static const char *const clone_choices[] = {
+        [CLONE_RULE_ALERT] = "alert", [CLONE_RULE_QUARANTINE] = "quarantine", [CLONE_RULE_REFUSE] = "refuse", NULL
+};
 static const char *const uplink_choices[] = { [CONF_UPLINK_NONE] = "none", [CONF_UPLINK_MQTT] = "mqtt", NULL };
 static const char *const full_choices[] = {
         [CONF_FULL_REFUSE] = "refuse", [CONF_FULL_DROP_OLDEST] = "drop-oldest", NULL
@@ -61,6 +64,11 @@ const struct conf_row conf_table[] = {
         { "devices", "unknown", CONF_CHOICE, FIELD(unknown), .choices = unknown_choices, .fallback = "pending",
           .help = "A device that is not registered: note it as pending, to be admitted by relayctl, or refuse it "
                   "without a trace in the registry. It gets no session either way." },
+        { "devices", "clones", CONF_CHOICE, FIELD(clones), .choices = clone_choices, .fallback = "alert",
+          .help = "A device whose boot counter goes back: somebody copied its secrets, or put its memory back to an "
+                  "older state. alert: only told. quarantine: only the way of updates is open to it, until "
+                  "'relayctl devices release'. refuse: the one with the older counter gets no session. What the cloud "
+                  "tells of devices on their direct way alerts only." },
         { "devices", "sessions_max", CONF_NUMBER, FIELD(sessions_max), BETWEEN(1, 1000000), .fallback = "10000",
           .help = "Sessions at one time." },
 

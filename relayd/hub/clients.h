@@ -39,6 +39,7 @@ struct link {
         uint32_t refs;                  /* one of the front end's, one per acknowledgement that waits for the disk */
         bool closed;
         bool will_dropped;                /* DISCONNECT 0x00 came */
+        uint16_t keep_alive_s;            /* of its CONNECT; 0: none */
         bool quarantined;                 /* only the way of updates is open; kept up to date by the owner */
         uint64_t alert_next_ms;           /* no alert about it before */
         char method[LINK_METHOD_MAX + 1]; /* of its CONNECT; "": none */

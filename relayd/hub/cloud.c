@@ -23,6 +23,7 @@ struct cloud {
         struct cloud_host host;
         const char *site;
         uint64_t resume_ms; /* 0: not paused */
+        uint64_t answered;  /* highest number that was acknowledged on this connection */
         struct refusals told;
         struct held held[HELD_MAX];
         size_t held_first, held_count, held_unsealed;
@@ -39,9 +40,11 @@ static const char *const filters[] = {
         "devices/+/gate/ticket",
         "devices/+/commands",
         "devices/+/updates/refused",
+        "devices/+/state/direct", /* news: what is missed while the uplink is down is worth nothing later */
 };
 #define FILTER_COUNT      (sizeof(filters) / sizeof(filters[0]))
-#define FILTER_COUNT_GATE (FILTER_COUNT - 3)
+#define FILTER_COUNT_NEWS 1
+#define FILTER_COUNT_GATE (FILTER_COUNT - 4)
 
 /* A broker has topics without end, and alerts are few: one a topic and hour, and not more than are told each. */
 static void tell(struct cloud *c, const char *device, struct span topic, const char *detail)
@@ -127,6 +130,8 @@ static void on_acked(void *context, uint64_t cookie, uint8_t reason)
         const struct message *m = outbox_find(c->broker->outbox, cookie);
 
         c->host.before(c->host.context);
+        if (cookie > c->answered)
+                c->answered = cookie;
         if (!m)
                 return;
         if (reason < 0x80) {
@@ -191,6 +196,7 @@ static bool is_for_gates(enum access_uplink kind)
         case ACCESS_UPLINK_COMMAND:
         case ACCESS_UPLINK_TICKET:
         case ACCESS_UPLINK_REPORT:
+        case ACCESS_UPLINK_STATE:
         case ACCESS_UPLINK_IMAGE_BLOCK:
         case ACCESS_UPLINK_IMAGE_LIST:
                 return false;
@@ -215,6 +221,8 @@ static uint8_t on_message(void *context, const struct uplink_message *message)
         kind = access_uplink(c->site, publish->topic, publish->payload.size, &parts);
         if (kind == ACCESS_UPLINK_REFUSED || (c->broker->gate_only && !is_for_gates(kind)))
                 return refused(c, publish);
+        if (kind == ACCESS_UPLINK_STATE && publish->retain)
+                return MQTT_SUCCESS; /* how it was at some time */
         reason = c->host.message(c->host.context, kind, &parts, publish->payload, publish->dup);
         if (publish->qos == 0)
                 return MQTT_SUCCESS;
@@ -252,6 +260,7 @@ static void on_state(void *context, enum uplink_state state, const char *error)
         if (state == UPLINK_CONNECTING)
                 return;
         outbox_rewind(c->broker->outbox);
+        c->answered = 0;
         c->held_first = c->held_count = c->held_unsealed = 0;
         c->resume_ms = 0;
         c->host.state(c->host.context, state == UPLINK_UP, error ? error : "");
@@ -265,6 +274,11 @@ void cloud_tick(struct cloud *c)
                 outbox_resume(c->broker->outbox);
         }
         pump(c);
+}
+
+bool cloud_answered_after(const struct cloud *c, uint64_t number)
+{
+        return c->answered > number;
 }
 
 struct uplink *cloud_uplink(struct cloud *c)
@@ -299,6 +313,7 @@ static int make_uplink(struct cloud *c, sd_event *event, const struct conf *conf
 
         options.filters = list;
         options.filter_count = c->broker->gate_only ? FILTER_COUNT_GATE : FILTER_COUNT;
+        options.news_count = c->broker->gate_only ? 0 : FILTER_COUNT_NEWS;
         for (size_t i = 0; i < options.filter_count; i++)
                 list[i] = topic_site(topics[i], conf->site, filters[i]);
         if (conf->uplink_pin && *conf->uplink_pin) {

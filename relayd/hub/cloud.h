@@ -35,4 +35,9 @@ void cloud_stop(struct cloud *cloud);    /* DISCONNECT */
 void cloud_commit(struct cloud *cloud);  /* what came this turn is in the broker's last commit */
 void cloud_durable(struct cloud *cloud); /* acknowledges what the disk has now */
 void cloud_tick(struct cloud *cloud);
+/*
+ * Did the cloud, on this connection, acknowledge a message of the outbox with a higher number? Then what it sends now
+ * was not under way before that message was given out.
+ */
+bool cloud_answered_after(const struct cloud *cloud, uint64_t number);
 struct uplink *cloud_uplink(struct cloud *cloud);

@@ -180,6 +180,13 @@ uint64_t flat_json_number(const struct flat_json *json, const char *name, uint64
         return member && member->type == FLAT_JSON_NUMBER ? member->number : fallback;
 }
 
+bool flat_json_bool(const struct flat_json *json, const char *name)
+{
+        const struct flat_json_member *member = find(json, span_of_string(name));
+
+        return member && member->type == FLAT_JSON_BOOL && member->number;
+}
+
 size_t flat_json_text(const struct flat_json *json, const char *name, uint8_t *out, size_t size)
 {
         const struct flat_json_member *member = find(json, span_of_string(name));

@@ -6,6 +6,8 @@
  * else is refused whole. Spans point into the input.
  */
 
+#include <stdbool.h>
+
 #include "relay/result.h"
 #include "relay/span.h"
 
@@ -30,5 +32,6 @@ int flat_json_decode(struct span in, struct flat_json *out);
 /* The member of this name if it has this type, else empty, the fallback, or false. Escaped strings are none here. */
 struct span flat_json_string(const struct flat_json *json, const char *name);
 uint64_t flat_json_number(const struct flat_json *json, const char *name, uint64_t fallback);
+bool flat_json_bool(const struct flat_json *json, const char *name);
 /* A string's bytes without its escapes, as many as fit into out; gives how many. */
 size_t flat_json_text(const struct flat_json *json, const char *name, uint8_t *out, size_t size);

@@ -182,6 +182,9 @@ static enum reason from_cloud(void *context, enum access_uplink kind, const stru
         case ACCESS_UPLINK_TICKET:
         case ACCESS_UPLINK_REPORT:
                 return manager_gate_message(m, kind, parts, payload, again);
+        case ACCESS_UPLINK_STATE:
+                manager_identity_direct(m, parts->device, payload);
+                return REASON_NONE;
         case ACCESS_UPLINK_REFUSED:
         case ACCESS_UPLINK_OFFER:
         case ACCESS_UPLINK_APPROVAL:
@@ -256,6 +259,7 @@ static int on_turn(sd_event_source *source, void *context)
         int result;
 
         (void)source;
+        manager_identity_turn(m);
         manager_tell_alerts(m);
         frontends_reap(m->frontends);
         result = tell_in_time(m);
@@ -365,6 +369,9 @@ static int load_parts(struct manager *m, char *error, size_t error_size)
         result = registry_load(&m->registry, m->store);
         if (result < 0)
                 return say(error, error_size, result, "the registry of devices");
+        result = manager_identity_load(m);
+        if (result < 0)
+                return say(error, error_size, result, "the known images");
         result = alerts_load(&m->alerts, m->store, time_monotonic_ms());
         if (result < 0)
                 return say(error, error_size, result, "the alerts");
@@ -392,6 +399,7 @@ static int make_updater(struct manager *m)
                 .alert = manager_alert,
                 .audit = manager_audit,
                 .changed = update_changed,
+                .approved = manager_identity_approved,
                 .gate_key = &m->gate.key.key, /* no key till it is read, and where there is none */
                 .gate_only = m->gate.only,
         };
@@ -505,6 +513,7 @@ struct manager *manager_free(struct manager *m)
         manager_gate_release(m);
         broker_free(m->broker);
         alerts_release(&m->alerts);
+        manager_identity_release(m);
         registry_release(&m->registry);
         x509_trust_free(m->trust);
         conf_roles_free(m->roles);

@@ -39,6 +39,21 @@ int manager_import_devices(struct manager *m, const char *caller, struct span li
 int manager_admit_device(struct manager *m, const char *caller, const char *identity, struct refusal *refusal);
 int manager_revoke_device(struct manager *m, const char *caller, const char *identity, const char *why,
                           struct refusal *refusal);
+/*
+ * Takes a device out of quarantine that was cloned, and forgets its boot counter: the next session's is the one that
+ * counts. Refused for one that runs an unknown image, or none: that ends when it runs a known one.
+ */
+int manager_release_device(struct manager *m, const char *caller, const char *identity, struct refusal *refusal);
+/* rotation: COSE_Sign1 (relay/attest.h), signed by the identity key that is registered, which its new key replaces. */
+int manager_rotate_device(struct manager *m, const char *caller, struct span rotation, struct refusal *refusal);
+/* envelope: SUIT, with both signatures of the vendor. *added: false if it was known. digest: of the image. */
+int manager_add_image(struct manager *m, const char *caller, struct span envelope, char digest[2 * SHA256_SIZE + 1],
+                      bool *added, struct refusal *refusal);
+/* Refused for one that an approved update brings. */
+int manager_forget_image(struct manager *m, const char *caller, const uint8_t digest[SHA256_SIZE],
+                         struct refusal *refusal);
+/* Images that devices may run, in the order in which they became known. */
+int manager_walk_images(struct manager *m, int (*fn)(void *context, const struct image_view *image), void *context);
 int manager_import_site_policy(struct manager *m, const char *caller, struct span signed_set, struct refusal *refusal);
 int manager_import_vendor_keys(struct manager *m, const char *caller, struct span signed_set, struct refusal *refusal);
 /* Of this epoch, 0: the newest; SPAN_EMPTY if there is none; valid until the next action */

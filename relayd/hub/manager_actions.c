@@ -106,6 +106,8 @@ int manager_import_devices(struct manager *m, const char *caller, struct span li
 
         manager_refresh(m);
         result = registry_import(&m->registry, list, m->broker->time, added, known, refusal);
+        if (result == 0)
+                result = manager_identity_import_images(m, caller, list);
         if (*added > 0) {
                 snprintf(detail, sizeof(detail), "%u new, %u known", *added, *known);
                 manager_audit(m, caller, AUDIT_DEVICES_IMPORTED, "", detail);

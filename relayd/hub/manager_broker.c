@@ -44,6 +44,7 @@ static void on_published(void *context, const struct link *link, const struct me
                 manager_changed(m, MANAGER_CHANGE_DEVICE, link->identity);
         updater_from_device(m->updater, link->identity, parts.rest, message->payload);
         manager_gate_published(m, link->identity, parts.rest, message->payload);
+        manager_identity_published(m, link->identity, parts.rest, message->payload);
 }
 
 static int on_image(void *context, const struct topic_parts *parts, uint8_t **ret, size_t *ret_size)
@@ -64,6 +65,7 @@ static void on_online(void *context, const struct link *link, bool online)
                 return;
         d->sessions += online ? 1 : (uint32_t)-1;
         d->since = m->broker->time;
+        manager_identity_online(m, d, link, online);
         if (online)
                 snprintf(d->peer, sizeof(d->peer), "%s", session->peer);
         manager_changed(m, MANAGER_CHANGE_DEVICE, d->identity);

@@ -17,6 +17,7 @@
 #include "hub/manager.h"
 #include "hub/manager_country.h"
 #include "hub/manager_gate.h"
+#include "hub/manager_identity.h"
 #include "hub/manager_open.h"
 #include "hub/registry.h"
 #include "hub/updater.h"
@@ -61,6 +62,7 @@ struct manager {
         uint8_t challenge[ATTEST_CHALLENGE_MAX]; /* the last one, on its way */
         struct manager_country country;
         struct manager_gate gate;
+        struct manager_identity identity;
 };
 
 void manager_refresh(void *m); /* the broker's time is the loop's */
@@ -79,6 +81,3 @@ void manager_admit(void *m, const struct channel_open *open, struct admission *o
 void manager_authenticate(void *m, struct link *link, struct span method, struct span data,
                           struct broker_answer *answer);
 void manager_authenticate_more(void *m, struct link *link, struct span data, struct broker_answer *answer);
-/* manager_identity.c: for struct attestation_registry */
-bool manager_identity_key(void *m, const char *device, struct span rotation, struct public_key *out);
-void manager_appraise(void *m, const struct attestation_proof *proof, struct attestation_verdict *out);

@@ -412,6 +412,11 @@ void outbox_resume(struct outbox *o)
         o->unsent = 0;
 }
 
+uint64_t outbox_last(const struct outbox *o)
+{
+        return o->last_number;
+}
+
 const struct message *outbox_find(const struct outbox *o, uint64_t number)
 {
         size_t offset = find(o, number);

@@ -51,6 +51,8 @@ void outbox_rewind(struct outbox *outbox);
 /* The cloud could not take it now: outbox_next() gives it again after outbox_resume(). */
 void outbox_again(struct outbox *outbox, uint64_t number);
 void outbox_resume(struct outbox *outbox);
+/* the highest number given out so far, 0: none */
+uint64_t outbox_last(const struct outbox *outbox);
 /* a message under way or in the window, borrowed; NULL if unknown */
 const struct message *outbox_find(const struct outbox *outbox, uint64_t number);
 /* Drops what is older than age_max; gives how many were dropped. */

@@ -11,10 +11,6 @@
 #include "hub/registry.h"
 #include "util/array.h"
 
-#define RECORD_FORMAT     2
-#define RECORD_FORMAT_OLD 1
-#define RECORD_MAX        512
-
 static bool device_equal(const struct table_entry *entry, const void *key)
 {
         return span_equal_string(*(const struct span *)key, container_of(entry, const struct device, entry)->identity);
@@ -63,75 +59,10 @@ static int add(struct registry *registry, const struct device *device)
         return 0;
 }
 
-/* ---- records */
-static int write_record(struct registry *registry, const struct device *d)
-{
-        uint8_t record[RECORD_MAX];
-        struct writer w;
-
-        writer_init(&w, record, sizeof(record));
-        writer_u8(&w, RECORD_FORMAT);
-        writer_u8(&w, (uint8_t)d->registration);
-        writer_u64(&w, d->time);
-        writer_u8(&w, (uint8_t)d->key.type);
-        writer_bytes(&w, SPAN_OF(d->key.bytes));
-        writer_bytes(&w, SPAN_OF(d->fingerprint));
-        writer_bytes(&w, SPAN_OF(d->vendor_id));
-        writer_bytes(&w, SPAN_OF(d->class_id));
-        writer_u8(&w, (uint8_t)strlen(d->why));
-        writer_bytes(&w, span_of_string(d->why));
-        writer_u8(&w, d->relay_checks);
-        return store_put(registry->store, STORE_DEVICES, span_of_string(d->identity), writer_span(&w));
-}
-
-static void read_exact(struct reader *r, uint8_t *out, size_t size)
-{
-        struct span bytes = reader_bytes(r, size);
-
-        if (bytes.size == size)
-                memcpy(out, bytes.data, size);
-}
-
-static bool has_class(const struct device *d)
-{
-        static const uint8_t unknown[CLASS_ID_SIZE];
-
-        return memcmp(d->class_id, unknown, CLASS_ID_SIZE) != 0;
-}
-
-static int read_record(struct span key, struct span value, struct device *d)
-{
-        uint8_t format, registration, type, relay_checks;
-        struct reader r;
-
-        reader_init(&r, value);
-        format = reader_u8(&r);
-        if ((format != RECORD_FORMAT && format != RECORD_FORMAT_OLD) || !identity_is_device(key) ||
-            !span_to_string(key, d->identity, sizeof(d->identity)))
-                return -EBADMSG;
-        registration = reader_u8(&r);
-        d->time = reader_u64(&r);
-        type = reader_u8(&r);
-        read_exact(&r, d->key.bytes, sizeof(d->key.bytes));
-        read_exact(&r, d->fingerprint, sizeof(d->fingerprint));
-        read_exact(&r, d->vendor_id, sizeof(d->vendor_id));
-        read_exact(&r, d->class_id, sizeof(d->class_id));
-        if (!span_to_string(reader_bytes(&r, reader_u8(&r)), d->why, sizeof(d->why)))
-                return -EBADMSG;
-        relay_checks = format == RECORD_FORMAT ? reader_u8(&r) : !has_class(d);
-        if (reader_finish(&r) != RELAY_OK || registration > REGISTRATION_REVOKED || type > KEY_P256 || relay_checks > 1)
-                return -EBADMSG;
-        d->relay_checks = relay_checks;
-        d->registration = (enum registration)registration;
-        d->key.type = (enum key_type)type;
-        d->pinned = type != KEY_NONE;
-        return 0;
-}
-
 static int load_one(void *context, struct span key, struct span value)
 {
         struct device d = { .update_reason = "none" };
-        int result = read_record(key, value, &d);
+        int result = device_record_read(key, value, &d);
 
         return result < 0 ? result : add(context, &d);
 }
@@ -160,7 +91,12 @@ void registry_view(const struct device *d, struct device_view *out)
                 .peer = d->sessions > 0 ? d->peer : "",
                 .version = d->version,
                 .boot = d->boot,
-                .trust = "claimed",
+                .trust = attestation_trust_name(d->trust),
+                .attestation = attestation_level_name(d->level),
+                .quarantine = d->quarantine == REASON_NONE ? "" : reason_name(d->quarantine),
+                .proved_sequence = d->evidence.sequence,
+                .proved_time = d->evidence.time,
+                .rotation = d->rotation,
                 .update_checks = d->relay_checks ? "relay" : "device",
                 .update_state = d->update_state,
                 .update_progress = d->update_progress,
@@ -169,12 +105,14 @@ void registry_view(const struct device *d, struct device_view *out)
         memcpy(out->image_digest, d->image_digest, sizeof(out->image_digest));
         if (d->pinned)
                 span_to_hex(SPAN_OF(d->fingerprint), out->fingerprint, sizeof(out->fingerprint));
+        if (d->evidence.there)
+                span_to_hex(SPAN_OF(d->evidence.image), out->proved_image, sizeof(out->proved_image));
 }
 
 /* ---- changes: written first, then believed */
-static int change(struct registry *registry, struct device *d, const struct device *to)
+int registry_change(struct registry *registry, struct device *d, const struct device *to)
 {
-        int result = write_record(registry, to);
+        int result = device_record_write(registry->store, to);
 
         if (result < 0)
                 return result;
@@ -186,7 +124,7 @@ static int change(struct registry *registry, struct device *d, const struct devi
 
 static int put(struct registry *registry, const struct device *d)
 {
-        int result = write_record(registry, d);
+        int result = device_record_write(registry->store, d);
 
         return result < 0 ? result : add(registry, d);
 }
@@ -209,17 +147,21 @@ static int import_one(struct registry *registry, const struct factory_list *list
         struct device *old = registry_find(registry, span_of_string(from->identity)), d = { 0 };
         int result;
 
-        if (old && old->registration != REGISTRATION_PENDING) {
-                ++*known;
-                return 0;
-        }
         if (old)
                 d = *old;
+        if (old && old->registration != REGISTRATION_PENDING) {
+                ++*known;
+                if (from->attestation <= d.level || !key_equal(&d.key, &from->key))
+                        return 0;
+                d.level = from->attestation;
+                return registry_change(registry, old, &d);
+        }
         memcpy(d.identity, from->identity, sizeof(d.identity));
         d.registration = REGISTRATION_REGISTERED;
         d.time = now;
         d.pinned = true;
         d.relay_checks = from->relay_checks;
+        d.level = from->attestation;
         d.key = from->key;
         memcpy(d.vendor_id, list->vendor_id, sizeof(d.vendor_id));
         memcpy(d.class_id, from->class_id, sizeof(d.class_id));
@@ -227,7 +169,7 @@ static int import_one(struct registry *registry, const struct factory_list *list
                 snprintf(d.update_reason, sizeof(d.update_reason), "%s", reason_name(REASON_NONE));
         if (key_fingerprint(&d.key, d.fingerprint) != RELAY_OK)
                 return -EBADMSG;
-        result = old ? change(registry, old, &d) : put(registry, &d);
+        result = old ? registry_change(registry, old, &d) : put(registry, &d);
         if (result == 0)
                 ++*added;
         return result;
@@ -262,7 +204,7 @@ int registry_note_pending(struct registry *registry, const char *identity, const
         d.relay_checks = true;
         d.key = *key;
         memcpy(d.fingerprint, fingerprint, SHA256_SIZE);
-        return old ? change(registry, old, &d) : put(registry, &d);
+        return old ? registry_change(registry, old, &d) : put(registry, &d);
 }
 
 int registry_admit(struct registry *registry, const char *identity, uint64_t now, struct refusal *refusal)
@@ -280,7 +222,7 @@ int registry_admit(struct registry *registry, const char *identity, uint64_t now
         d = *old;
         d.registration = REGISTRATION_REGISTERED;
         d.time = now;
-        return change(registry, old, &d);
+        return registry_change(registry, old, &d);
 }
 
 int registry_revoke(struct registry *registry, const char *identity, const char *why, uint64_t now,
@@ -295,7 +237,7 @@ int registry_revoke(struct registry *registry, const char *identity, const char 
         d.registration = REGISTRATION_REVOKED;
         d.time = now;
         snprintf(d.why, sizeof(d.why), "%s", why);
-        return change(registry, old, &d);
+        return registry_change(registry, old, &d);
 }
 
 /* ---- what devices tell */

@@ -4,19 +4,46 @@
  * The site's devices: registered ones (from a factory list or admitted by hand), pending ones, revoked ones, and what
  * each told last about itself. STORE_DEVICES, identity:
  *
- *     u8 format (2) | u8 registration | u64 time of it | u8 key type | 64 bytes key | 32 bytes fingerprint |
- *     16 bytes vendor id | 16 bytes class id | u8 size + why (of a revocation) | u8 relay checks (0 or 1)
+ *     u8 format (3) | u8 registration | u64 time of it | u8 key type | 64 bytes key | 32 bytes fingerprint |
+ *     16 bytes vendor id | 16 bytes class id | u8 size + why (of a revocation) | u8 relay checks (0 or 1) |
+ *     u8 attestation (0 to 2) | u8 proved (0 or 1) | u8 trust
+ *     (0 front-end, 1 claimed, 2 attested, 3 recovery, 4 unknown-image) | u8 size + quarantine (name of a reason) |
+ *     u32 highest boot | u32 last rotation | u8 evidence (0 or 1), then if 1:
+ *     32 bytes image | 32 bytes manifest | u8 mode | u64 sequence | u64 time
  *
- * Format 1 has no last byte: a device without a class was admitted by hand there, and nobody vouched that it checks.
+ * Format 2 ends behind the relay checks. Format 1 has not even these: a device without a class was admitted by hand
+ * there, and nobody vouched that it checks.
  */
 
 #include "hub/table.h"
 #include "hub/views.h"
+#include "policy/appraise.h"
 #include "relay/factory.h"
 #include "store/store.h"
 
 #define REGISTRY_PENDING_MAX 256
 #define REGISTRY_TEXT_SIZE   64 /* of what a device tells about itself */
+
+/* What a device proved to run, and when it did (Unix seconds). */
+struct device_evidence {
+        bool there;
+        uint8_t image[SHA256_SIZE], manifest[SHA256_SIZE];
+        enum dice_mode mode;
+        uint64_t sequence, time;
+};
+
+/* What tells a clone, beside the durable highest boot; since start only. */
+struct device_boots {
+        uint32_t running;  /* of the session that is open here; 0: none, or not told yet */
+        uint32_t number;   /* last session number of that boot; 0: not told yet */
+        uint32_t heard;    /* highest one of a live direct session, told by the cloud; 0: none above the durable one */
+        uint64_t heard_ms; /* monotonic, of that */
+        bool waits;        /* the session here is of an older boot, and may only not have noticed its end yet */
+        uint64_t since;    /* number of the outbox when the durable highest boot rose */
+        uint16_t keep_alive_s;  /* of the session here */
+        uint64_t alert_next_ms; /* no alert about it before */
+        uint8_t end;            /* MQTT reason code with which its session ends with this turn; 0: it does not */
+};
 
 struct device {
         struct table_entry entry;
@@ -28,7 +55,14 @@ struct device {
         uint8_t fingerprint[SHA256_SIZE];
         uint8_t vendor_id[VENDOR_ID_SIZE], class_id[CLASS_ID_SIZE];
         char why[VIEW_TEXT_MAX];
-        bool relay_checks; /* cannot check updates itself, as the factory list says or nobody said */
+        bool relay_checks;              /* cannot check updates itself, as the factory list says or nobody said */
+        enum factory_attestation level; /* as the factory list says */
+        bool proved;                    /* by DICE-1, once: from then on it always has to */
+        enum attestation_trust trust;   /* of the last session */
+        enum reason quarantine;         /* REASON_NONE, UNKNOWN_IMAGE, RECOVERY, CLONED_DEVICE */
+        uint32_t boot_highest;          /* 0: none seen */
+        uint32_t rotation;              /* number of the last one */
+        struct device_evidence evidence;
         /* since start only */
         uint32_t sessions;
         uint64_t since, boot;
@@ -36,6 +70,7 @@ struct device {
         char image_digest[2 * SHA256_SIZE + 1];
         char update_reason[REGISTRY_TEXT_SIZE];
         uint32_t update_progress;
+        struct device_boots boots;
 };
 
 struct registry {
@@ -51,7 +86,10 @@ void registry_release(struct registry *registry);
 struct device *registry_find(const struct registry *registry, struct span identity); /* the registry's, or NULL */
 void registry_view(const struct device *device, struct device_view *out);            /* borrows from the device */
 
-/* Adds what the list holds and the registry does not; a pending device of the list becomes registered. Staged. */
+/*
+ * Adds what the list holds and the registry does not; a pending device of the list becomes registered, and of one that
+ * is known by the same key the attestation rises to what the list says. Staged.
+ */
 int registry_import(struct registry *registry, struct span list, uint64_t now, uint32_t *added, uint32_t *known,
                     struct refusal *refusal);
 /* A device showed a certificate that nobody registered: noted with its key, to be admitted by a person. */
@@ -62,6 +100,13 @@ int registry_admit(struct registry *registry, const char *identity, uint64_t now
 int registry_revoke(struct registry *registry, const char *identity, const char *why, uint64_t now,
                     struct refusal *refusal);
 
+/* Writes the device as *to has it, then believes it (identity and place stay). Staged; 0 or the store's error. */
+int registry_change(struct registry *registry, struct device *device, const struct device *to);
+
 /* What a device told: state/relay or updates/status, rest of the topic. Others and bad ones change nothing. True if
  * something changed. */
 bool registry_told(struct registry *registry, struct span identity, struct span rest, struct span payload);
+
+/* ---- registry_record.c */
+int device_record_write(struct store *store, const struct device *device);      /* staged; 0 or the store's error */
+int device_record_read(struct span key, struct span value, struct device *out); /* 0 or -EBADMSG */

@@ -263,6 +263,7 @@ void session_open(struct broker *b, struct link *link, const struct mqtt_packet 
                 return;
         }
         c->link = link;
+        link->keep_alive_s = packet->connect.keep_alive_s;
         c->expires = 0;
         link->client = c;
         set_limits(c, &packet->props);

@@ -315,6 +315,8 @@ void updates_refresh_device(struct updates *u, const char *name)
 static void finish(struct updates *u, struct update *update)
 {
         manage_image(u, update);
+        if (update->state == UPDATE_APPROVED)
+                u->host.approved(u->host.context, &update->manifest);
         updates_answer(u, update);
         for (size_t i = 0; i < update->device_count; i++) {
                 updates_refresh_device(u, update->devices[i].name);

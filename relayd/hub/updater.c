@@ -66,6 +66,12 @@ static void changed(void *context, const uint8_t digest[SHA256_SIZE])
         u->host.changed(u->host.context, span_to_hex(span_of(digest, SHA256_SIZE), hex, sizeof(hex)));
 }
 
+static void approved(void *context, const struct manifest_verified *manifest)
+{
+        struct updater *u = context;
+        u->host.approved(u->host.context, manifest);
+}
+
 static int watch(void *context, const char *topic)
 {
         struct updater *u = context;
@@ -136,7 +142,8 @@ static int make_parts(struct updater *u)
                           .publish_cloud = publish_cloud,
                           .alert = alert,
                           .audit = audit,
-                          .changed = changed },
+                          .changed = changed,
+                          .approved = approved },
         };
         int r = images_new(&u->images, u->store, &images);
 

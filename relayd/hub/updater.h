@@ -39,6 +39,8 @@ struct updater_host {
         bool gate_only;    /* shows no offers, fetches no images */
         /* manifest digest in hexadecimal (changed, new or gone), or NULL: gate, policy or image counters changed */
         void (*changed)(void *context, const char *digest);
+        /* an update is approved, or still is: its image may run here */
+        void (*approved)(void *context, const struct manifest_verified *manifest);
 };
 
 /* Reads the store. 0, -EBADMSG (a record is damaged), -ENOMEM ... */

@@ -43,6 +43,8 @@ struct updates_host {
         /* a property of this update changed, it appeared, or it is gone */
         void (*changed)(void *context, const uint8_t digest[SHA256_SIZE]);
         uint64_t (*now_ms)(void *context); /* monotonic */
+        /* this update is approved, or still is: its image may run here */
+        void (*approved)(void *context, const struct manifest_verified *manifest);
 };
 
 struct updates_options {

@@ -41,3 +41,16 @@ const char *country_enforced_name(enum country_enforced enforced)
         }
         return "off";
 }
+
+const char *image_source_name(enum image_source source)
+{
+        switch (source) {
+        case IMAGE_APPROVED:
+                return "approved";
+        case IMAGE_FACTORY:
+                return "factory";
+        case IMAGE_ADDED:
+                return "added";
+        }
+        return "added";
+}

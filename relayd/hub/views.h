@@ -34,12 +34,28 @@ struct device_view {
         const char *version;                    /* from state/relay, "" if never told */
         char image_digest[2 * SHA256_SIZE + 1]; /* hexadecimal; "" if never told */
         uint64_t boot;
-        char fingerprint[2 * SHA256_SIZE + 1]; /* hexadecimal; "" if the key is not known */
-        const char *trust;                     /* "claimed" */
-        const char *update_checks;             /* "device", "relay": who checks updates; relay: nobody but it */
-        const char *update_state;              /* last updates/status: "idle", "fetching", ...; "" if never told */
-        uint32_t update_progress;              /* 0 to 100 */
-        const char *update_reason;             /* reason name, "none" */
+        char fingerprint[2 * SHA256_SIZE + 1];  /* hexadecimal; "" if the key is not known */
+        const char *trust;                      /* "front-end", "claimed", "attested", "recovery", "unknown-image" */
+        const char *attestation;                /* as the factory list says: "none", "claimed", "attested" */
+        const char *quarantine;                 /* reason name; "" if it is in none */
+        char proved_image[2 * SHA256_SIZE + 1]; /* by DICE-1, hexadecimal; "" if it never proved anything */
+        uint64_t proved_sequence, proved_time;  /* of that image; Unix seconds of the proof */
+        uint32_t rotation;                      /* number of its identity key's last rotation; 0: none */
+        const char *update_checks;              /* "device", "relay": who checks updates; relay: nobody but it */
+        const char *update_state;               /* last updates/status: "idle", "fetching", ...; "" if never told */
+        uint32_t update_progress;               /* 0 to 100 */
+        const char *update_reason;              /* reason name, "none" */
+};
+
+/* from where an image is known (hub/known_images.h) */
+enum image_source { IMAGE_APPROVED = 0, IMAGE_FACTORY = 1, IMAGE_ADDED = 2 };
+const char *image_source_name(enum image_source source); /* "approved", "factory", "added" */
+struct image_view {
+        char image[2 * SHA256_SIZE + 1];    /* digest, hexadecimal */
+        char manifest[2 * SHA256_SIZE + 1]; /* the same; "" if it is known by a factory list */
+        enum image_source source;
+        uint64_t time, sequence; /* Unix seconds since when; 0 of a factory list */
+        const char *version;     /* "" of a factory list */
 };
 
 struct manager_update_device {

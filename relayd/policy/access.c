@@ -228,6 +228,8 @@ static enum access_uplink kind_of(const char *site, struct span topic, struct to
                         return ACCESS_UPLINK_GATE_REQUEST;
                 if (span_equal_string(parts->rest, "updates/refused"))
                         return ACCESS_UPLINK_REPORT;
+                if (span_equal_string(parts->rest, "state/direct"))
+                        return ACCESS_UPLINK_STATE;
                 if (span_equal_string(parts->rest, "gate/ticket"))
                         return ACCESS_UPLINK_TICKET;
                 return span_equal_string(parts->rest, "commands") ? ACCESS_UPLINK_COMMAND : ACCESS_UPLINK_REFUSED;
@@ -265,6 +267,7 @@ size_t access_uplink_max(enum access_uplink kind)
         case ACCESS_UPLINK_TICKET:
                 return TICKET_MAX;
         case ACCESS_UPLINK_REPORT:
+        case ACCESS_UPLINK_STATE:
                 return REPORT_MAX;
         }
         return 0;

@@ -63,6 +63,7 @@ enum access_uplink {
         ACCESS_UPLINK_IMAGE_LIST,   /* images/<digest>/l<n> */
         ACCESS_UPLINK_GATE_REQUEST, /* devices/<device>/gate/request: of a device on its direct way */
         ACCESS_UPLINK_REPORT,       /* devices/<device>/updates/refused: of a device on its direct way */
+        ACCESS_UPLINK_STATE,        /* devices/<device>/state/direct: of a device on its direct way */
         ACCESS_UPLINK_TICKET, /* devices/<device>/gate/ticket: another gate's answer to what this relay forwarded */
 };
 

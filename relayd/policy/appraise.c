@@ -13,12 +13,12 @@ const char *attestation_trust_name(enum attestation_trust trust)
         return names[trust];
 }
 
-const char *attestation_level_name(enum attestation_level level)
+const char *attestation_level_name(enum factory_attestation level)
 {
         static const char *const names[] = {
-                [ATTESTATION_NONE] = "none",
-                [ATTESTATION_CLAIMED] = "claimed",
-                [ATTESTATION_ATTESTED] = "attested",
+                [FACTORY_NO_ATTESTATION] = "none",
+                [FACTORY_CLAIMED] = "claimed",
+                [FACTORY_ATTESTED] = "attested",
         };
 
         return names[level];
@@ -34,7 +34,7 @@ static enum attestation_trust trust_of(const struct appraise_facts *facts)
         case DICE_MODE_NORMAL:
                 if (!facts->image_known)
                         return TRUST_UNKNOWN_IMAGE;
-                return facts->level == ATTESTATION_ATTESTED ? TRUST_ATTESTED : TRUST_CLAIMED;
+                return facts->level == FACTORY_ATTESTED ? TRUST_ATTESTED : TRUST_CLAIMED;
         case DICE_MODE_NOT_CONFIGURED:
         case DICE_MODE_DEBUG:
                 break;
@@ -61,7 +61,7 @@ struct appraise_result appraise_decide(const struct appraise_facts *facts)
 {
         struct appraise_result result = { .trust = trust_of(facts) };
 
-        if (!facts->proved && (facts->level != ATTESTATION_NONE || facts->proved_before))
+        if (!facts->proved && (facts->level != FACTORY_NO_ATTESTATION || facts->proved_before))
                 result.reason = REASON_NOT_ATTESTED;
         result.quarantine = facts->cloned ? REASON_CLONED_DEVICE : quarantine_of(result.trust);
         return result;

@@ -22,16 +22,14 @@ enum attestation_trust {
 /* "front-end", "claimed", "attested", "recovery", "unknown-image" */
 const char *attestation_trust_name(enum attestation_trust trust);
 
-/* the factory list's word about a device */
-enum attestation_level { ATTESTATION_NONE = 0, ATTESTATION_CLAIMED = 1, ATTESTATION_ATTESTED = 2 };
 /* "none", "claimed", "attested" */
-const char *attestation_level_name(enum attestation_level level);
+const char *attestation_level_name(enum factory_attestation level);
 
 struct appraise_facts {
-        bool proved; /* by DICE-1, now; false: a plain CONNECT */
-        enum attestation_level level;
-        bool proved_before;  /* in this or an earlier session */
-        enum dice_mode mode; /* of what was measured; this and the next only if proved */
+        bool proved;                    /* by DICE-1, now; false: a plain CONNECT */
+        enum factory_attestation level; /* as the factory list says */
+        bool proved_before;             /* in this or an earlier session */
+        enum dice_mode mode;            /* of what was measured; this and the next only if proved */
         bool image_known;
         bool cloned; /* it is in quarantine as one that has a clone; only a person takes that back */
 };

@@ -26,7 +26,7 @@ const char *const lmdb_table_names[STORE_TABLE_COUNT] = {
         [STORE_RETAINED] = "retained", [STORE_SESSIONS] = "sessions",       [STORE_QUEUE] = "queue",
         [STORE_UPDATES] = "updates",   [STORE_APPROVALS] = "approvals",     [STORE_IMAGES] = "images",
         [STORE_AUDIT] = "audit",       [STORE_ALERTS] = "alerts",           [STORE_POLICY] = "policy",
-        [STORE_COMMANDS] = "commands", [STORE_CHECKPOINTS] = "checkpoints",
+        [STORE_COMMANDS] = "commands", [STORE_CHECKPOINTS] = "checkpoints", [STORE_KNOWN] = "known",
 };
 const struct span lmdb_format_key = { (const uint8_t *)"store.format", 12 };
 

@@ -27,8 +27,9 @@
 
 /* what the relay cannot do without comes first; images can be fetched again */
 static const enum store_table order[STORE_TABLE_COUNT] = {
-        STORE_META,     STORE_DEVICES,  STORE_POLICY, STORE_UPDATES, STORE_APPROVALS, STORE_COMMANDS, STORE_CHECKPOINTS,
-        STORE_SESSIONS, STORE_RETAINED, STORE_ALERTS, STORE_OUTBOX,  STORE_QUEUE,     STORE_AUDIT,    STORE_IMAGES,
+        STORE_META,     STORE_DEVICES,     STORE_POLICY, STORE_UPDATES,  STORE_APPROVALS,
+        STORE_COMMANDS, STORE_CHECKPOINTS, STORE_KNOWN,  STORE_SESSIONS, STORE_RETAINED,
+        STORE_ALERTS,   STORE_OUTBOX,      STORE_QUEUE,  STORE_AUDIT,    STORE_IMAGES,
 };
 static int child_pipe = -1; /* the child's only; LMDB's assertion callback has no context */
 

@@ -46,6 +46,7 @@ enum store_table {
         /* a store made before there were these gets them when it is opened */
         STORE_COMMANDS,    /* 'c' + device + key -> last counter; 'w' + device + number -> command that waits */
         STORE_CHECKPOINTS, /* u64 audit records -> signed checkpoint */
+        STORE_KNOWN,       /* image digest -> from where an image is known that devices may run */
         STORE_TABLE_COUNT
 };
 #define STORE_TABLES_FIRST STORE_COMMANDS /* tables before this one every store has */

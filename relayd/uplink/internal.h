@@ -35,7 +35,7 @@ struct uplink {
         uint16_t port, keep_alive_s;
         uint32_t connect_timeout_ms;
         char *filters[UPLINK_FILTERS_MAX];
-        size_t filter_count;
+        size_t filter_count, news_count;
         struct uplink_handler handler;
         struct tls_context *tls;
         struct uplink_transport transport;

@@ -127,7 +127,7 @@ static bool subscribe_all(struct uplink *u)
         writer_init(&w, encoded, sizeof(encoded));
         for (size_t i = 0; i < u->filter_count; i++) {
                 const struct mqtt_filter filter = { .filter = span_of_string(u->filters[i]),
-                                                    .qos = 1,
+                                                    .qos = i < u->filter_count - u->news_count ? 1 : 0,
                                                     .no_local = true };
                 mqtt_filter_put(&w, &filter, true);
         }

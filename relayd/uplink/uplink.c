@@ -404,6 +404,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *context)
 static int copy_options(struct uplink *u, const struct uplink_options *options)
 {
         if (!options->identity || !options->host || options->filter_count > UPLINK_FILTERS_MAX ||
+            options->news_count > options->filter_count ||
             strlen(options->host) > 253)
                 return -EINVAL;
         u->identity = strdup(options->identity);
@@ -418,6 +419,7 @@ static int copy_options(struct uplink *u, const struct uplink_options *options)
                 if (!u->filters[u->filter_count])
                         return -ENOMEM;
         }
+        u->news_count = options->news_count;
         u->port = options->port;
         u->keep_alive_s = options->keep_alive_s ? options->keep_alive_s : 30;
         u->connect_timeout_ms = options->connect_timeout_ms ? options->connect_timeout_ms : 5000;

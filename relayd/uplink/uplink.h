@@ -70,6 +70,7 @@ struct uplink_options {
         const char *const *filters;  /* subscribed with QoS 1, without what this connection published, on each
                                         connect; up to UPLINK_FILTERS_MAX */
         size_t filter_count;
+        size_t news_count; /* the last so many of them with QoS 0: nothing of it is kept while this relay is away */
         struct uplink_handler handler;
         const struct uplink_transport *transport; /* NULL: TCP and TLS 1.3 */
 };

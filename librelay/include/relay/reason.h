@@ -69,6 +69,8 @@
         X(RECOVERY, "recovery", "the device has no image left to run, and fetches one")                         \
         X(CLONED_DEVICE, "cloned-device", "a second device has this one's key and name")                        \
         X(QUARANTINED, "quarantined", "in quarantine only the way of updates is open")                          \
+        X(OLD_ROTATION, "old-rotation", "this rotation of the identity key, or a later one, is in force")       \
+        X(IMAGE_IN_USE, "image-in-use", "an approved update brings this image")                                 \
         X(NO_ENTROPY, "no-entropy", "the source of random numbers is silent")                                   \
         X(TOO_MANY_SESSIONS, "too-many-sessions", "the relay serves as many sessions as it may")                \
         /* countries */                                                                                         \

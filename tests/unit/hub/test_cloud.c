@@ -15,7 +15,7 @@
 struct uplink {
         struct uplink_handler handler;
         enum uplink_state state;
-        size_t room, filter_count;
+        size_t room, filter_count, news_count;
         struct {
                 uint64_t cookie;
                 char topic[100], payload[20];
@@ -33,7 +33,8 @@ int uplink_new(struct uplink **ret, sd_event *event, const struct uplink_options
         (void)event;
         fake_uplink = (struct uplink){ .handler = options->handler,
                                        .room = 100,
-                                       .filter_count = options->filter_count };
+                                       .filter_count = options->filter_count,
+                                       .news_count = options->news_count };
         *ret = &fake_uplink;
         return 0;
 }
@@ -136,7 +137,8 @@ static int setup(void **state)
         harness_setup(&harness);
         bench.h = harness;
         assert_int_equal(cloud_new(&bench.cloud, NULL, &conf, bench.h->broker, &host, NULL), 0);
-        assert_int_equal(fake_uplink.filter_count, 9);
+        assert_int_equal(fake_uplink.filter_count, 10);
+        assert_int_equal(fake_uplink.news_count, 1);
         bench.device = fake_open(bench.h, "device-1", &(struct fake_connect){ .expiry = 1000 }, NULL);
         *state = &bench;
         return 0;
@@ -320,6 +322,44 @@ static void gate_requests_and_tickets_of_the_cloud(void **state)
         assert_int_equal(b->messages, 2);
 }
 
+/* What is retained says how it was at some time. */
+static void live_states_of_the_direct_way(void **state)
+{
+        struct bench *b = *state;
+        const struct mqtt_publish kept = { .retain = true,
+                                           .topic = SPAN_LITERAL("sites/s1/devices/device-1/state/direct"),
+                                           .payload = SPAN_LITERAL("{}") };
+        struct mqtt_publish live = kept;
+        struct mqtt_props props = { 0 };
+
+        live.retain = false;
+        set_state(b, UPLINK_UP);
+        fake_uplink.handler.message(fake_uplink.handler.context, &(struct uplink_message){ &kept, &props, 1 });
+        assert_int_equal(b->messages, 0);
+        fake_uplink.handler.message(fake_uplink.handler.context, &(struct uplink_message){ &live, &props, 2 });
+        assert_int_equal(b->messages, 1);
+        assert_int_equal(b->kind, ACCESS_UPLINK_STATE);
+        fake_expect_nothing(b->device);
+}
+
+static void what_the_cloud_answered(void **state)
+{
+        struct bench *b = *state;
+
+        set_state(b, UPLINK_UP);
+        assert_false(cloud_answered_after(b->cloud, 0));
+        events(b, 1, 2);
+        answer(fake_uplink.sent[0].cookie, MQTT_SUCCESS);
+        assert_true(cloud_answered_after(b->cloud, fake_uplink.sent[0].cookie - 1));
+        assert_false(cloud_answered_after(b->cloud, fake_uplink.sent[0].cookie));
+        answer(fake_uplink.sent[1].cookie, MQTT_NOT_AUTHORIZED); /* an answer, too */
+        assert_true(cloud_answered_after(b->cloud, fake_uplink.sent[0].cookie));
+        /* what was answered on another connection says nothing of this one */
+        set_state(b, UPLINK_DOWN);
+        set_state(b, UPLINK_UP);
+        assert_false(cloud_answered_after(b->cloud, 0));
+}
+
 static void a_gate_takes_no_commands_tickets_and_images(void **state)
 {
         static const char *const refused[] = { "sites/s1/devices/device-1/commands",
@@ -371,6 +411,8 @@ int main(void)
                 test(what_the_cloud_may_say),
                 test(commands_that_nobody_verified_do_not_pass),
                 test(gate_requests_and_tickets_of_the_cloud),
+                test(live_states_of_the_direct_way),
+                test(what_the_cloud_answered),
                 test(a_gate_takes_no_commands_tickets_and_images),
                 test(a_cloud_with_many_topics_is_told_of_once),
         };

@@ -22,9 +22,12 @@ static void offer_waits_for_approval_gate_and_image(void **state)
         assert_int_equal(host_approve(h, offer, APPROVER_1), REASON_NONE);
         assert_string_equal(host_state(h, offer), "pending");
         assert_string_equal(h->watched[0], ""); /* nothing is fetched for one approval of two */
+        assert_int_equal(h->approved, 0);       /* and nobody may run it */
         assert_int_equal(host_approve(h, offer, APPROVER_3), REASON_NONE);
         assert_string_equal(host_state(h, offer), "approved");
         assert_string_equal(host_waits(h, offer, "device-1"), "gate");
+        assert_true(h->approved > 0);
+        assert_memory_equal(h->approved_image, host_fields(h, 7).image_digest, SHA256_SIZE);
 
         host_serve_image(h);
         assert_int_equal(host_shown(h, "device-1").size, 0);

@@ -171,6 +171,14 @@ static void changed(void *context, const char *digest)
         ((struct host *)context)->changes++;
 }
 
+static void approved(void *context, const struct manifest_verified *manifest)
+{
+        struct host *h = context;
+
+        h->approved++;
+        memcpy(h->approved_image, manifest->fields.image_digest, SHA256_SIZE);
+}
+
 static void make_updater(struct host *h)
 {
         const struct updater_host host = {
@@ -186,6 +194,7 @@ static void make_updater(struct host *h)
                 .alert = alert,
                 .audit = audit,
                 .changed = changed,
+                .approved = approved,
                 .gate_key = &h->gate_key,
         };
         assert_int_equal(updater_new(&h->updater, h->store, HOST_SITE, &host), 0);

@@ -38,6 +38,8 @@ struct host {
         unsigned audits[AUDIT_ACTION_COUNT]; /* records of each kind */
         char watched[8][TOPIC_MAX];          /* "": free */
         bool refuse_watches;
+        unsigned approved; /* calls: an update that is approved is told at each look at it */
+        uint8_t approved_image[SHA256_SIZE];
         struct public_key gate_key; /* KEY_NONE: it has none */
         uint8_t image[IMAGE_SIZE];
         uint8_t list[6 * SHA256_SIZE];

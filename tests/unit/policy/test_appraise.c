@@ -11,9 +11,8 @@
 #include "policy/appraise.h"
 
 /* a device of an isolated boot stage that runs what was approved */
-#define GOOD                                                                                            \
-        .proved = true, .level = ATTESTATION_ATTESTED, .proved_before = true, .mode = DICE_MODE_NORMAL, \
-        .image_known = true
+#define GOOD \
+        .proved = true, .level = FACTORY_ATTESTED, .proved_before = true, .mode = DICE_MODE_NORMAL, .image_known = true
 #define PLAIN .proved = false
 
 /* each row changes something of it */
@@ -28,15 +27,15 @@ static const struct {
 } rows[] = {
         { "isolated, known image", { GOOD }, REASON_NONE, TRUST_ATTESTED, REASON_NONE },
         { "first proof", { GOOD, .proved_before = false }, REASON_NONE, TRUST_ATTESTED, REASON_NONE },
-        { "not isolated", { GOOD, .level = ATTESTATION_CLAIMED }, REASON_NONE, TRUST_CLAIMED, REASON_NONE },
+        { "not isolated", { GOOD, .level = FACTORY_CLAIMED }, REASON_NONE, TRUST_CLAIMED, REASON_NONE },
         { "the list says nothing of proofs",
-          { GOOD, .level = ATTESTATION_NONE },
+          { GOOD, .level = FACTORY_NO_ATTESTATION },
           REASON_NONE,
           TRUST_CLAIMED,
           REASON_NONE },
         { "unknown image", { GOOD, .image_known = false }, REASON_NONE, TRUST_UNKNOWN_IMAGE, REASON_UNKNOWN_IMAGE },
         { "unknown image, not isolated",
-          { GOOD, .image_known = false, .level = ATTESTATION_CLAIMED },
+          { GOOD, .image_known = false, .level = FACTORY_CLAIMED },
           REASON_NONE,
           TRUST_UNKNOWN_IMAGE,
           REASON_UNKNOWN_IMAGE },
@@ -76,18 +75,18 @@ static const struct {
           TRUST_FRONT_END,
           REASON_NONE },
         { "plain, and the list says it proves itself",
-          { PLAIN, .level = ATTESTATION_CLAIMED },
+          { PLAIN, .level = FACTORY_CLAIMED },
           REASON_NOT_ATTESTED,
           TRUST_FRONT_END,
           REASON_NONE },
         { "plain, and the list says it is isolated",
-          { PLAIN, .level = ATTESTATION_ATTESTED },
+          { PLAIN, .level = FACTORY_ATTESTED },
           REASON_NOT_ATTESTED,
           TRUST_FRONT_END,
           REASON_NONE },
         /* what stands in the facts without a proof counts for nothing */
         { "plain with fine words",
-          { GOOD, .proved = false, .proved_before = false, .level = ATTESTATION_NONE },
+          { GOOD, .proved = false, .proved_before = false, .level = FACTORY_NO_ATTESTATION },
           REASON_NONE,
           TRUST_FRONT_END,
           REASON_NONE },
@@ -115,9 +114,9 @@ static void test_names(void **state)
         assert_string_equal(attestation_trust_name(TRUST_ATTESTED), "attested");
         assert_string_equal(attestation_trust_name(TRUST_RECOVERY), "recovery");
         assert_string_equal(attestation_trust_name(TRUST_UNKNOWN_IMAGE), "unknown-image");
-        assert_string_equal(attestation_level_name(ATTESTATION_NONE), "none");
-        assert_string_equal(attestation_level_name(ATTESTATION_CLAIMED), "claimed");
-        assert_string_equal(attestation_level_name(ATTESTATION_ATTESTED), "attested");
+        assert_string_equal(attestation_level_name(FACTORY_NO_ATTESTATION), "none");
+        assert_string_equal(attestation_level_name(FACTORY_CLAIMED), "claimed");
+        assert_string_equal(attestation_level_name(FACTORY_ATTESTED), "attested");
 }
 
 int main(void)
