@@ -41,6 +41,13 @@ static bool look_behind(const struct channel_open *open, struct x509_facts *cert
         return true;
 }
 
+/* After a rotation the device certificate may be that of the key before, until the device is given a new one. */
+static bool has_key(const struct device *d, const uint8_t fingerprint[SHA256_SIZE])
+{
+        return memcmp(d->fingerprint, fingerprint, SHA256_SIZE) == 0 ||
+               (device_must_prove(d) && d->rotation > 0 && memcmp(d->previous, fingerprint, SHA256_SIZE) == 0);
+}
+
 static void device_facts(const struct manager *m, const struct x509_facts *certificate, struct admit_facts *facts)
 {
         const struct device *d = registry_find(&m->registry, span_of_string(certificate->identity));
@@ -52,9 +59,9 @@ static void device_facts(const struct manager *m, const struct x509_facts *certi
         facts->registration = d->registration == REGISTRATION_PENDING      ? ADMIT_PENDING
                               : d->registration == REGISTRATION_REGISTERED ? ADMIT_REGISTERED
                                                                            : ADMIT_REVOKED;
+        facts->proves = device_must_prove(d);
         if (d->pinned)
-                facts->pin = memcmp(d->fingerprint, certificate->fingerprint, SHA256_SIZE) == 0 ? ADMIT_PIN_EQUAL
-                                                                                                : ADMIT_PIN_DIFFERENT;
+                facts->pin = has_key(d, certificate->fingerprint) ? ADMIT_PIN_EQUAL : ADMIT_PIN_DIFFERENT;
 }
 
 static const struct conf_role *application_facts(const struct manager *m, const struct x509_facts *certificate,

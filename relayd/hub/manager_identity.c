@@ -115,6 +115,7 @@ enum reason manager_identity_rotate(const struct device *d, struct span rotation
                 return REASON_OLD_ROTATION;
         if (key_fingerprint(&content.new_key, to->fingerprint) != RELAY_OK)
                 return REASON_MALFORMED;
+        memcpy(to->previous, d->fingerprint, SHA256_SIZE);
         to->key = content.new_key;
         to->rotation = content.number;
         return REASON_NONE;

@@ -23,6 +23,11 @@ struct device *registry_find(const struct registry *registry, struct span identi
         return e ? container_of(e, struct device, entry) : NULL;
 }
 
+bool device_must_prove(const struct device *d)
+{
+        return d->proved || d->level != FACTORY_NO_ATTESTATION;
+}
+
 static size_t place_of(const struct registry *registry, const char *identity)
 {
         size_t low = 0, high = registry->count;

@@ -8,7 +8,8 @@
  *     16 bytes vendor id | 16 bytes class id | u8 size + why (of a revocation) | u8 relay checks (0 or 1) |
  *     u8 attestation (0 to 2) | u8 proved (0 or 1) | u8 trust
  *     (0 front-end, 1 claimed, 2 attested, 3 recovery, 4 unknown-image) | u8 size + quarantine (name of a reason) |
- *     u32 highest boot | u32 last rotation | u8 evidence (0 or 1), then if 1:
+ *     u32 highest boot | u32 last rotation |
+ *     32 bytes fingerprint before it | u8 evidence (0 or 1), then if 1:
  *     32 bytes image | 32 bytes manifest | u8 mode | u64 sequence | u64 time
  *
  * Format 2 ends behind the relay checks. Format 1 has not even these: a device without a class was admitted by hand
@@ -62,6 +63,7 @@ struct device {
         enum reason quarantine;         /* REASON_NONE, UNKNOWN_IMAGE, RECOVERY, CLONED_DEVICE */
         uint32_t boot_highest;          /* 0: none seen */
         uint32_t rotation;              /* number of the last one */
+        uint8_t previous[SHA256_SIZE];  /* fingerprint of the identity key before it; zeros: none */
         struct device_evidence evidence;
         /* since start only */
         uint32_t sessions;
@@ -83,6 +85,8 @@ struct registry {
 /* Reads the store, which is borrowed. 0, -ENOMEM, -EBADMSG (a record is damaged), or the store's error */
 int registry_load(struct registry *registry, struct store *store);
 void registry_release(struct registry *registry);
+/* Does it have to prove itself by DICE-1? Because the list says so, or because it once did. */
+bool device_must_prove(const struct device *device);
 struct device *registry_find(const struct registry *registry, struct span identity); /* the registry's, or NULL */
 void registry_view(const struct device *device, struct device_view *out);            /* borrows from the device */
 

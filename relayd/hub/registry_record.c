@@ -49,6 +49,7 @@ int device_record_write(struct store *store, const struct device *d)
         write_text(&w, reason_name(d->quarantine));
         writer_u32(&w, d->boot_highest);
         writer_u32(&w, d->rotation);
+        writer_bytes(&w, SPAN_OF(d->previous));
         write_evidence(&w, &d->evidence);
         return store_put(store, STORE_DEVICES, span_of_string(d->identity), writer_span(&w));
 }
@@ -118,6 +119,7 @@ static void read_proofs(struct reader *r, struct device *d)
         d->quarantine = read_quarantine(r);
         d->boot_highest = reader_u32(r);
         d->rotation = reader_u32(r);
+        read_exact(r, d->previous, sizeof(d->previous));
         read_evidence(r, &d->evidence);
 }
 
