@@ -13,6 +13,7 @@
 #include <wolfssl/options.h>
 #include <wolfssl/ssl.h>
 
+#include "relay/dice.h"
 #include "tls/tls.h"
 
 #define PATIENCE_MS 20000
@@ -48,17 +49,20 @@ struct pair {
         int fds[2];
 };
 
-/* early: the client sends this right behind its Finished */
-static void pair_connect(struct pair *p, const char *suite, const char *early)
+/* client: its chain and key are NAME.crt and NAME.key; early: it sends this right behind its Finished */
+static void pair_connect_as(struct pair *p, const char *name, const char *suite, const char *early)
 {
+        char certificate[32], key[32];
         int client = 0, server = TLS_WANT_READ;
 
+        snprintf(certificate, sizeof(certificate), "%s.crt", name);
+        snprintf(key, sizeof(key), "%s.key", name);
         *p = (struct pair){ 0 };
         assert_int_equal(tls_server_context_new(&p->context, &relay), 0);
         p->client_context = wolfSSL_CTX_new(wolfTLSv1_3_client_method());
         assert_int_equal(wolfSSL_CTX_set_cipher_list(p->client_context, suite), WOLFSSL_SUCCESS);
-        assert_int_equal(wolfSSL_CTX_use_certificate_chain_file(p->client_context, "device.crt"), WOLFSSL_SUCCESS);
-        assert_int_equal(wolfSSL_CTX_use_PrivateKey_file(p->client_context, "device.key", WOLFSSL_FILETYPE_PEM),
+        assert_int_equal(wolfSSL_CTX_use_certificate_chain_file(p->client_context, certificate), WOLFSSL_SUCCESS);
+        assert_int_equal(wolfSSL_CTX_use_PrivateKey_file(p->client_context, key, WOLFSSL_FILETYPE_PEM),
                          WOLFSSL_SUCCESS);
         assert_int_equal(wolfSSL_CTX_load_verify_locations(p->client_context, "ca.crt", NULL), WOLFSSL_SUCCESS);
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, p->fds), 0);
@@ -77,6 +81,11 @@ static void pair_connect(struct pair *p, const char *suite, const char *early)
         }
         assert_int_equal(client, WOLFSSL_SUCCESS);
         assert_int_equal(server, 0);
+}
+
+static void pair_connect(struct pair *p, const char *suite, const char *early)
+{
+        pair_connect_as(p, "device", suite, early);
 }
 
 static void pair_end(struct pair *p)
@@ -138,6 +147,39 @@ static void wolfssl_client(void **state)
                 assert_int_equal(wolfSSL_get_error(p.client, 0), WOLFSSL_ERROR_ZERO_RETURN);
                 pair_end(&p);
         }
+}
+
+/* The leaf has its issuer's name, by purpose: no library may take it for self-signed and stop there. */
+static void chain_of_a_boot_stage(void **state)
+{
+        static const uint8_t identity_seed[ED25519_SEED_SIZE] = { 4 }, application_seed[ED25519_SEED_SIZE] = { 5 };
+        struct dice_measurement measurement = { .mode = DICE_MODE_NORMAL };
+        uint8_t leaf[DICE_CERTIFICATE_MAX], *device = NULL;
+        struct span shown[TLS_CHAIN_MAX];
+        struct x509_device found;
+        struct public_key key;
+        struct writer w;
+        struct pair p;
+        size_t size;
+
+        (void)state;
+        make_identity("made", 4, "ca",
+                      (struct x509_request){ .common_name = "device-4", .organisation = "Acme", .device = true });
+        assert_int_equal(x509_load_pem("made.crt", &device, &size), 0);
+        assert_int_equal(crypto_ed25519_public(application_seed, &key), RELAY_OK);
+        writer_init(&w, leaf, sizeof(leaf));
+        assert_int_equal(dice_write_leaf(&w, identity_seed, span_of(device, size), &key, &measurement), RELAY_OK);
+        assert_int_equal(x509_save_pem("leaf.crt", writer_span(&w), 0644), 0);
+        assert_int_equal(shell("cat leaf.crt made.crt >dice.crt"), 0);
+        assert_int_equal(keyfile_save("dice.key", application_seed, NULL), 0);
+        pair_connect_as(&p, "dice", suites[0][0], NULL);
+        assert_int_equal(tls_peer_chain(p.server, shown), 2);
+        assert_int_equal(x509_device_chain(shown, 2, &found), 0);
+        assert_string_equal(found.identity, "device-4");
+        assert_true(key_equal(&found.key, &key));
+        assert_true(span_equal(shown[1], span_of(device, size)));
+        free(device);
+        pair_end(&p);
 }
 
 static void data_right_behind_the_handshake(void **state)
@@ -431,9 +473,13 @@ static void openssl_server(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(wolfssl_client), cmocka_unit_test(data_right_behind_the_handshake),
-                cmocka_unit_test(much_data),      cmocka_unit_test(rubbish_ends_the_session),
-                cmocka_unit_test(torn_record),    cmocka_unit_test(openssl_client),
+                cmocka_unit_test(wolfssl_client),
+                cmocka_unit_test(chain_of_a_boot_stage),
+                cmocka_unit_test(data_right_behind_the_handshake),
+                cmocka_unit_test(much_data),
+                cmocka_unit_test(rubbish_ends_the_session),
+                cmocka_unit_test(torn_record),
+                cmocka_unit_test(openssl_client),
                 cmocka_unit_test(openssl_server),
         };
         return cmocka_run_group_tests_name("tls_peers", tests, setup, scratch_teardown);
