@@ -5,13 +5,13 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "ca.h"
 #include "cli/io.h"
 #include "cli/keys.h"
 #include "cli/output.h"
 #include "cli/parse.h"
 #include "fwtool.h"
 #include "relay/topic.h"
-#include "tls/x509.h"
 #include "util/cleanup.h"
 #include "util/files.h"
 
@@ -29,6 +29,7 @@ const struct cli_option fwtool_ca_issue_options[] = {
         { "ca", 0, "DIR", "folder of the authority" },
         { "identity", 0, "NAME", "device-1, relay.s1, vendor.acme; a host name with --server" },
         { "organisation", 0, "TEXT", "O of the subject (default relayd)" },
+        { "device", 0, NULL, "a device certificate, for the identity key (--public) of a device with DICE" },
         { "server", 0, NULL, "a server's certificate" },
         { "client", 0, NULL, "a client's certificate (the default without --server)" },
         { "dns", 0, "NAME", "host name or address of the server" },
@@ -53,6 +54,11 @@ static int take_days(struct cli *cli, uint32_t preset, uint32_t *days)
                 return cli_fail(cli, CLI_USAGE, "--days '%s': a number from 1 to %u is needed", text, CA_DAYS_MAX);
         *days = (uint32_t)value;
         return CLI_OK;
+}
+
+int ca_take_days(struct cli *cli, uint32_t *days)
+{
+        return take_days(cli, LEAF_DAYS, days);
 }
 
 static int show_certificate(struct cli *cli, const char *path, const char *key, const char *identity,
@@ -121,7 +127,7 @@ static int take_key(struct cli *cli, const char *key_path, struct public_key *ke
         return public_file ? cli_public_load(cli, public_file, key) : cli_key_create(cli, key_path, NULL, key);
 }
 
-static int issue(struct cli *cli, const char *folder, const char *path, const struct x509_request *request)
+int ca_issue(struct cli *cli, const char *folder, const char *path, const struct x509_request *request)
 {
         _cleanup_(cli_key_wipe) struct cli_key key = { 0 };
         _cleanup_free_ char *key_path = cli_path(folder, "ca.key"), *ca_path = cli_path(folder, "ca.crt");
@@ -138,6 +144,23 @@ static int issue(struct cli *cli, const char *folder, const char *path, const st
         return save_certificate(cli, path, request, span_of(der, size), key.seed);
 }
 
+/* The identity key is the boot stage's: no file has its private half. */
+static int check_device(struct cli *cli, const struct x509_request *request)
+{
+        if (!request->device)
+                return CLI_OK;
+        if (request->for_server || cli_value(cli, "dns"))
+                return cli_fail(cli, CLI_USAGE, "--device is no server's certificate: leave out --server and --dns");
+        if (!identity_is_device(span_of_string(request->common_name)))
+                return cli_fail(cli, CLI_USAGE, "--identity '%s': a device is named by 1 to %d of a-z, 0-9 and '-'",
+                                request->common_name, IDENTITY_MAX);
+        if (!cli_value(cli, "public"))
+                return cli_fail(cli, CLI_USAGE,
+                                "--device needs --public FILE, the identity key's public half; 'fwtool device create' "
+                                "makes a device with its secret");
+        return CLI_OK;
+}
+
 static int take_request(struct cli *cli, struct x509_request *request)
 {
         struct span name;
@@ -149,15 +172,16 @@ static int take_request(struct cli *cli, struct x509_request *request)
         if (!request->organisation)
                 request->organisation = "relayd";
         request->dns_name = cli_value(cli, "dns");
+        request->device = cli_flag(cli, "device");
         request->for_server = cli_flag(cli, "server");
-        request->for_client = !request->for_server || cli_flag(cli, "client");
+        request->for_client = !request->device && (!request->for_server || cli_flag(cli, "client"));
         name = span_of_string(request->common_name);
         if (request->for_client && !identity_is_device(name) && !identity_is_dotted(name))
                 return cli_fail(cli, CLI_USAGE,
                                 "--identity '%s': a device is named by 1 to %d of a-z, 0-9 and '-'; others by such "
                                 "names joined with dots (relay.s1, vendor.acme)",
                                 request->common_name, IDENTITY_MAX);
-        return CLI_OK;
+        return check_device(cli, request);
 }
 
 int fwtool_ca_issue(struct cli *cli)
@@ -172,7 +196,8 @@ int fwtool_ca_issue(struct cli *cli)
                 return r;
         if (asprintf(&key_path, "%s.key", prefix) < 0 || asprintf(&path, "%s.crt", prefix) < 0)
                 return cli_errno(cli, -ENOMEM, prefix);
-        if ((r = take_key(cli, key_path, &request.key)) != CLI_OK || (r = issue(cli, folder, path, &request)) != CLI_OK)
+        if ((r = take_key(cli, key_path, &request.key)) != CLI_OK ||
+            (r = ca_issue(cli, folder, path, &request)) != CLI_OK)
                 return r;
         return show_certificate(cli, path, cli_value(cli, "public") ? NULL : key_path, request.common_name,
                                 &request.key);

@@ -33,7 +33,12 @@ extern const struct cli_option fwtool_ca_create_options[], fwtool_ca_issue_optio
 int fwtool_ca_create(struct cli *cli);
 int fwtool_ca_issue(struct cli *cli);
 
-extern const struct cli_option fwtool_factory_add_options[];
+extern const struct cli_option fwtool_device_create_options[];
+int fwtool_device_create(struct cli *cli);
+
+extern const struct cli_option fwtool_factory_add_options[], fwtool_factory_add_image_options[];
 int fwtool_factory_add(struct cli *cli);
+int fwtool_factory_add_image(struct cli *cli);
+int fwtool_factory_images(struct cli *cli);
 int fwtool_factory_list_command(struct cli *cli);
 int fwtool_factory_show(struct cli *cli);

@@ -130,11 +130,13 @@ def verify_approval(data, policy):
 
 # ---- factory list
 
-def factory_list(vendor, devices, relay_checks=()):
-    """devices: (identity, key, class id) each; relay_checks: names of those that cannot check updates themselves"""
-    rows = [{0: name, 1: key.cose, 2: class_id, **({3: False} if name in relay_checks else {})}
-            for name, key, class_id in devices]
-    return encode({0: 1, 1: vendor, 2: rows})
+def factory_list(vendor, devices, relay_checks=(), attestation=None, images=()):
+    """devices: (identity, key, class id) each; relay_checks: names of those that cannot check updates themselves;
+    attestation: {name: 1 (claimed) or 2 (attested)}; images: digests"""
+    levels = attestation or {}
+    rows = [{0: name, 1: key.cose, 2: class_id, **({3: False} if name in relay_checks else {}),
+             **({4: levels[name]} if name in levels else {})} for name, key, class_id in devices]
+    return encode({0: 1, 1: vendor, 2: rows, **({3: list(images)} if images else {})})
 
 
 # ---- one site, for tests and for the document's examples

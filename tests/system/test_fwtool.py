@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import NameOID
 
+import relaydice as dice
 from lab.cloud import Cloud
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -330,6 +331,105 @@ def test_broken_factory_lists_are_refused(tmp_path):
     assert "no factory list" in fwtool("factory", "list", tmp_path / "list", code=1).stderr
 
 
+# ---- devices with DICE
+
+def make_device(folder, name, *more, code=0):
+    return fwtool("device", "create", "--ca", folder / "ca", "--list", folder / "list", "--identity", name, "--domain",
+                  DOMAIN, "--class", CLASS, "-o", folder / name, *more, code=code)
+
+
+@pytest.fixture(scope="module")
+def factory(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("factory")
+    fwtool("ca", "create", "--name", "factory.acme", "-o", folder / "ca")
+    make_device(folder, "device-1", "--isolated", "--organisation", "Acme")
+    make_device(folder, "device-2")
+    return folder
+
+
+def test_device_with_secret_key_and_certificate(factory):
+    secret = (factory / "device-1.secret").read_bytes()
+    assert len(secret) == 32 and (factory / "device-1.secret").stat().st_mode & 0o777 == 0o600
+    assert secret != (factory / "device-2.secret").read_bytes()
+    identity = dice.key_of(secret).public_key()
+    certificate = x509.load_pem_x509_certificate((factory / "device-1.crt").read_bytes())
+    assert raw(certificate.public_key()) == raw(identity) == raw(load_public(factory / "device-1.pub"))
+    extensions = {e.oid._name: e for e in certificate.extensions}
+    assert extensions["basicConstraints"].value.ca and extensions["basicConstraints"].value.path_length == 0
+    assert extensions["keyUsage"].value.key_cert_sign and not extensions["keyUsage"].value.digital_signature
+    assert extensions["nameConstraints"].critical
+    assert extensions["nameConstraints"].value.permitted_subtrees == [x509.DirectoryName(certificate.subject)]
+    assert [(a.oid, a.value) for a in certificate.subject] == [(NameOID.ORGANIZATION_NAME, "Acme"),
+                                                               (NameOID.COMMON_NAME, "device-1")]
+    listed = cbor2.loads((factory / "list").read_bytes())
+    assert [(row[0], row[1][-2], row[4]) for row in listed[2]] == [
+        (f"device-{n}", raw(dice.key_of((factory / f"device-{n}.secret").read_bytes()).public_key()), 3 - n)
+        for n in (1, 2)]
+    # the boot stage's leaf under it, by somebody else's code, and openssl's word
+    leaf = dice.leaf(secret, dice.Measurement(bytes(32), bytes(32), bytes(16), 1, bytes(32)), certificate)
+    (factory / "leaf").write_bytes(dice.to_pem(leaf))
+    subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile", factory / "ca/ca.crt",
+                    "-untrusted", factory / "device-1.crt", factory / "leaf"], check=True, capture_output=True)
+
+
+def test_secret_has_to_be_destroyed_and_the_tool_says_so(factory):
+    done = make_device(factory, "device-5", "--json")
+    shown = json.loads(done.stdout)
+    assert shown["secret"] == str(factory / "device-5.secret") and shown["attestation"] == "claimed"
+    assert "destroy this copy" in done.stderr and (factory / "device-5.secret").read_bytes().hex() not in done.stdout
+
+
+def test_device_create_leaves_nothing_half_done(factory, tmp_path):
+    before = (factory / "list").read_bytes()
+    assert "in the list already" in make_device(factory, "device-1", "-o", factory / "again", code=1).stderr
+    assert "never overwritten" in make_device(factory, "device-3", "-o", factory / "device-1", code=1).stderr
+    assert "--identity 'relay.s1'" in make_device(factory, "relay.s1", code=2).stderr
+    assert "--days" in make_device(factory, "device-3", "--days", "0", code=2).stderr
+    assert "ca.key" in make_device(factory, "device-3", "--ca", tmp_path, code=1).stderr
+    assert not list(factory.glob("again*")) and not list(factory.glob("device-3*"))
+    assert (factory / "list").read_bytes() == before
+
+
+def test_device_certificate_for_a_new_identity_key(factory, tmp_path):
+    """after a rotation: the device shows its new public key, the factory certifies it"""
+    new = dice.key_of(dice.rotated((factory / "device-1.secret").read_bytes(), 1)).public_key()
+    (tmp_path / "new.pub").write_bytes(new.public_bytes(serialization.Encoding.PEM,
+                                                        serialization.PublicFormat.SubjectPublicKeyInfo))
+    issue = ("ca", "issue", "--ca", factory / "ca", "--device", "--identity", "device-1", "-o", tmp_path / "new")
+    assert "--public" in fwtool(*issue, code=2).stderr
+    assert "no server" in fwtool(*issue, "--public", tmp_path / "new.pub", "--server", code=2).stderr
+    fwtool(*issue, "--public", tmp_path / "new.pub")
+    certificate = x509.load_pem_x509_certificate((tmp_path / "new.crt").read_bytes())
+    assert raw(certificate.public_key()) == raw(new) and not (tmp_path / "new.key").exists()
+    assert "a device is named by" in fwtool("ca", "issue", "--ca", factory / "ca", "--device", "--identity", "relay.s1",
+                                            "--public", tmp_path / "new.pub", "-o", tmp_path / "x", code=2).stderr
+
+
+def test_attestation_levels_and_images_of_a_list(factory, tmp_path):
+    add = ("factory", "add", "--list", tmp_path / "list", "--domain", DOMAIN, "--class", CLASS, "--certificate")
+    for number, level in enumerate(("claimed", "attested")):
+        fwtool(*add, factory / f"device-{number + 1}.pub", "--identity", f"device-{number + 1}", "--attestation", level)
+    fwtool(*add, factory / "ca/ca.key.pub", "--identity", "old-1")
+    assert "'sure'" in fwtool(*add, factory / "device-1.pub", "--identity", "x", "--attestation", "sure", code=2).stderr
+    rows = json.loads(fwtool("factory", "list", tmp_path / "list", "--json").stdout)
+    assert [row["attestation"] for row in rows] == ["claimed", "attested", "none"]
+    assert [row.get(4) for row in cbor2.loads((tmp_path / "list").read_bytes())[2]] == [1, 2, None]
+    digests = []
+    for number in range(2):
+        (tmp_path / "image").write_bytes(bytes([number]) * 5000)
+        fwtool("factory", "add-image", tmp_path / "image", "--list", tmp_path / "list")
+        digests.append(hashlib.sha256(bytes([number]) * 5000).digest())
+    encoded = (tmp_path / "list").read_bytes()
+    assert cbor2.loads(encoded)[3] == digests and cbor2.dumps(cbor2.loads(encoded)) == encoded
+    shown = json.loads(fwtool("factory", "images", tmp_path / "list", "--json").stdout)
+    assert shown == [{"image": digest.hex()} for digest in digests]
+    again = ("factory", "add-image", tmp_path / "image", "--list")
+    assert "in the list already" in fwtool(*again, tmp_path / "list", code=1).stderr
+    assert "no such list" in fwtool(*again, tmp_path / "none", code=1).stderr
+    fwtool(*add, factory / "ca/ca.key.pub", "--identity", "device-9", code=1)  # its key is there; images stay
+    assert (tmp_path / "list").read_bytes() == encoded
+
+
 # ---- publishing
 
 @pytest.fixture(scope="module")
@@ -414,7 +514,8 @@ def test_wrong_use_is_told(tmp_path):
 def test_help_and_completion_come_from_one_table():
     overview = fwtool("--help").stdout
     nouns = fwtool("__complete", "").stdout.split()
-    assert {"keys", "manifest", "bundle", "publish", "unpublish", "ca", "factory", "vendor-keys"} == set(nouns)
+    assert {"keys", "manifest", "bundle", "publish", "unpublish", "ca", "device", "factory",
+            "vendor-keys"} == set(nouns)
     for noun in nouns:
         for verb in fwtool("__complete", noun, "").stdout.split() or [""]:
             assert f"  {noun} {verb}".rstrip() in overview

@@ -375,8 +375,8 @@ int main(void)
                 q.count = 0;
                 for (char *word = strtok(line, " \n"); word && q.count < ARGUMENTS_MAX; word = strtok(NULL, " \n"))
                         q.words[q.count++] = word;
-                if (!q.count ||
-                    (!run(verbs, sizeof(verbs) / sizeof(verbs[0]), &q) && !run(gate_verbs, gate_verb_count, &q)))
+                if (!q.count || (!run(verbs, sizeof(verbs) / sizeof(verbs[0]), &q) &&
+                                 !run(gate_verbs, gate_verb_count, &q) && !run(dice_verbs, dice_verb_count, &q)))
                         printf("unknown request");
                 printf("\n");
                 fflush(stdout);

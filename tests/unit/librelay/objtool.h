@@ -21,6 +21,8 @@ struct verb {
 };
 extern const struct verb gate_verbs[]; /* objtool_gate.c */
 extern const size_t gate_verb_count;
+extern const struct verb dice_verbs[]; /* objtool_dice.c */
+extern const size_t dice_verb_count;
 
 extern uint8_t out_bytes[ARGUMENT_BYTES], scratch[ARGUMENT_BYTES];
 
