@@ -59,7 +59,7 @@ static void device_facts(const struct manager *m, const struct x509_facts *certi
         facts->registration = d->registration == REGISTRATION_PENDING      ? ADMIT_PENDING
                               : d->registration == REGISTRATION_REGISTERED ? ADMIT_REGISTERED
                                                                            : ADMIT_REVOKED;
-        facts->proves = device_must_prove(d);
+        facts->proves_itself = device_must_prove(d);
         if (d->pinned)
                 facts->pin = has_key(d, certificate->fingerprint) ? ADMIT_PIN_EQUAL : ADMIT_PIN_DIFFERENT;
 }

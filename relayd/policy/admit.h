@@ -26,7 +26,6 @@ struct admit_facts {
         enum admit_pin pin;
         bool chain_verified;  /* by a factory CA, including its name constraints */
         enum admit_time time; /* is now inside the certificate's validity? UNKNOWN: the gateway has no clock yet */
-        bool proves; /* it gets no session without DICE-1, which decides by its identity key whose session it is */
         bool refuse_unknown;             /* configuration: [devices] unknown = refuse */
         uint32_t sessions, sessions_max; /* twice as many while sessions are taken over */
         bool takes_over;                 /* this identity has a session already, which the new one replaces */
