@@ -8,13 +8,15 @@ export CC
 # progress on a terminal, only what is wrong in a log
 QUIET := $(shell [ -t 2 ] || echo --quiet)
 
-.PHONY: help demo check check-quick check-breach bench campaign mcu deb build build-asan deps-demo deps-check deps-deb deps-mcu style clean
+.PHONY: help demo check check-quick check-breach check-mcu bench campaign mcu mcu-images deb build build-asan deps-demo \
+	deps-check deps-deb deps-mcu style clean
 
 help:
 	@echo "make demo         installs what it needs, builds, and plays the main job against a real broker"
 	@echo "make check        installs what it needs, builds, and runs every test"
 	@echo "make check-quick  unit, pair and fuzz tests only"
 	@echo "make check-breach the attacks of the table in docs/threat-model.md only"
+	@echo "make check-mcu    the firmware on a Cortex-M33 in QEMU against the real relay and a real broker only"
 	@echo "make bench        measures against peers, writes build/bench/report.json"
 	@echo "make campaign     what takes too long for make check: faults and kills by the thousand; build/campaign/report.json"
 	@echo "make mcu          what a device's checks cost on a Cortex-M33, in QEMU: instructions, stack, code"
@@ -45,7 +47,10 @@ build-asan: deps-check
 demo: build
 	@$(PYTHON) demo/demo.py --build $(BUILD)
 
-check: deps-check build build-asan
+mcu-images: deps-mcu build
+	@echo "Building the firmware for the Cortex-M33"; ninja $(QUIET) -C $(BUILD) mcu-images
+
+check: deps-check build build-asan mcu-images
 	@$(PYTHON) tests/check.py --build $(BUILD) --asan build-asan
 
 check-quick: build
@@ -53,6 +58,9 @@ check-quick: build
 
 check-breach: deps-check build
 	@$(PYTHON) tests/check.py --build $(BUILD) --breach
+
+check-mcu: deps-check mcu-images
+	@$(PYTHON) tests/check.py --build $(BUILD) --mcu
 
 bench: build
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)

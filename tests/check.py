@@ -97,8 +97,8 @@ def run_demo(tally, layer, build, asan):
     tally.add(layer, "demo", run.returncode == 0 and not found, "\n".join([run.stdout, run.stderr, *found]))
 
 
-# Most system tests wait more than they compute: two lanes side by side, about equally long.
-LANES = (["tests/breach", "airgap", "country", "guard", "hostile"], None)
+# Most system tests wait more than they compute: lanes side by side, about equally long; boards in QEMU are the shortest.
+LANES = (["tests/breach", "airgap", "country", "guard", "hostile"], None, ["tests/mcu"])
 
 
 def lane_paths(lane):
@@ -164,6 +164,9 @@ def layers(options):
     if options.breach:
         yield "breach", run_pytest, options.build, ["tests/breach"]
         return
+    if options.mcu:
+        yield "boards", run_pytest, options.build, ["tests/mcu"]
+        return
     yield "unit, pair, fuzz", run_meson, options.build
     if options.quick:
         return
@@ -175,7 +178,7 @@ def layers(options):
     if options.asan:
         yield "unit, pair, fuzz under sanitizers", run_meson, options.asan
         yield "demo under sanitizers", run_demo, options.build, options.asan
-    yield "breach, system", run_pytest, options.build, *(lane_paths(lane) for lane in LANES)
+    yield "breach, system, boards", run_pytest, options.build, *(lane_paths(lane) for lane in LANES)
 
 
 def main():
@@ -184,6 +187,7 @@ def main():
     options.add_argument("--asan", help="build folder with sanitizers")
     options.add_argument("--quick", action="store_true", help="unit, pair and fuzz tests only")
     options.add_argument("--breach", action="store_true", help="the table of docs/threat-model.md only")
+    options.add_argument("--mcu", action="store_true", help="the firmware on boards in QEMU only")
     options = options.parse_args()
 
     started, tally = time.monotonic(), Tally()

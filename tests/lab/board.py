@@ -11,7 +11,8 @@ from .site import World
 TUNNEL = pathlib.Path(__file__).with_name("tunnel.py")
 FLASH_SIZE = 16 << 20
 STRAPS = 0x28200000  # firmware/ports/mps2-an505/map.h
-STRAP = {"cut_after": 0x00, "confirm_ms": 0x04, "watchdog_ms": 0x08}
+STRAP = {"cut_after": 0x00, "confirm_ms": 0x04, "watchdog_ms": 0x08, "keep_alive_s": 0x10, "report_ms": 0x14, "dwell_ms": 0x18,
+         "backoff_ms": 0x1c, "gate_ms": 0x20, "retry_ms": 0x24, "settle_ms": 0x28}
 
 
 class Boards(World):

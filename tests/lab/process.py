@@ -23,7 +23,7 @@ class LabError(Exception):
 
 def _ports():
     """Below those that the kernel gives to connections, and others for each lane of tests/check.py."""
-    first, count = 12000 + 10000 * (int(os.environ.get("RELAYD_LANE", "0")) % 2), 8000
+    first, count = 12000 + 6800 * (int(os.environ.get("RELAYD_LANE", "0")) % 3), 6500
     start = random.randrange(count)
     while True:
         for number in range(count):

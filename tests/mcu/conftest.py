@@ -20,7 +20,7 @@ BUILD = os.environ.get("RELAYD_BUILD", str(ROOT / "build"))
 def site():
     world = Boards(BUILD, devices=5)
     try:
-        world.make().start_all()
+        world.make().start_all().relayctl("gate", "open")
         yield world
     finally:
         world.close()
