@@ -9,6 +9,8 @@
 #include "app/json.h"
 
 #define RESET_PATIENCE_MS 3000 /* how long the last words before a restart may take */
+#define ROUND_PACKETS     4    /* of one link, taken in one round */
+#define ROUND_READS       16
 
 uint64_t device_now(const struct device *d)
 {
@@ -273,68 +275,79 @@ void device_leave_link(struct device *d, unsigned number)
         close_link(d, number);
 }
 
-static int drain_events(struct device *d, unsigned number)
+static int handle_event(struct device *d, unsigned number, const struct mqtt_client_event *event)
 {
         struct device_link *link = &d->links[number];
-        struct mqtt_client_event event;
 
-        while (link->state == DEVICE_LINK_OPEN && mqtt_client_next(&link->client, &event) == RELAY_OK) {
-                if (event.type == MQTT_CLIENT_EVENT_CLOSED) {
-                        flush(d, number);
-                        lose_link(d, number, mqtt_reason_string(event.reason));
-                        return 0;
-                }
-                if (event.type == MQTT_CLIENT_EVENT_AUTH) {
-                        device_prove(d, number, event.packet.props.authentication_data);
-                        continue;
-                }
-                if (event.type == MQTT_CLIENT_EVENT_CONNACK) {
-                        if (event.reason == MQTT_SUCCESS)
-                                failover_up(&d->failover, number, device_now(d));
-                        if (event.reason == MQTT_BAD_AUTH_METHOD && link->client.authentication_method.size > 0)
-                                connect_plainly(d, number);
-                        continue;
-                }
-                int r = device_receive(d, number, &event);
-                if (r < 0)
-                        return r;
+        switch (event->type) {
+        case MQTT_CLIENT_EVENT_CLOSED:
+                flush(d, number);
+                lose_link(d, number, mqtt_reason_string(event->reason));
+                return 0;
+        case MQTT_CLIENT_EVENT_AUTH:
+                device_prove(d, number, event->packet.props.authentication_data);
+                return 0;
+        case MQTT_CLIENT_EVENT_CONNACK:
+                if (event->reason == MQTT_SUCCESS)
+                        failover_up(&d->failover, number, device_now(d));
+                if (event->reason == MQTT_BAD_AUTH_METHOD && link->client.authentication_method.size > 0)
+                        connect_plainly(d, number);
+                return 0;
+        case MQTT_CLIENT_EVENT_PUBLISH:
+                return device_take_message(d, number, &event->packet.publish);
+        case MQTT_CLIENT_EVENT_PUBACK:
+                return number == d->active ? device_take_puback(d, event->packet.ack.packet_id, event->reason) : 0;
+        case MQTT_CLIENT_EVENT_SUBACK:
+        case MQTT_CLIENT_EVENT_UNSUBACK:
+                break;
         }
         return 0;
 }
 
-static int take_input(struct device *d, unsigned number, struct span bytes)
+/* Reads what there is into the session's buffer. false: nothing came, or the link is lost. */
+static bool receive(struct device *d, unsigned number)
 {
         struct device_link *link = &d->links[number];
+        size_t done = 0;
+        uint8_t *at;
 
+        size_t space = mqtt_client_space(&link->client, &at);
+        int r = d->config.tls->receive(d->config.tls->context, number, at, space, &done);
+        if (r == PORT_WANT)
+                return false;
+        if (r != 0) {
+                lose_link(d, number, r == PORT_CLOSED ? "closed by the peer" : "connection lost");
+                return false;
+        }
+        mqtt_client_received(&link->client, done, device_now(d));
         failover_alive(&d->failover, number, device_now(d));
-        while (bytes.size > 0 && link->state == DEVICE_LINK_OPEN) {
-                size_t taken = mqtt_client_input(&link->client, bytes, device_now(d));
-                bytes = span_slice(bytes, taken, bytes.size);
-                int r = drain_events(d, number);
+        return true;
+}
+
+/*
+ * Who sends without end does not keep the device from its own work: a few packets and reads in one round, each of which
+ * may cost a signature's check.
+ */
+static int receive_some(struct device *d, unsigned number)
+{
+        struct device_link *link = &d->links[number];
+        struct mqtt_client_event event;
+        unsigned packets = 0, reads = 0;
+
+        while (link->state == DEVICE_LINK_OPEN && packets < ROUND_PACKETS && reads < ROUND_READS) {
+                if (mqtt_client_next(&link->client, &event) != RELAY_OK) {
+                        reads++;
+                        if (!receive(d, number))
+                                return 0;
+                        continue;
+                }
+                packets++;
+                int r = handle_event(d, number, &event);
                 if (r < 0)
                         return r;
                 flush(d, number);
         }
-        return 0;
-}
-
-static int receive_all(struct device *d, unsigned number)
-{
-        struct device_link *link = &d->links[number];
-
-        while (link->state == DEVICE_LINK_OPEN) {
-                size_t done = 0;
-                int r = d->config.tls->receive(d->config.tls->context, number, d->input, sizeof(d->input), &done);
-                if (r == PORT_WANT)
-                        return 0;
-                if (r != 0) {
-                        lose_link(d, number, r == PORT_CLOSED ? "closed by the peer" : "connection lost");
-                        return 0;
-                }
-                r = take_input(d, number, span_of(d->input, done));
-                if (r < 0)
-                        return r;
-        }
+        d->more = d->more || link->state == DEVICE_LINK_OPEN;
         return 0;
 }
 
@@ -357,19 +370,20 @@ static void drive_handshake(struct device *d, unsigned number)
 static int drive_link(struct device *d, unsigned number)
 {
         struct device_link *link = &d->links[number];
+        struct mqtt_client_event event;
 
         if (link->state == DEVICE_LINK_HANDSHAKE)
                 drive_handshake(d, number);
         if (link->state != DEVICE_LINK_OPEN)
                 return 0;
         flush(d, number);
-        int r = receive_all(d, number);
+        int r = receive_some(d, number);
         if (r < 0 || link->state != DEVICE_LINK_OPEN)
                 return r;
         mqtt_client_tick(&link->client, device_now(d));
-        r = drain_events(d, number);
-        if (r == 0 && link->state == DEVICE_LINK_OPEN)
-                flush(d, number);
+        if (mqtt_client_next(&link->client, &event) == RELAY_OK)
+                r = handle_event(d, number, &event);
+        flush(d, number);
         return r;
 }
 
@@ -428,6 +442,7 @@ int device_run(struct device *d)
 {
         int r = 0;
 
+        d->more = false;
         while (follow_failover(d))
                 ;
         for (unsigned i = 0; i < PORT_LINKS && r == 0; i++)
@@ -465,7 +480,7 @@ uint64_t device_deadline(const struct device *d)
                         best = device_earlier(best, mqtt_client_deadline(&d->links[i].client));
         if (d->config.update)
                 best = device_earlier(best, update_deadline(d->config.update, now));
-        if (d->carried)
+        if (d->carried || d->more)
                 best = now;
         best = device_earlier(best, device_gate_deadline(d));
         best = device_earlier(best, device_reports_deadline(d));

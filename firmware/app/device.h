@@ -136,8 +136,8 @@ struct device {
         uint8_t reported[DEVICE_REPORTED][SHA256_SIZE];
         unsigned reported_count; /* ever */
         uint64_t report_ms;      /* none before */
+        bool more;               /* a link had more than one round takes */
         struct device_counters counters;
-        uint8_t input[2048];
 };
 
 /*

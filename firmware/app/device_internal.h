@@ -31,7 +31,9 @@ void device_prove(struct device *d, unsigned number, struct span data);
 void device_begin_session(struct device *d);
 /* Queues whatever the session should send now: subscriptions, state, events, update traffic. */
 int device_send(struct device *d);
-int device_receive(struct device *d, unsigned link, const struct mqtt_client_event *event);
+int device_take_message(struct device *d, unsigned link, const struct mqtt_publish *message);
+/* of the session */
+int device_take_puback(struct device *d, uint16_t packet_id, uint8_t reason);
 /* Is there room for a message of so many bytes on the session? */
 bool device_has_room(const struct device *d, size_t size);
 /* SUBSCRIBE with QoS 1; topics: count of them. false: try again later */

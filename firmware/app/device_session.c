@@ -352,7 +352,7 @@ static int finish_flight(struct device *d, struct device_flight *flight, uint8_t
         return r;
 }
 
-static int on_puback(struct device *d, uint16_t packet_id, uint8_t reason)
+int device_take_puback(struct device *d, uint16_t packet_id, uint8_t reason)
 {
         if (packet_id == d->state_packet) {
                 d->state_packet = 0;
@@ -466,24 +466,11 @@ static int on_message(struct device *d, unsigned link, const struct mqtt_publish
         return 0;
 }
 
-int device_receive(struct device *d, unsigned link, const struct mqtt_client_event *event)
+int device_take_message(struct device *d, unsigned link, const struct mqtt_publish *message)
 {
-        switch (event->type) {
-        case MQTT_CLIENT_EVENT_PUBLISH: {
-                const struct mqtt_publish *message = &event->packet.publish;
-                int r = on_message(d, link, message);
-                if (message->qos == 1)
-                        (void)mqtt_client_puback(&d->links[link].client, message->packet_id, MQTT_SUCCESS);
-                return r;
-        }
-        case MQTT_CLIENT_EVENT_PUBACK:
-                return link == d->active ? on_puback(d, event->packet.ack.packet_id, event->reason) : 0;
-        case MQTT_CLIENT_EVENT_CONNACK:
-        case MQTT_CLIENT_EVENT_AUTH:
-        case MQTT_CLIENT_EVENT_SUBACK:
-        case MQTT_CLIENT_EVENT_UNSUBACK:
-        case MQTT_CLIENT_EVENT_CLOSED:
-                return 0;
-        }
-        return 0;
+        int r = on_message(d, link, message);
+
+        if (message->qos == 1)
+                (void)mqtt_client_puback(&d->links[link].client, message->packet_id, MQTT_SUCCESS);
+        return r;
 }

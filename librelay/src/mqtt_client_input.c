@@ -10,20 +10,40 @@
 /* answers of one packet type to another */
 enum outcome { OUTCOME_NONE, OUTCOME_EVENT };
 
-size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_ms)
+static bool is_open(const struct mqtt_client *c)
 {
-        c->now_ms = now_ms;
-        if (c->state != MQTT_CLIENT_CONNECTING && c->state != MQTT_CLIENT_CONNECTED)
-                return bytes.size;
-        if (bytes.size > 0)
-                c->last_received_ms = now_ms;
+        return c->state == MQTT_CLIENT_CONNECTING || c->state == MQTT_CLIENT_CONNECTED;
+}
+
+size_t mqtt_client_space(struct mqtt_client *c, uint8_t **at)
+{
         c->rx_fill -= c->rx_at;
         memmove(c->rx, c->rx + c->rx_at, c->rx_fill);
         c->rx_at = 0;
-        struct span taken = span_slice(bytes, 0, c->rx_size - c->rx_fill);
+        *at = c->rx + c->rx_fill;
+        return c->rx_size - c->rx_fill;
+}
+
+void mqtt_client_received(struct mqtt_client *c, size_t size, uint64_t now_ms)
+{
+        c->now_ms = now_ms;
+        if (size > 0 && is_open(c))
+                c->last_received_ms = now_ms;
+        c->rx_fill += size;
+}
+
+size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_ms)
+{
+        uint8_t *at;
+
+        c->now_ms = now_ms;
+        if (!is_open(c))
+                return bytes.size;
+        size_t space = mqtt_client_space(c, &at);
+        struct span taken = span_slice(bytes, 0, space);
         if (taken.size > 0)
-                memcpy(c->rx + c->rx_fill, taken.data, taken.size);
-        c->rx_fill += taken.size;
+                memcpy(at, taken.data, taken.size);
+        mqtt_client_received(c, taken.size, now_ms);
         return taken.size;
 }
 
@@ -158,7 +178,7 @@ int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event)
 {
         event->reason = 0;
         event->by_peer = false;
-        while (c->state == MQTT_CLIENT_CONNECTING || c->state == MQTT_CLIENT_CONNECTED) {
+        while (is_open(c)) {
                 struct span in = span_of(c->rx + c->rx_at, c->rx_fill - c->rx_at);
                 size_t consumed;
                 uint8_t reason = MQTT_UNSPECIFIED_ERROR;

@@ -9,7 +9,7 @@
  *     loop: send mqtt_client_output(), then mqtt_client_sent(); on input mqtt_client_input();
  *           while (mqtt_client_next(&c, &event) == RELAY_OK) handle(event);
  *           mqtt_client_tick(now) at the latest at mqtt_client_deadline().
- * An event's spans are valid until the next call of mqtt_client_next() or mqtt_client_input().
+ * An event's spans are valid until the next call of mqtt_client_next(), mqtt_client_input() or mqtt_client_space().
  */
 
 #include "relay/mqtt.h"
@@ -116,6 +116,12 @@ int mqtt_client_disconnect(struct mqtt_client *c, uint8_t reason);
 
 /* Takes as much of bytes as fits, gives the number taken; call mqtt_client_next() and offer the rest again. */
 size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_ms);
+/*
+ * The same for who reads into the engine's own buffer: how much is free there, and where (nothing that was not taken by
+ * mqtt_client_next() moves out of it; more is free after that). Then how much was put there.
+ */
+size_t mqtt_client_space(struct mqtt_client *c, uint8_t **at);
+void mqtt_client_received(struct mqtt_client *c, size_t size, uint64_t now_ms);
 int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event); /* RELAY_OK or RELAY_MORE */
 struct span mqtt_client_output(const struct mqtt_client *c);
 void mqtt_client_sent(struct mqtt_client *c, size_t bytes, uint64_t now_ms);
