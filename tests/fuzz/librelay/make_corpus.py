@@ -6,9 +6,11 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parents[1] / "system"))
+import relaydice as dice  # noqa: E402
 import relayobjects as ro  # noqa: E402
 
 sample = ro.Sample()
+device = dice.DiceSample(sample)
 es256 = ro.sign1(ro.Key("organisation", p256=True), b"fuzz", b"payload")
 digest = sample.digest.hex()
 PLAIN = sample.make_policy(gates=[], grants=None, vendor_commands=None, rules=None, time_zone=None, ticket=False)
@@ -18,6 +20,13 @@ CORPORA = {
         "class": ro.approval(sample.approvers[1], "site-1", sample.digest, (1, sample.class_id), not_before=1),
         "devices": ro.approval_payload("site-1", sample.digest, (2, ["device-1", "device-2"]), 3, 5, 1 << 33),
     },
+    "attest": {"statement": device.statement, "challenge": device.challenge, "rotation": device.rotation,
+               "whole": dice.statement(device.application, device.challenge, "device-1", 1 << 31, device.certificate,
+                                       dice.to_der(device.device), device.rotation),
+               "payload": ro.verify1(device.rotation, dice.Signer(device.identity).cose, dice.ROTATION_AAD)},
+    "dice_certificate": {"cdi": device.certificate, "leaf": device.leaf, "device": dice.to_der(device.device),
+                         "recovery": dice.to_der(dice.cdi_certificate(device.uds, dice.Measurement(
+                             bytes(32), bytes(32), bytes(16), 0, bytes(32), dice.RECOVERY)))},
     "cbor": {
         "policy": sample.policy_payload,
         "mixed": ro.encode([0, 23, 24, 255, 256, 65536, 1 << 32, -1, -(1 << 63), b"x" * 24, "t\u00fc", True, None,
@@ -26,7 +35,9 @@ CORPORA = {
     },
     "cose": {"attached": sample.approvals[0], "es256": es256, "set": sample.vendor_set,
              "crit": ro.sign1(sample.gate, b"", b"", protected=ro.encode({1: -8, 2: [4], 4: b""}))},
-    "factory": {"two": sample.factory, "es256": ro.factory_list(sample.vendor, [("d", ro.Key("d", True), bytes(16))])},
+    "factory": {"two": sample.factory, "es256": ro.factory_list(sample.vendor, [("d", ro.Key("d", True), bytes(16))]),
+                "images": ro.factory_list(sample.vendor, [(f"d-{n}", ro.Key(f"d {n}"), bytes(16)) for n in range(3)],
+                                          ["d-0", "d-1"], {"d-1": 1, "d-2": 2}, [bytes(32), sample.digest])},
     "manifest": {"signed": sample.envelope, "unsigned": ro.envelope(sample.manifest, []),
                  "body": sample.manifest,
                  "plain": ro.envelope(ro.close_manifest(ro.manifest_parts(1, bytes(16), bytes(16), b"i", "1", "r")), [])},
