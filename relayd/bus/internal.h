@@ -59,6 +59,12 @@ int trust_get_revocation(sd_bus_message *message, void *context, sd_bus_error *e
 int trust_set_gate(sd_bus_message *message, void *context, sd_bus_error *error);
 int trust_reset_gate(sd_bus_message *message, void *context, sd_bus_error *error);
 int trust_get_gate(sd_bus_message *message, void *context, sd_bus_error *error);
+/* methods of the manager about devices' proofs and the images they may run; identity_object.c */
+int identity_release(sd_bus_message *message, void *context, sd_bus_error *error);
+int identity_rotate(sd_bus_message *message, void *context, sd_bus_error *error);
+int identity_add_image(sd_bus_message *message, void *context, sd_bus_error *error);
+int identity_forget_image(sd_bus_message *message, void *context, sd_bus_error *error);
+int identity_list_images(sd_bus_message *message, void *context, sd_bus_error *error);
 extern const sd_bus_vtable manager_vtable[], device_vtable[], update_vtable[];
 /* fallback finders: 1 and *found, 0 if there is no such object */
 int device_find(sd_bus *connection, const char *path, const char *interface, void *context, void **found,

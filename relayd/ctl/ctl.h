@@ -14,6 +14,14 @@ int ctl_devices_show(struct cli *cli);
 int ctl_devices_import(struct cli *cli);
 int ctl_devices_admit(struct cli *cli);
 int ctl_devices_revoke(struct cli *cli);
+extern const struct cli_option ctl_devices_release_options[];
+int ctl_devices_release(struct cli *cli);
+int ctl_devices_rotate(struct cli *cli);
+
+extern const struct cli_option ctl_images_remove_options[];
+int ctl_images_list(struct cli *cli);
+int ctl_images_add(struct cli *cli);
+int ctl_images_remove(struct cli *cli);
 
 extern const struct cli_option ctl_updates_deny_options[], ctl_updates_approve_options[], ctl_sign_options[];
 extern const struct cli_option ctl_updates_import_options[];

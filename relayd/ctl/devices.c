@@ -11,6 +11,7 @@
 #include "cli/output.h"
 #include "cli/prompt.h"
 #include "ctl/bus.h"
+#include "relay/attest.h"
 #include "relay/factory.h"
 #include "util/cleanup.h"
 
@@ -27,7 +28,8 @@ static const struct output_column list_columns[] = {
         { "Identity", "DEVICE", OUTPUT_TEXT },    { "Registration", "REGISTRATION", OUTPUT_WORD },
         { "Presence", "PRESENCE", OUTPUT_WORD },  { "FirmwareVersion", "VERSION", OUTPUT_TEXT },
         { "UpdateState", "UPDATE", OUTPUT_WORD }, { "UpdateReason", "REASON", OUTPUT_REASON },
-        { "Trust", "TRUST", OUTPUT_TEXT },        { "Peer", "ADDRESS", OUTPUT_TEXT },
+        { "Trust", "TRUST", OUTPUT_WORD },        { "Quarantine", "QUARANTINE", OUTPUT_REASON },
+        { "Peer", "ADDRESS", OUTPUT_TEXT },
 };
 static const struct output_column show_fields[] = {
         { "Identity", "Device", OUTPUT_TEXT },
@@ -39,7 +41,13 @@ static const struct output_column show_fields[] = {
         { "ImageDigest", "Image digest", OUTPUT_TEXT },
         { "Boot", "Boot", OUTPUT_TEXT },
         { "Fingerprint", "Fingerprint", OUTPUT_TEXT },
-        { "Trust", "Trust", OUTPUT_TEXT },
+        { "Trust", "Trust", OUTPUT_WORD },
+        { "Meaning", "That means", OUTPUT_TEXT },
+        { "Quarantine", "Quarantine", OUTPUT_REASON },
+        { "WayOut", "What to do", OUTPUT_TEXT },
+        { "ProvedImage", "Proved to run", OUTPUT_TEXT },
+        { "ProvedTime", "Proved at", OUTPUT_TIME },
+        { "Rotation", "Key rotations", OUTPUT_TEXT },
         { "Checks", "Updates are checked", OUTPUT_TEXT },
         { "UpdateState", "Update", OUTPUT_WORD },
         { "UpdateProgress", "Progress (%)", OUTPUT_TEXT },
@@ -56,6 +64,49 @@ static const char *checks(const json_t *device)
                        : "by the relay only: this device cannot check, the relay's word is the only one";
 }
 
+struct meaning {
+        const char *word, *sentence;
+};
+
+static const char *find(const struct meaning *table, size_t count, const json_t *device, const char *key)
+{
+        const char *word = json_string_value(json_object_get(device, key));
+
+        for (size_t i = 0; word && i < count; i++)
+                if (strcmp(table[i].word, word) == 0)
+                        return table[i].sentence;
+        return "";
+}
+
+static const char *meaning_of(const json_t *device)
+{
+        static const struct meaning table[] = {
+                { "front-end", "the TLS certificate was its own; what runs on it is its own word" },
+                { "claimed", "it proved who it is, and says what runs; its application could lie, no boot stage is "
+                             "isolated from it" },
+                { "attested", "it proved who it is, and that it started a known image; its boot stage is isolated" },
+                { "recovery", "it proved who it is, has no image left to run, and fetches one" },
+                { "unknown-image", "it proved who it is, and runs an image that nobody approved or made known here" },
+        };
+
+        return find(table, COUNT(table), device, "Trust");
+}
+
+static const char *way_out_of(const json_t *device)
+{
+        static const struct meaning table[] = {
+                { "unknown-image", "approve an update for it, which it then installs by itself; if the image is a good "
+                                   "one, 'relayctl images add MANIFEST'" },
+                { "recovery", "nothing if an update that it had is still approved; else approve one for it" },
+                { "cloned-device", "find the second device and take it away, rotate the key of the right one, then "
+                                   "'relayctl devices release DEVICE'" },
+        };
+
+        const char *sentence = find(table, COUNT(table), device, "Quarantine");
+
+        return *sentence ? sentence : "nothing";
+}
+
 static int fetch(struct cli *cli, sd_bus *bus, json_t **rows)
 {
         json_t *row;
@@ -69,6 +120,8 @@ static int fetch(struct cli *cli, sd_bus *bus, json_t **rows)
                 json_object_set_new(row, "Presence",
                                     json_string(json_is_true(json_object_get(row, "Online")) ? "online" : "offline"));
                 json_object_set_new(row, "Checks", json_string(checks(row)));
+                json_object_set_new(row, "Meaning", json_string(meaning_of(row)));
+                json_object_set_new(row, "WayOut", json_string(way_out_of(row)));
         }
         return CLI_OK;
 }
@@ -148,6 +201,41 @@ static int act(struct cli *cli, const char *method, const char *types, const cha
 int ctl_devices_admit(struct cli *cli)
 {
         return act(cli, "AdmitDevice", "s", cli_argument(cli, 0), NULL, "admitted");
+}
+
+const struct cli_option ctl_devices_release_options[] = { { "yes", 'y', NULL, "do not ask" }, { 0 } };
+
+int ctl_devices_release(struct cli *cli)
+{
+        const char *identity = cli_argument(cli, 0);
+        char question[200];
+        int r;
+
+        snprintf(question, sizeof(question),
+                 "Release %.64s? If the second device is still there, it may be the one that comes first.", identity);
+        if ((r = prompt_confirm_person(cli, question)) != CLI_OK)
+                return r;
+        return act(cli, "ReleaseDevice", "s", identity, NULL, "released");
+}
+
+int ctl_devices_rotate(struct cli *cli)
+{
+        _cleanup_bus_ sd_bus *bus = NULL;
+        _cleanup_message_ sd_bus_message *reply = NULL;
+        _cleanup_json_ json_t *object = NULL;
+        _cleanup_free_ uint8_t *bytes = NULL;
+        const char *path = cli_argument(cli, 0), *identity = "";
+        size_t size;
+        int r;
+
+        if ((r = cli_read(cli, path, ROTATION_MAX, &bytes, &size)) != CLI_OK ||
+            (r = ctl_connect(cli, &bus)) != CLI_OK ||
+            (r = ctl_call_bytes(cli, bus, "RotateDevice", span_of(bytes, size), &reply)) != CLI_OK)
+                return r;
+        if ((r = sd_bus_message_read(reply, "s", &identity)) < 0)
+                return ctl_failure(cli, r, &SD_BUS_ERROR_NULL);
+        object = json_pack("{s:s, s:s}", "device", identity, "done", "rotated");
+        return output_done(cli, object, "%s: its next identity key is registered", identity);
 }
 
 int ctl_devices_revoke(struct cli *cli)

@@ -24,6 +24,20 @@ static const struct cli_command commands[] = {
           "admit a pending device; compare its fingerprint first ('devices show')", NULL },
         { "devices", "revoke", "DEVICE", 1, 1, false, ctl_devices_revoke, ctl_devices_revoke_options,
           "revoke a device's registration", NULL },
+        { "devices", "release", "DEVICE", 1, 1, false, ctl_devices_release, ctl_devices_release_options,
+          "take a cloned device out of quarantine, once only one of the two is left",
+          "Its boot counter is forgotten: the next session's is the one that counts." },
+        { "devices", "rotate", "FILE", 1, 1, false, ctl_devices_rotate, NULL,
+          "take over a device's next identity key, signed by the one that is registered",
+          "A device that has DICE-1 brings it itself; FILE is for one that cannot come here." },
+        { "images", "list", "", 0, 0, true, ctl_images_list, NULL, "list the images that devices may run",
+          "A device that proves to run another one goes into quarantine. Known are the images of updates that this "
+          "site\n"
+          "approved, of factory lists, and those added here." },
+        { "images", "add", "MANIFEST", 1, 1, false, ctl_images_add, NULL,
+          "make the image of a manifest known; the relay checks both signatures of the vendor", NULL },
+        { "images", "remove", "IMAGE", 1, 1, false, ctl_images_remove, ctl_images_remove_options,
+          "forget an image: devices that run it go into quarantine", "IMAGE is four or more digits of its digest." },
         { "device", "call", "DEVICE COMMAND [ARGUMENTS]", 2, 3, false, ctl_device_call, ctl_device_call_options,
           "sign a command, send it to one device, and show what came of it",
           "The key is one that the site policy grants commands to ('relayctl approvers propose --grant'). The device\n"

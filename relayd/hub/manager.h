@@ -44,8 +44,10 @@ int manager_revoke_device(struct manager *m, const char *caller, const char *ide
  * counts. Refused for one that runs an unknown image, or none: that ends when it runs a known one.
  */
 int manager_release_device(struct manager *m, const char *caller, const char *identity, struct refusal *refusal);
-/* rotation: COSE_Sign1 (relay/attest.h), signed by the identity key that is registered, which its new key replaces. */
-int manager_rotate_device(struct manager *m, const char *caller, struct span rotation, struct refusal *refusal);
+/* rotation: COSE_Sign1 (relay/attest.h), signed by the identity key that is registered, which its new key replaces.
+ * device: whose it is. */
+int manager_rotate_device(struct manager *m, const char *caller, struct span rotation, char device[IDENTITY_MAX + 1],
+                          struct refusal *refusal);
 /* envelope: SUIT, with both signatures of the vendor. *added: false if it was known. digest: of the image. */
 int manager_add_image(struct manager *m, const char *caller, struct span envelope, char digest[2 * SHA256_SIZE + 1],
                       bool *added, struct refusal *refusal);

@@ -87,7 +87,8 @@ static int refuse_rotation(struct manager *m, const char *caller, const struct d
                       rotation->number, rotation->device);
 }
 
-int manager_rotate_device(struct manager *m, const char *caller, struct span rotation, struct refusal *refusal)
+int manager_rotate_device(struct manager *m, const char *caller, struct span rotation, char device[IDENTITY_MAX + 1],
+                          struct refusal *refusal)
 {
         struct rotation content = { 0 };
         struct device *d = device_of_rotation(m, rotation, &content), to;
@@ -114,6 +115,7 @@ int manager_rotate_device(struct manager *m, const char *caller, struct span rot
         snprintf(detail, sizeof(detail), "number %" PRIu32 ", key %s", to.rotation,
                  span_to_hex(SPAN_OF(to.fingerprint), hex, sizeof(hex)));
         changed(m, caller, AUDIT_DEVICE_ROTATED, d->identity, detail);
+        memcpy(device, d->identity, IDENTITY_MAX + 1);
         return 0;
 }
 

@@ -131,7 +131,8 @@ def update_of(manifest, **more):
 def device(identity, **more):
     return {"Identity": identity, "Registration": "registered", "Online": True, "Since": 1763800000,
             "Peer": "127.0.0.1:40112", "FirmwareVersion": "1.0.0", "ImageDigest": "ab" * 32, "Boot": 3,
-            "Fingerprint": "cd" * 32, "Trust": "claimed", "UpdateChecks": "device", "UpdateState": "idle", "UpdateProgress": 0, "UpdateReason": "none",
+            "Fingerprint": "cd" * 32, "Trust": "attested", "Quarantine": "", "Attestation": "attested", "ProvedImage": "ab" * 32,
+            "ProvedSequence": 2, "ProvedTime": 1763800000, "Rotation": 0, "UpdateChecks": "device", "UpdateState": "idle", "UpdateProgress": 0, "UpdateReason": "none",
             **more}
 
 
@@ -158,6 +159,7 @@ class FakeRelay:
             "updates": [update_of(home / "manifest")],
             "policy": (home / "policy.cbor").read_bytes().hex(), "vendor": (home / "vendor.cbor").read_bytes().hex(),
             "gates": [["site", "closed", 0, []]],
+            "images": [["ab" * 32, "approved", "1.0.0", 2, 1763800000, "cd" * 32], ["abcd" * 16, "factory", "", 0, 1763800000, ""]],
             "alerts": [[1, 1763800000, "device-1", "developer-signature", "an offer without it"]],
             "audit": audit_chain(450)}
         self.original = copy.deepcopy(self.state)

@@ -24,6 +24,7 @@ TYPES = {"UplinkSince": dbus.UInt64, "GateUntil": dbus.UInt64, "PolicyEpoch": db
          "Since": dbus.UInt64, "Boot": dbus.UInt64, "UpdateProgress": dbus.UInt32, "Sequence": dbus.UInt64,
          "ImageSize": dbus.UInt32, "Received": dbus.UInt64, "Needed": dbus.UInt32, "BlocksCached": dbus.UInt32,
          "Blocks": dbus.UInt32, "Online": dbus.Boolean,
+         "ProvedSequence": dbus.UInt64, "ProvedTime": dbus.UInt64, "Rotation": dbus.UInt32,
          "PolicyDigest": lambda text: dbus.ByteArray(bytes.fromhex(text)),
          "Approvals": lambda ids: dbus.Array(ids, signature="s"),
          "Devices": lambda pairs: dbus.Array([dbus.Struct(pair, signature="ss") for pair in pairs], signature="(ss)")}
@@ -94,6 +95,30 @@ class Manager(dbus.service.Object):
     def RevokeDevice(self, identity, why):
         self.refuse_unknown(identity)
         self.relay.note("RevokeDevice", identity, why)
+
+    @dbus.service.method(NAME + ".Manager", in_signature="s")
+    def ReleaseDevice(self, identity):
+        self.refuse_unknown(identity)
+        self.relay.note("ReleaseDevice", identity)
+
+    @dbus.service.method(NAME + ".Manager", in_signature="ay", out_signature="s", byte_arrays=True)
+    def RotateDevice(self, rotation):
+        self.relay.note("RotateDevice", bytes(rotation).hex())
+        return "device-1"
+
+    @dbus.service.method(NAME + ".Manager", out_signature="a(ssstts)")
+    def ListImages(self):
+        return dbus.Array([dbus.Struct(image, signature="ssstts") for image in self.relay.state()["images"]],
+                          signature="(ssstts)")
+
+    @dbus.service.method(NAME + ".Manager", in_signature="ay", out_signature="sb", byte_arrays=True)
+    def AddImage(self, envelope):
+        self.relay.note("AddImage", bytes(envelope).hex())
+        return "ab" * 32, True
+
+    @dbus.service.method(NAME + ".Manager", in_signature="s")
+    def ForgetImage(self, image):
+        self.relay.note("ForgetImage", image)
 
     @dbus.service.method(NAME + ".Manager", in_signature="ay", byte_arrays=True)
     def ImportSitePolicy(self, signed_set):

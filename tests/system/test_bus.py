@@ -60,6 +60,8 @@ CHANGES = [
     ("OpenGate", "t", "0"), ("CloseGate",), ("DenyUpdate", "ss", "00" * 32, "no"), ("Approve", "ay", "1", "0"),
     ("ApproveSignedHere", "ay", "1", "0"),
     ("AdmitDevice", "s", "device-1"), ("RevokeDevice", "ss", "device-1", "no"), ("ImportDevices", "ay", "1", "0"),
+    ("ReleaseDevice", "s", "device-1"), ("RotateDevice", "ay", "1", "0"), ("AddImage", "ay", "1", "0"),
+    ("ForgetImage", "s", "00" * 32),
     ("ImportSitePolicy", "ay", "1", "0"), ("ImportVendorKeys", "ay", "1", "0"), ("Revoke", "ay", "1", "0"),
     ("SetGate", "sstas", "site", "open", "0", "0"), ("ResetGate", "s", "site"), ("SendCommand", "ay", "1", "0"),
     ("MakeCheckpoint",), ("DropEvents", "t", "1"), ("ImportUpdate", "ayaysas", "1", "0", "1", "0", "", "0"),
@@ -68,7 +70,7 @@ CHANGES = [
 ]
 LOOKS = {"GetSitePolicy", "GetVendorKeys", "GetSitePolicyAt", "GetVendorKeysAt", "GetRevocation", "GetGate", "ListAlerts",
          "ReadAudit", "GetCountryPolicy", "TestAddress", "GetFirewallCounters", "ReadCheckpoints", "ReadEvents",
-         "CommandCounter", "GetCheckpoint"}
+         "CommandCounter", "GetCheckpoint", "ListImages"}
 
 
 def test_every_method_looks_or_changes():

@@ -157,6 +157,11 @@ REFUSALS = [
     ("AdmitDevice", ("s", "device-77"), "UnknownDevice"),
     ("AdmitDevice", ("s", "../etc"), ""),
     ("RevokeDevice", ("ss", "device-77", "lost"), "UnknownDevice"),
+    ("ReleaseDevice", ("s", "device-77"), "UnknownDevice"),
+    ("RotateDevice", ("ay", "1", "0"), "Malformed"),
+    ("AddImage", ("ay", "1", "0"), "Malformed"),
+    ("ForgetImage", ("s", "00" * 32), "UnknownImage"),
+    ("ForgetImage", ("s", "12"), "UnknownImage"),
 ]
 
 

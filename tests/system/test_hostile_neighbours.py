@@ -235,7 +235,8 @@ def call(world, method, *arguments, user="nobody", interface="org.relayd.Relay1.
 
 CHANGES = [("OpenGate", "t", "0"), ("CloseGate",), ("AdmitDevice", "s", "device-1"), ("RevokeDevice", "ss", "device-1", "x"),
            ("ImportDevices", "ay", "1", "0"), ("ImportSitePolicy", "ay", "1", "0"), ("ImportVendorKeys", "ay", "1", "0"),
-           ("Approve", "ay", "1", "0"), ("DenyUpdate", "ss", "ab" * 32, "x")]
+           ("ReleaseDevice", "s", "device-1"), ("RotateDevice", "ay", "1", "0"), ("AddImage", "ay", "1", "0"),
+           ("ForgetImage", "s", "ab" * 32), ("Approve", "ay", "1", "0"), ("DenyUpdate", "ss", "ab" * 32, "x")]
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change[0])
@@ -259,6 +260,10 @@ MALFORMED = {
     "an identity with a path": ("AdmitDevice", "s", "../../etc/passwd"),
     "an endless identity": ("AdmitDevice", "s", "a" * 100000),
     "an endless why": ("RevokeDevice", "ss", "device-77", "x" * 100000),
+    "an endless identity to release": ("ReleaseDevice", "s", "a" * 100000),
+    "a rotation that is none": ("RotateDevice", "ay", "3", "1", "2", "3"),
+    "a manifest that is none": ("AddImage", "ay", "3", "1", "2", "3"),
+    "an image digest that is none": ("ForgetImage", "s", "xyz" * 1000),
     "the past": ("OpenGate", "t", "1"),
     "an empty approval": ("Approve", "ay", "0"),
     "an empty list": ("ImportDevices", "ay", "0"),

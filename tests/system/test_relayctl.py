@@ -116,9 +116,39 @@ def test_actions_reach_the_relay(relay, home, tmp_path):
         ["ImportVendorKeys", (home / "vendor.cbor").read_bytes().hex()]]
 
 
+def test_who_is_who_and_what_runs(relay, home, tmp_path):
+    (tmp_path / "rotation").write_bytes(b"\x01\x02")
+    assert relay.json("devices", "release", "device-1") == {"device": "device-1", "done": "released"}
+    assert relay.json("devices", "rotate", tmp_path / "rotation") == {"device": "device-1", "done": "rotated"}
+    assert relay.json("images", "add", home / "manifest") == {"image": "ab" * 32, "added": True}
+    assert relay.json("images", "remove", "ababab") == {"image": "ab" * 32, "done": "removed"}
+    assert relay.calls() == [["ReleaseDevice", "device-1"], ["RotateDevice", "0102"],
+                             ["AddImage", (home / "manifest").read_bytes().hex()], ["ForgetImage", "ab" * 32]]
+    assert [(image["Source"], image["Version"]) for image in relay.json("images")] == [("approved", "1.0.0"), ("factory", "")]
+    assert "unknown-device" in relay.ctl("devices", "release", "device-77", code=3).stderr
+    for digits, why in (("ab", "no known image"), ("ffff", "no known image"), ("abab", "")):
+        assert why in relay.ctl("images", "remove", digits, code=3 if why else 0).stderr
+    relay.show(images=[])
+    assert "images add MANIFEST" in relay.ctl("images").stdout
+
+
+def test_trust_in_plain_words(relay):
+    relay.show(devices=[device("device-1"), device("device-2", Trust="unknown-image", Quarantine="unknown-image"),
+                        device("device-3", Trust="front-end", Attestation="none", ProvedImage="", ProvedTime=0),
+                        device("device-4", Trust="recovery", Quarantine="recovery"),
+                        device("device-5", Quarantine="cloned-device")])
+    for name, words in (("device-1", ["its boot stage is isolated"]), ("device-2", ["nobody approved", "images add MANIFEST"]),
+                        ("device-3", ["its own word"]), ("device-4", ["no image left", "approve one"]),
+                        ("device-5", ["devices release"])):
+        shown = " ".join(relay.ctl("devices", "show", name).stdout.split())
+        assert [word for word in words if word not in shown] == [], shown
+        assert ("What to do: nothing" in shown) == (name in ("device-1", "device-3"))
+
+
 def test_what_cannot_be_valid_is_not_sent(relay, home, tmp_path):
     (tmp_path / "broken").write_bytes(b"\x00\x01\x02")
     relay.ctl("devices", "import", tmp_path / "broken", code=1)
+    relay.ctl("images", "add", tmp_path / "broken", code=1)
     relay.ctl("approvers", "import", tmp_path / "broken", code=3)
     relay.ctl("vendor-keys", "import", home / "policy.cbor", code=3)
     unsigned = home / "gw/etc/relayd/site-policy.cbor"
