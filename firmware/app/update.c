@@ -96,82 +96,7 @@ void update_confirmed(struct update *u)
         tell_running(u, UPDATE_CONFIRMED);
 }
 
-/* ---- blocks in the spare slot */
-
-static unsigned spare(const struct update *u)
-{
-        return u->boot.recovery ? u->boot.slot : 1u - u->boot.slot;
-}
-
-static const struct flash_area *image_area(const struct update *u)
-{
-        return &u->config.images[spare(u)];
-}
-
-static struct span verified_list(const struct update *u)
-{
-        return span_of(u->list, (size_t)image_block_count(u->target.image_size) * SHA256_SIZE);
-}
-
-static bool block_is_done(const struct update *u, uint32_t index)
-{
-        return u->done[index / 8] & (1u << (index % 8));
-}
-
-static void mark_done(struct update *u, uint32_t index)
-{
-        u->done[index / 8] |= (uint8_t)(1u << (index % 8));
-        u->blocks_done++;
-}
-
-static int read_block(const struct update *u, uint32_t index, uint8_t out[IMAGE_BLOCK_SIZE], struct span *block)
-{
-        uint32_t size = image_block_size(u->target.image_size, index);
-        int r = flash_area_read(image_area(u), index * IMAGE_BLOCK_SIZE, out, size);
-        *block = span_of(out, size);
-        return r;
-}
-
-/* After a restart: which blocks are there already? */
-static int scan_blocks(struct update *u)
-{
-        uint32_t count = image_block_count(u->target.image_size);
-        uint8_t bytes[IMAGE_BLOCK_SIZE];
-        struct span block;
-
-        memset(u->done, 0, sizeof(u->done));
-        u->blocks_done = 0;
-        u->next_block = 0;
-        for (uint32_t i = 0; i < count; i++) {
-                int r = read_block(u, i, bytes, &block);
-                if (r < 0)
-                        return r;
-                if (image_check_block(verified_list(u), u->target.image_size, i, block) == RELAY_OK)
-                        mark_done(u, i);
-        }
-        return 0;
-}
-
-static int begin_blocks(struct update *u)
-{
-        u->phase = UPDATE_PHASE_BLOCKS;
-        int r = scan_blocks(u);
-        update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
-        return r;
-}
-
-/* the list that is in flash from before, if it is the right one */
-static int find_list(struct update *u, bool *found)
-{
-        uint8_t digest[SHA256_SIZE];
-        struct span list = verified_list(u);
-
-        int r = flash_area_read(&u->config.list, 0, u->list, (uint32_t)list.size);
-        if (r == 0)
-                r = crypto_sha256(list, digest);
-        *found = r == 0 && memcmp(digest, u->target.list_digest, SHA256_SIZE) == 0;
-        return r;
-}
+/* ---- fetching */
 
 static void clear_window(struct update *u)
 {
@@ -208,6 +133,13 @@ static int charge_erasure(struct update *u, uint64_t now_ms, enum reason *reason
         return store_journal(u, u->candidate.digest, false);
 }
 
+static void ask_for_list(struct update *u)
+{
+        u->phase = UPDATE_PHASE_LIST;
+        u->window[0] = (struct update_piece){ .state = UPDATE_PIECE_WANTED, .list = true };
+        update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
+}
+
 int update_fetch(struct update *u, uint64_t now_ms)
 {
         struct span spans[SITE_APPROVERS_MAX];
@@ -224,21 +156,21 @@ int update_fetch(struct update *u, uint64_t now_ms)
                 return 0;
         }
         size_t count = update_approval_spans(u, spans);
-        r = slot_write(&u->config.manifests[spare(u)], span_of(u->envelope, u->envelope_size), spans, count);
+        r = slot_write(&u->config.manifests[update_spare(u)], span_of(u->envelope, u->envelope_size), spans, count);
         if (r < 0)
                 return r;
         u->target = u->candidate;
         u->target.windowed = update_has_windows(u);
         clear_window(u);
         u->blocks_done = 0;
-        r = find_list(u, &found);
+        r = update_find_list(u, &found);
         if (r < 0)
                 return r;
-        if (found)
-                return begin_blocks(u);
-        u->phase = UPDATE_PHASE_LIST;
-        u->window[0] = (struct update_piece){ .state = UPDATE_PIECE_WANTED, .list = true };
-        update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
+        if (found) {
+                update_begin_scan(u);
+                return 0;
+        }
+        ask_for_list(u);
         return 0;
 }
 
@@ -254,53 +186,62 @@ static struct update_piece *find_piece(struct update *u, bool list, uint32_t ind
         return NULL;
 }
 
-static int take_list(struct update *u, struct update_piece *piece, struct span payload)
+/* The fetch failed as a whole: a new one starts from nothing, after a pause, and counts as an erasure. */
+static int give_up(struct update *u, enum reason reason, bool refetch, uint64_t now_ms)
 {
-        uint8_t digest[SHA256_SIZE];
+        update_tell(u, UPDATE_REFUSED, reason, &u->target);
+        u->phase = UPDATE_PHASE_NONE;
+        u->hold_ms = now_ms + u->config.timing.retry_ms;
+        u->look_again = true;
+        if (!refetch)
+                return 0;
+        int r = slot_invalidate(&u->config.manifests[update_spare(u)]);
+        if (r == 0)
+                r = flash_area_erase(&u->config.list, 0);
+        return r < 0 ? r : store_journal(u, u->target.digest, true);
+}
 
-        int r = crypto_sha256(payload, digest);
-        if (r < 0)
-                return r;
-        if (payload.size != verified_list(u).size || memcmp(digest, u->target.list_digest, SHA256_SIZE) != 0) {
+static int take_list(struct update *u, struct update_piece *piece, struct span payload, uint64_t now_ms)
+{
+        bool kept;
+
+        if (!update_list_fits(u, payload)) {
                 update_tell(u, UPDATE_REFUSED, REASON_BLOCK_LIST_DIGEST, &u->target);
                 return 0;
         }
-        r = flash_area_erase(&u->config.list, 0);
-        if (r == 0)
-                r = flash_area_program(&u->config.list, 0, payload);
+        piece->state = UPDATE_PIECE_ARRIVED;
+        int r = update_store_list(u, payload, &kept);
         if (r < 0)
                 return r;
-        memcpy(u->list, payload.data, payload.size);
-        piece->state = UPDATE_PIECE_ARRIVED;
-        return begin_blocks(u);
+        if (!kept) /* the flash has another opinion */
+                return give_up(u, REASON_BLOCK_LIST_DIGEST, true, now_ms);
+        update_begin_scan(u);
+        return 0;
 }
 
-static int take_block(struct update *u, struct update_piece *piece, struct span payload)
+static int take_block(struct update *u, struct update_piece *piece, struct span payload, uint64_t now_ms)
 {
-        const struct flash_area *area = image_area(u);
+        bool fits, found;
 
-        if (image_check_block(verified_list(u), u->target.image_size, piece->index, payload) != RELAY_OK) {
-                update_tell(u, UPDATE_REFUSED, REASON_BLOCK_DIGEST, &u->target);
-                return 0;
-        }
-        piece->state = UPDATE_PIECE_ARRIVED;
-        if (block_is_done(u, piece->index))
-                return 0;
-        int r = flash_area_erase(area, piece->index);
-        if (r == 0)
-                r = flash_area_program(area, piece->index * IMAGE_BLOCK_SIZE, payload);
+        int r = update_check_block(u, piece->index, payload, &fits);
         if (r < 0)
                 return r;
-        mark_done(u, piece->index);
-        update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
-        return 0;
+        if (!fits) { /* one of the two is wrong; if it is the list in flash, every block would be */
+                update_tell(u, UPDATE_REFUSED, REASON_BLOCK_DIGEST, &u->target);
+                r = update_find_list(u, &found);
+                return r < 0 || found ? r : give_up(u, REASON_BLOCK_LIST_DIGEST, true, now_ms);
+        }
+        piece->state = UPDATE_PIECE_ARRIVED;
+        r = update_store_block(u, piece->index, payload);
+        if (r == 0)
+                update_tell(u, UPDATE_FETCHING, REASON_NONE, &u->target);
+        return r;
 }
 
 int update_image(struct update *u, const struct topic_parts *parts, struct span payload, uint64_t now_ms)
 {
         bool list = parts->kind == TOPIC_IMAGE_LIST;
 
-        (void)now_ms;
         if (u->phase != UPDATE_PHASE_LIST && u->phase != UPDATE_PHASE_BLOCKS)
                 return 0;
         if (memcmp(parts->digest, u->target.image_digest, SHA256_SIZE) != 0)
@@ -308,7 +249,7 @@ int update_image(struct update *u, const struct topic_parts *parts, struct span 
         struct update_piece *piece = find_piece(u, list, parts->index);
         if (!piece)
                 return 0;
-        return list ? take_list(u, piece, payload) : take_block(u, piece, payload);
+        return list ? take_list(u, piece, payload, now_ms) : take_block(u, piece, payload, now_ms);
 }
 
 /* ---- time */
@@ -323,56 +264,29 @@ static void fill_window(struct update *u, uint64_t now_ms)
                         piece->state = UPDATE_PIECE_WANTED;
                 if (piece->state != UPDATE_PIECE_FREE || u->phase != UPDATE_PHASE_BLOCKS)
                         continue;
-                while (u->next_block < count && block_is_done(u, u->next_block))
+                while (u->next_block < count && update_has_block(u, u->next_block))
                         u->next_block++;
                 if (u->next_block < count)
                         *piece = (struct update_piece){ .state = UPDATE_PIECE_WANTED, .index = u->next_block++ };
         }
 }
 
-static int hash_image(const struct update *u, uint8_t digest[SHA256_SIZE])
+static int follow_hash(struct update *u, uint64_t now_ms)
 {
-        uint32_t count = image_block_count(u->target.image_size);
-        uint8_t bytes[IMAGE_BLOCK_SIZE];
-        struct sha256 hash;
-        struct span block;
+        enum update_image_state image;
 
-        int r = crypto_sha256_init(&hash);
-        for (uint32_t i = 0; i < count && r == 0; i++) {
-                r = read_block(u, i, bytes, &block);
-                if (r == 0)
-                        r = crypto_sha256_update(&hash, block);
-        }
-        return r < 0 ? r : crypto_sha256_final(&hash, digest);
-}
-
-/* The fetch failed as a whole: a new one starts from nothing, after a pause, and counts as an erasure. */
-static int give_up(struct update *u, enum reason reason, bool refetch, uint64_t now_ms)
-{
-        update_tell(u, UPDATE_REFUSED, reason, &u->target);
-        u->phase = UPDATE_PHASE_NONE;
-        u->hold_ms = now_ms + u->config.timing.retry_ms;
-        u->look_again = true;
-        if (!refetch)
-                return 0;
-        int r = slot_invalidate(&u->config.manifests[spare(u)]);
-        if (r == 0)
-                r = flash_area_erase(&u->config.list, 0);
-        return r < 0 ? r : store_journal(u, u->target.digest, true);
-}
-
-static int finish_blocks(struct update *u, uint64_t now_ms)
-{
-        uint8_t digest[SHA256_SIZE];
-
-        if (u->blocks_done < image_block_count(u->target.image_size))
-                return 0;
-        int r = hash_image(u, digest);
+        int r = update_hash_some(u, &image);
         if (r < 0)
                 return r;
-        if (memcmp(digest, u->target.image_digest, SHA256_SIZE) != 0)
+        switch (image) {
+        case UPDATE_IMAGE_UNKNOWN:
+                break;
+        case UPDATE_IMAGE_WRONG:
                 return give_up(u, REASON_IMAGE_DIGEST, true, now_ms);
-        u->phase = UPDATE_PHASE_COMPLETE;
+        case UPDATE_IMAGE_RIGHT:
+                u->phase = UPDATE_PHASE_COMPLETE;
+                break;
+        }
         return 0;
 }
 
@@ -435,8 +349,12 @@ int update_tick(struct update *u, uint64_t now_ms)
                 (void)update_follow_gate(u, now_ms);
         if (u->look_again)
                 r = update_consider(u, now_ms);
-        if (r == 0 && u->phase == UPDATE_PHASE_BLOCKS)
-                r = finish_blocks(u, now_ms);
+        if (r == 0 && u->phase == UPDATE_PHASE_SCAN)
+                r = update_scan_some(u);
+        if (r == 0 && u->phase == UPDATE_PHASE_BLOCKS && u->blocks_done == image_block_count(u->target.image_size))
+                r = update_begin_hash(u);
+        if (r == 0 && u->phase == UPDATE_PHASE_HASH)
+                r = follow_hash(u, now_ms);
         if (r == 0 && u->phase == UPDATE_PHASE_COMPLETE)
                 r = hand_over(u, now_ms);
         if (r == 0 && (u->phase == UPDATE_PHASE_LIST || u->phase == UPDATE_PHASE_BLOCKS))
@@ -448,10 +366,13 @@ int update_tick(struct update *u, uint64_t now_ms)
 uint64_t update_deadline(const struct update *u, uint64_t now_ms)
 {
         uint64_t best = UINT64_MAX;
+        bool waits = u->has_candidate || u->phase == UPDATE_PHASE_COMPLETE;
 
+        if (u->phase == UPDATE_PHASE_SCAN || u->phase == UPDATE_PHASE_HASH)
+                return now_ms;
         if (u->has_candidate && u->settling && u->settled_ms > now_ms)
                 best = u->settled_ms;
-        if (u->has_candidate && u->hold_ms > now_ms && u->hold_ms < best)
+        if (waits && u->hold_ms > now_ms && u->hold_ms < best)
                 best = u->hold_ms;
         if (u->recheck_ms > now_ms && u->recheck_ms < best)
                 best = u->recheck_ms;

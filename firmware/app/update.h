@@ -19,11 +19,11 @@
 #include "relay/approval.h"
 #include "relay/image.h"
 
-#define UPDATE_WINDOW         8   /* named topics subscribed at one time */
-#define UPDATE_BLOCKS_MAX     128 /* one list piece; larger images are refused */
-#define UPDATE_APPROVALS_SIZE 6144
-#define UPDATE_ERASURES_MAX   3  /* of the slot for one manifest, a day */
-#define UPDATE_ERASURES_DAY   12 /* for all of them together, as far as one start lasts */
+#define UPDATE_WINDOW         8    /* named topics subscribed at one time */
+#define UPDATE_BLOCKS_MAX     128  /* one list piece; larger images are refused */
+#define UPDATE_APPROVALS_SIZE 4096 /* bytes of all approvals of one offer */
+#define UPDATE_ERASURES_MAX   3    /* of the slot for one manifest, a day */
+#define UPDATE_ERASURES_DAY   12   /* for all of them together, as far as one start lasts */
 
 enum update_state {
         UPDATE_IDLE,
@@ -84,7 +84,9 @@ struct update_status {
 enum update_phase {
         UPDATE_PHASE_NONE,
         UPDATE_PHASE_LIST,
+        UPDATE_PHASE_SCAN, /* which blocks are there already? */
         UPDATE_PHASE_BLOCKS,
+        UPDATE_PHASE_HASH, /* all are there: is the image whole? */
         UPDATE_PHASE_COMPLETE,
         UPDATE_PHASE_RESET
 };
@@ -134,7 +136,8 @@ struct update {
         uint32_t next_block; /* not looked at before */
         uint32_t blocks_done;
         uint8_t done[UPDATE_BLOCKS_MAX / 8];
-        uint8_t list[UPDATE_BLOCKS_MAX * SHA256_SIZE];
+        uint32_t looked_at; /* blocks, of SCAN or HASH */
+        struct sha256 hash; /* of HASH */
 
         uint32_t erasures;     /* for the manifest in the journal, since day_ms */
         uint32_t erasures_day; /* for all manifests; begins anew with each start, so that no device is shut out for good

@@ -21,3 +21,21 @@ bool update_ask_gate(struct update *u, enum update_awaiting what, uint64_t now_m
 bool update_follow_gate(struct update *u, uint64_t now_ms);
 /* Starts (or resumes) fetching the candidate's image, within the erase budget. */
 int update_fetch(struct update *u, uint64_t now_ms);
+
+/* update_blocks.c: the target's list and blocks in flash. Results: 0 or a flash error. */
+unsigned update_spare(const struct update *u); /* the slot that is written to */
+/* Is the right list in flash? */
+int update_find_list(const struct update *u, bool *found);
+bool update_list_fits(const struct update *u, struct span list);
+/* *kept: it was written, and reads back right */
+int update_store_list(struct update *u, struct span list, bool *kept);
+bool update_has_block(const struct update *u, uint32_t index);
+int update_check_block(const struct update *u, uint32_t index, struct span block, bool *fits);
+int update_store_block(struct update *u, uint32_t index, struct span block);
+/* Which blocks are there already? Some in each round; then phase is BLOCKS. */
+void update_begin_scan(struct update *u);
+int update_scan_some(struct update *u);
+/* Is the image whole? Some of it in each round. */
+enum update_image_state { UPDATE_IMAGE_UNKNOWN, UPDATE_IMAGE_RIGHT, UPDATE_IMAGE_WRONG };
+int update_begin_hash(struct update *u);
+int update_hash_some(struct update *u, enum update_image_state *image);
