@@ -38,8 +38,12 @@ def key_of(secret):
     return Ed25519PrivateKey.from_private_bytes(key_seed(secret))
 
 
+def raw(public_key):
+    return public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+
 def raw_public(key):
-    return key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return raw(key.public_key())
 
 
 def identifier(public):
@@ -118,7 +122,7 @@ def id_name(public):
 
 
 def issued(public_key, subject_name, issuer_name, authority, usage, constraints, measurement, critical, purposes=()):
-    number = identifier(public_key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw))
+    number = identifier(raw(public_key))
     builder = (x509.CertificateBuilder().subject_name(subject_name).issuer_name(issuer_name).public_key(public_key)
                .serial_number(int.from_bytes(number, "big")).not_valid_before(BEGIN).not_valid_after(END)
                .add_extension(x509.AuthorityKeyIdentifier(authority, None, None), critical=False)
@@ -187,7 +191,7 @@ def appraise_certificate(data, identity):
         Ed25519PublicKey.from_public_bytes(identity).verify(certificate.signature, certificate.tbs_certificate_bytes)
     except InvalidSignature as error:
         raise cose.Refused("signature") from error
-    key = certificate.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    key = raw(certificate.public_key())
     cose.demand(certificate.issuer == id_name(identity) and certificate.subject == id_name(key), "names")
     constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints)
     usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
@@ -265,6 +269,9 @@ class DiceSample:
         self.challenge = challenge(cose.sha256(b"nonce"), cose.sha256(b"relay pin"))
         self.statement = statement(self.application, self.challenge, "device-1", 12, self.certificate)
         self.next_identity = key_of(rotated(self.uds, 1))
+        self.listed = cose.encode({0: 1, 1: sample.vendor, 2: [{0: "device-1", 1: Signer(self.identity).cose,
+                                                                2: sample.class_id, 4: 2}],
+                                   3: [cose.sha256(sample.image)]})
         self.rotation = rotation(self.identity, self.next_identity.public_key(), "device-1", 1)
 
 

@@ -11,7 +11,9 @@ import sys
 import textwrap
 
 import pytest
+from cryptography import x509
 
+import relaydice as dice
 import relayobjects as ro
 from test_objects import Tool
 
@@ -27,13 +29,17 @@ def examples():
 
 def written():
     sample = ro.Sample()
+    device = dice.DiceSample(sample)
     return {"vendor-set": sample.vendor_set, "site-policy-set": sample.policy_set, "manifest": sample.envelope,
             "manifest-digest": sample.digest, "approval-1": sample.approvals[0], "approval-2": sample.approvals[1],
             "factory-list": sample.factory, "vendor-next-set": sample.next_vendor_set,
             "site-policy-next-set": sample.next_policy_set, "revocation-set": sample.revocation,
             "gate-request": sample.request, "ticket": sample.ticket, "ticket-closed": sample.refusal,
             "time-request": sample.time_request, "time-answer": sample.time_answer, "command": sample.order,
-            "checkpoint": sample.checkpoint, "update-file-head": sample.update_head}
+            "checkpoint": sample.checkpoint, "update-file-head": sample.update_head,
+            "factory-list-attested": device.listed, "device-certificate": dice.to_der(device.device),
+            "leaf-certificate": device.leaf, "cdi-certificate": device.certificate, "challenge": device.challenge,
+            "statement": device.statement, "rotation": device.rotation}
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +116,45 @@ def test_chain_and_gate_by_librelay(shown, tool):
     assert tool.ask("update-file", head, len(head) + 5120)[1]["size"] == "5120"
 
 
+def test_dice_by_python(shown):
+    listed = ro.decode(shown["factory-list-attested"])
+    identity, image = listed[2][0][1], listed[3][0]
+    assert listed[2][0][0] == "device-1" and listed[2][0][4] == 2
+    device = x509.load_der_x509_certificate(shown["device-certificate"])
+    leaf = x509.load_der_x509_certificate(shown["leaf-certificate"])
+    assert dice.raw(device.public_key()) == identity[-2]
+    ro.Key("factory").public.verify(device.signature, device.tbs_certificate_bytes)
+    device.public_key().verify(leaf.signature, leaf.tbs_certificate_bytes)
+    assert leaf.subject == leaf.issuer == device.subject
+    body, said = dice.appraise(shown["statement"], shown["challenge"], "device-1", identity[-2])
+    assert body[5] == shown["cdi-certificate"] and body[4] == 12
+    assert said == dice.measured(leaf) and said[:2] == (image, shown["manifest-digest"]) and said[4] == dice.NORMAL
+    assert said[2] == {0: 1, 1: CLASS, 2: 7} and said[3] == ro.sha256(ro.open_set(shown["vendor-set"])[0])
+    key, _ = dice.appraise_certificate(shown["cdi-certificate"], identity[-2])
+    assert dice.raw(leaf.public_key()) == key
+    number, new = dice.accept_rotation(shown["rotation"], identity, "device-1")
+    assert number == 1 and new == dice.Signer(dice.key_of(dice.rotated(ro.sha256(b"device secret"), 1))).cose
+
+
+def test_dice_by_librelay(shown, tool):
+    assert tool.ask("factory", shown["factory-list-attested"])[1]["again"] == shown["factory-list-attested"].hex()
+    identity = ro.encode(ro.decode(shown["factory-list-attested"])[2][0][1])
+    question = (shown["challenge"], "device-1", identity)
+    answer, fields = tool.ask("attest-check", shown["statement"], *question)
+    assert answer == "ok" and fields["manifest"] == shown["manifest-digest"].hex() and fields["boot"] == "12"
+    assert tool.ask("dice-read", shown["cdi-certificate"], identity)[0] == "ok"
+    assert tool.ask("rotation-check", shown["rotation"], "device-1", identity)[0] == "ok"
+    assert tool.make("challenge", *[ro.decode(shown["challenge"])[n] for n in (1, 2)]) == shown["challenge"]
+
+
+def test_stated_sizes_of_dice(shown):
+    text = DOCUMENT.read_text()
+    assert f"CDI certificate has {len(shown['cdi-certificate'])} bytes" in text
+    assert f"; {len(shown['challenge'])} bytes" in text
+    for name, about in (("leaf-certificate", 750), ("device-certificate", 410)):
+        assert abs(len(shown[name]) - about) < 10 and f"about {about}" in text
+
+
 def test_examples_by_librelay(shown, tool):
     assert tool.ask("vendor", shown["vendor-set"])[0] == "ok"
     assert tool.ask("policy", shown["site-policy-set"])[0] == "ok"
@@ -132,11 +177,12 @@ def header(name):
 @pytest.mark.parametrize("file, macro", [("vendor.h", "VENDOR_KEYS"), ("sitepolicy.h", "SITE_POLICY"),
                                          ("approval.h", "APPROVAL"), ("revocation.h", "REVOCATION"),
                                          ("ticket.h", "TICKET"), ("command.h", "COMMAND"),
-                                         ("checkpoint.h", "CHECKPOINT")])
+                                         ("checkpoint.h", "CHECKPOINT"), ("attest.h", "ATTEST"),
+                                         ("attest.h", "ROTATION")])
 def test_stated_names_and_sizes(file, macro):
     """the table of signatures against the headers"""
     aad = re.search(rf'#define {macro}_AAD\s+"([^"]+)"', header(file))[1]
-    largest = re.search(rf"#define {macro}(?:_SET)?_MAX\s+(\d{{3,4}})\b", header(file))[1]
+    largest = re.search(rf"#define {macro}(?:_SET|_STATEMENT)?_MAX\s+(\d{{3,4}})\b", header(file))[1]
     row = next(line for line in DOCUMENT.read_text().splitlines() if f"`{aad}`" in line)
     assert row.endswith(f"| {largest} bytes |")
 
