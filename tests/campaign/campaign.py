@@ -18,6 +18,7 @@ import traceback
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "bench")]
 
+import failover  # noqa: E402
 import measure  # noqa: E402
 import schedules  # noqa: E402
 import storm  # noqa: E402
@@ -25,6 +26,7 @@ import storm  # noqa: E402
 PARTS = {
     "schedules": schedules.run,  # fail-over under random schedules, the device engine against brokers in memory
     "storm": storm.run,          # 10,000 devices lose their relay
+    "failover": failover.run,    # real devices, relay and broker: kills and cuts
 }
 
 
@@ -76,6 +78,8 @@ def main():
     options.add_argument("--seed", type=int, default=1, help="of everything random")
     options.add_argument("--schedules", type=int, default=1000000, help="of the fail-over machine in simulated time")
     options.add_argument("--engines", type=int, default=1000, help="schedules of the device engine against brokers in memory")
+    options.add_argument("--devices", type=int, default=200, help="of the real runs")
+    options.add_argument("--faults", type=int, default=1000, help="of the real runs")
     options = options.parse_args()
     return Campaign(options).play(options.only or PARTS)
 
