@@ -17,6 +17,7 @@ import events  # noqa: E402
 import fanout  # noqa: E402
 import fanoutdevices  # noqa: E402
 import measure  # noqa: E402
+from lab import dice  # noqa: E402
 from lab.cloud import Cloud  # noqa: E402
 from lab.process import wait_until  # noqa: E402
 from lab.site import World  # noqa: E402
@@ -35,9 +36,9 @@ class Bench:
     def relay_processes(self):
         return [self.world.processes["hub"], self.world.processes["front"]]
 
-    def loader(self, port, ca, seconds, processes=LOADERS, hold=None):
-        command = [self.world.build / "tests" / "bench" / "handshakes", port, ca, self.world.folder / "applications" / "app.load",
-                   seconds, processes] + ([hold] if hold else [])
+    def loader(self, port, ca, seconds, processes=LOADERS, hold=None, prefix=None):
+        command = [self.world.build / "tests" / "bench" / "handshakes", port, ca,
+                   prefix or self.world.folder / "applications" / "app.load", seconds, processes] + ([hold] if hold else [])
         return [str(part) for part in command]
 
     def start_peer(self):
@@ -69,6 +70,23 @@ class Bench:
         ours, peer = (measure.percentile(rates[who], 0.5) for who in ("ours", "peer"))
         self.report.add("handshake-cpu", "TLS 1.3 mutual handshakes with CONNECT per CPU-second of the server", "1/s", ours, peer,
                         "mosquitto", goal=2.5)
+        self.proofs()
+
+    def proofs(self):
+        """The same with devices that prove themselves (DICE-1); no broker to compare with knows it."""
+        devices = [dice.Device(self.world, f"load-{number}") for number in range(1, LOADERS + 1)]
+        dice.register(self.world, *devices)
+        for device in devices:
+            device.save(self.world.folder / "dice" / device.identity)
+        port, ca, processes = self.targets()["ours"]
+        rates = []
+        for _ in range(ROUNDS):
+            before = measure.cpu_seconds(processes)
+            done = subprocess.run(self.loader(port, ca, SECONDS, prefix=self.world.folder / "dice" / "load"), capture_output=True,
+                                  text=True, check=True)
+            rates.append(json.loads(done.stdout)["sessions"] / (measure.cpu_seconds(processes) - before))
+        self.report.add("handshake-dice-cpu", "the same with boot stages' certificates and DICE-1", "1/s",
+                        measure.percentile(rates, 0.5))
 
     def session_memory(self, count=5000):
         growth = {}

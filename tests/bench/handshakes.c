@@ -4,8 +4,9 @@
  * followed by MQTT CONNECT and its CONNACK (a TLS 1.3 client believes in its success before the server has judged it).
  *
  * usage: handshakes PORT CA-FILE IDENTITY-PREFIX SECONDS PROCESSES [HOLD]
- * Process n is the identity PREFIX-n with PREFIX-n.crt and .key. Prints one line of JSON. With HOLD, each process opens
- * that many sessions with client ids of their own and keeps them till its standard input ends: for session memory.
+ * Process n is the identity PREFIX-n with PREFIX-n.crt and .key; with PREFIX-n.cdi it proves itself by DICE-1. Prints
+ * one line of JSON. With HOLD, each process opens that many sessions with client ids of their own and keeps them till
+ * its standard input ends: for session memory.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "prove.h"
 #include "relay/mqttclient.h"
 #include "tls/tls.h"
 
@@ -71,11 +73,34 @@ static int write_all(struct tls *tls, int fd, struct span data)
         return 0;
 }
 
-static int mqtt_open(struct tls *tls, int fd, const char *client_id)
+/* 0: open; 1: the relay goes on asking; negative: it refused */
+static int take_events(struct mqtt_client *client, struct prove *prove)
 {
-        uint8_t rx[1024], tx[512], in[512];
-        struct mqtt_client client;
         struct mqtt_client_event event;
+
+        while (mqtt_client_next(client, &event) == RELAY_OK) {
+                if (event.type != MQTT_CLIENT_EVENT_AUTH)
+                        return event.type == MQTT_CLIENT_EVENT_CONNACK && event.packet.ack.reason == 0 ? 0 : -EACCES;
+                if (mqtt_client_auth(client, prove_answer(prove, event.packet.props.authentication_data)) != RELAY_OK)
+                        return -EBADMSG;
+        }
+        return 1;
+}
+
+static int write_output(struct tls *tls, int fd, struct mqtt_client *client)
+{
+        struct span output = mqtt_client_output(client);
+        int r = write_all(tls, fd, output);
+
+        if (r == 0)
+                mqtt_client_sent(client, output.size, now_ms());
+        return r;
+}
+
+static int mqtt_open(struct tls *tls, int fd, const char *client_id, struct prove *prove)
+{
+        uint8_t rx[1024], tx[ATTEST_STATEMENT_MAX + 512], in[512];
+        struct mqtt_client client;
         struct mqtt_client_config config = { .client_id = span_of_string(client_id),
                                              .clean_start = true,
                                              .keep_alive_s = 0,
@@ -83,9 +108,11 @@ static int mqtt_open(struct tls *tls, int fd, const char *client_id)
                                              .connack_timeout_ms = 10000 };
 
         mqtt_client_init(&client, rx, sizeof(rx), tx, sizeof(tx), now_ms());
+        if (prove->certificate.size)
+                config.authentication_method = SPAN_LITERAL(ATTEST_METHOD);
         if (mqtt_client_connect(&client, &config, now_ms()) < 0)
                 return -EINVAL;
-        int r = write_all(tls, fd, mqtt_client_output(&client));
+        int r = write_output(tls, fd, &client);
         while (r >= 0) {
                 size_t done = 0;
                 r = tls_read(tls, in, sizeof(in), &done);
@@ -96,14 +123,17 @@ static int mqtt_open(struct tls *tls, int fd, const char *client_id)
                 if (r != 0)
                         return r < 0 ? r : -ECONNRESET;
                 mqtt_client_input(&client, span_of(in, done), now_ms());
-                if (mqtt_client_next(&client, &event) == RELAY_OK)
-                        return event.type == MQTT_CLIENT_EVENT_CONNACK && event.packet.ack.reason == 0 ? 0 : -EACCES;
+                r = take_events(&client, prove);
+                if (r <= 0)
+                        return r;
+                r = write_output(tls, fd, &client);
         }
         return r;
 }
 
 /* One connection up to its CONNACK. keep: leave it open and forget it (the process's end closes it). */
-static int session_open(struct tls_context *context, uint16_t port, const char *client_id, bool keep)
+static int session_open(struct tls_context *context, uint16_t port, const char *client_id, struct prove *prove,
+                        bool keep)
 {
         struct tls *tls = NULL;
         int fd = connect_to(port);
@@ -113,7 +143,7 @@ static int session_open(struct tls_context *context, uint16_t port, const char *
         while (r >= 0 && (r = tls_handshake(tls)) > 0)
                 r = wait_fd(fd, r) < 0 ? -ETIMEDOUT : 1;
         if (r == 0)
-                r = mqtt_open(tls, fd, client_id);
+                r = mqtt_open(tls, fd, client_id, prove);
         if (r < 0)
                 fprintf(stderr, "%s: %s (%s)\n", client_id, strerror(-r), tls ? tls_error_string(tls) : "");
         if (keep && r == 0)
@@ -126,7 +156,7 @@ static int session_open(struct tls_context *context, uint16_t port, const char *
 static int run(uint16_t port, const char *ca, const char *prefix, int number, unsigned seconds, unsigned hold,
                long *count)
 {
-        char certificate[512], key[512], identity[128];
+        char certificate[512], key[512], own[512], identity[128];
         const char *slash = strrchr(prefix, '/');
         struct tls_context *context;
 
@@ -134,7 +164,12 @@ static int run(uint16_t port, const char *ca, const char *prefix, int number, un
         snprintf(key, sizeof(key), "%s-%d.key", prefix, number);
         snprintf(identity, sizeof(identity), "%s-%d", slash ? slash + 1 : prefix, number);
         struct tls_client_options options = { .certificate_file = certificate, .key_file = key, .ca_file = ca };
-        int r = tls_client_context_new(&context, &options);
+        struct prove prove;
+
+        snprintf(own, sizeof(own), "%s-%d", prefix, number);
+        int r = prove_load(&prove, own, identity);
+        if (r == 0)
+                r = tls_client_context_new(&context, &options);
         if (r < 0) {
                 fprintf(stderr, "%s: %s\n", certificate, strerror(-r));
                 return 1;
@@ -142,12 +177,12 @@ static int run(uint16_t port, const char *ca, const char *prefix, int number, un
         for (unsigned i = 0; i < hold; i++) {
                 char client_id[192];
                 snprintf(client_id, sizeof(client_id), "%s.%u", identity, i);
-                if (session_open(context, port, client_id, true) < 0)
+                if (session_open(context, port, client_id, &prove, true) < 0)
                         return 1;
                 ++*count;
         }
         for (uint64_t end = now_ms() + seconds * 1000ull; !hold && now_ms() < end; ++*count)
-                if (session_open(context, port, identity, false) < 0)
+                if (session_open(context, port, identity, &prove, false) < 0)
                         return 1;
         return 0;
 }

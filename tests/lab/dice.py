@@ -121,6 +121,12 @@ class Device:
                                                serialization.NoEncryption()))
         return chain, key, self.world.credentials(self.identity)[2]
 
+    def save(self, prefix):
+        """prefix.crt, .key, and its CDI certificate in .cdi, for programs that play it."""
+        chain, key, _ = self.credentials()
+        for suffix, content in (("crt", chain.read_bytes()), ("key", key.read_bytes()), ("cdi", self.certificate)):
+            pathlib.Path(f"{prefix}.{suffix}").write_bytes(content)
+
     def chain(self):
         """DER, leaf first: as a front end names it to the hub."""
         return [dice.to_der(self.leaf), dice.to_der(self.device_certificate)]
