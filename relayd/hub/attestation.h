@@ -22,6 +22,7 @@ struct attestation_verdict {
         enum reason reason; /* REASON_NONE: the session may open (or go on); else why not: the registry has alerted */
         enum attestation_trust trust;
         bool quarantined; /* only the way of updates is open to it */
+        bool staged;      /* the registry staged what has to be on the disk before the session opens */
 };
 
 /* What the appraisal asks of the registry of devices. */

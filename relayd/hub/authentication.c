@@ -65,6 +65,7 @@ static struct proof *take(struct broker *b, struct link *link)
         if (p->next)
                 p->next->previous = p->previous;
         b->proofs.count--;
+        b->proofs.staged -= p->commit != 0;
         b->proofs.bytes -= p->size;
         return p;
 }
@@ -105,6 +106,8 @@ static void finish_connect(struct broker *b, struct link *link, const struct mqt
                 session_refuse(b, link, connect, reason);
 }
 
+#define UNSEALED UINT64_MAX /* of this turn's commit, which has no number yet */
+
 /* The CONNECT that waited; it was decoded once, so it can be again. */
 static void finish(struct broker *b, struct link *link, uint8_t reason)
 {
@@ -128,6 +131,42 @@ static void finish(struct broker *b, struct link *link, uint8_t reason)
 static uint8_t reason_of(const struct broker_answer *answer)
 {
         return answer->step == BROKER_PROVEN ? MQTT_SUCCESS : answer->mqtt_reason;
+}
+
+/* What the host has to remember of it, it must not forget once the device was told. */
+static void conclude(struct broker *b, struct link *link, const struct broker_answer *answer)
+{
+        if (answer->step != BROKER_PROVEN || !answer->staged || is_open(link)) {
+                finish(b, link, reason_of(answer));
+                return;
+        }
+        link->proof->commit = UNSEALED;
+        b->proofs.staged++;
+}
+
+static struct proof *find_durable(const struct broker *b)
+{
+        for (struct proof *p = b->proofs.first; p; p = p->next)
+                if (p->commit && p->commit <= b->durable)
+                        return p;
+        return NULL;
+}
+
+/* Each that opens may end others. */
+void authentication_durable(struct broker *b)
+{
+        struct proof *p;
+
+        while (b->proofs.staged > 0 && (p = find_durable(b)))
+                finish(b, p->link, MQTT_SUCCESS);
+}
+
+void authentication_sealed(struct broker *b)
+{
+        for (struct proof *p = b->proofs.first; p && b->proofs.staged > 0; p = p->next)
+                if (p->commit == UNSEALED)
+                        p->commit = b->commit;
+        authentication_durable(b);
 }
 
 /* ---- packets */
@@ -208,7 +247,7 @@ static void go_on(struct broker *b, struct link *link, const struct mqtt_packet 
         if (answer.step == BROKER_CONTINUE)
                 send_auth(b, link, MQTT_CONTINUE_AUTHENTICATION, answer.data);
         else
-                finish(b, link, reason_of(&answer));
+                conclude(b, link, &answer);
 }
 
 /* The front end checked the order as well; it may be in an attacker's hands. */
@@ -237,6 +276,10 @@ void authentication_tick(struct broker *b)
                 next = p->next;
                 if (p->due_ms > b->now_ms)
                         continue;
+                if (p->commit) { /* the disk takes too long */
+                        finish(b, p->link, MQTT_SERVER_BUSY);
+                        continue;
+                }
                 b->host.alert(b->host.context, p->link->identity, REASON_NOT_ATTESTED,
                               "it began to prove itself and did not finish in time: what is between may swallow AUTH "
                               "packets");

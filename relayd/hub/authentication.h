@@ -8,6 +8,7 @@ struct proof {
         struct proof *next, *previous;
         struct link *link;
         uint64_t due_ms;
-        size_t size; /* of connect; 0: an open session proves itself again */
+        uint64_t commit; /* proven, and opens when this one is on the disk; 0: not proven yet */
+        size_t size;     /* of connect; 0: an open session proves itself again */
         uint8_t connect[];
 };

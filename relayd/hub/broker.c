@@ -140,6 +140,7 @@ int broker_commit(struct broker *b)
                 b->error = result;
         b->commit = store_commit(b->store);
         acks_seal(&b->acks, b->commit);
+        authentication_sealed(b);
         /* a turn that staged nothing has nothing to wait for */
         if (b->commit <= b->durable)
                 acks_release(b);
@@ -167,6 +168,7 @@ int broker_durable(struct broker *b)
         if (durable > b->durable) {
                 b->durable = durable;
                 acks_release(b);
+                authentication_durable(b);
                 pump_waiting(b);
         }
         return error;

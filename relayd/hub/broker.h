@@ -36,6 +36,7 @@ struct broker_answer {
         enum broker_step step; /* REFUSED when the host is called */
         uint8_t mqtt_reason;   /* REFUSED; NOT_AUTHORIZED when the host is called */
         struct span data;      /* CONTINUE: valid until the host is called again */
+        bool staged;           /* of PROVEN: the host staged what has to be on the disk before the session opens */
 };
 
 /* What the hub does for the broker. Callbacks run inside the calls below. */
@@ -90,6 +91,7 @@ struct proof;
 struct proofs {
         struct proof *first;
         size_t count, bytes;
+        size_t staged; /* of them proven, and waiting for the disk */
 };
 
 struct broker {
@@ -186,6 +188,8 @@ void authentication_begin(struct broker *b, struct link *link, const struct mqtt
 void authentication_packet(struct broker *b, struct link *link, const struct mqtt_packet *auth);
 void authentication_drop(struct broker *b, struct link *link); /* what it was about to prove does not matter now */
 void authentication_tick(struct broker *b);
+void authentication_sealed(struct broker *b);  /* what is proven and staged is part of this commit */
+void authentication_durable(struct broker *b); /* opens what was waiting for the disk */
 /* subscribe.c */
 void session_subscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);
 void session_unsubscribe(struct broker *b, struct link *link, const struct mqtt_packet *packet);

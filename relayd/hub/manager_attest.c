@@ -34,6 +34,7 @@ static void conclude(struct link *link, struct broker_answer *answer)
                 return;
         }
         link->quarantined = verdict->quarantined;
+        answer->staged = verdict->staged;
         answer->step = BROKER_PROVEN;
 }
 

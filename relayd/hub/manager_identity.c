@@ -268,12 +268,13 @@ static void audit_changes(struct manager *m, const struct device *before, const 
 }
 
 /* 0, or why it cannot be kept: a session that the relay would forget is not opened */
-static int keep(struct manager *m, struct device *d, const struct device *to)
+static int keep(struct manager *m, struct device *d, const struct device *to, bool *staged)
 {
         const struct device before = *d;
         int result;
 
-        if (!is_changed(d, to)) {
+        *staged = is_changed(d, to);
+        if (!*staged) {
                 *d = *to;
                 return 0;
         }
@@ -324,7 +325,7 @@ static enum reason appraise(struct manager *m, struct device *d, const struct at
         }
         to.trust = result.trust;
         to.quarantine = result.quarantine;
-        error = keep(m, d, &to);
+        error = keep(m, d, &to, &out->staged);
         if (error < 0)
                 return error == -ENOSPC ? REASON_STORE_FULL : REASON_STORE_FAILED;
         if (d->quarantine != REASON_NONE)
@@ -357,6 +358,10 @@ void manager_identity_online(struct manager *m, struct device *d, const struct l
 {
         if (online)
                 d->boots.keep_alive_s = link->keep_alive_s;
+        /* made known while its session waited for the disk */
+        if (online && d->quarantine == REASON_UNKNOWN_IMAGE &&
+            known_images_find(&m->identity.images, d->evidence.image) && d->evidence.mode == DICE_MODE_NORMAL)
+                manager_identity_end(m, d, MQTT_ADMINISTRATIVE_ACTION);
         set_waits(m, d, false); /* that session is over, or this one was judged when it told its boot */
 }
 
@@ -372,12 +377,13 @@ static void told_boot(struct manager *m, struct device *d, uint32_t boot, uint32
 {
         struct device to = *d;
         enum clone_verdict verdict;
+        bool staged;
 
         if (d->trust != TRUST_FRONT_END && boot != d->boots.running)
                 return;
         verdict = judge_boot(m, d, &to, boot, d->trust == TRUST_FRONT_END ? 0 : number);
         if (verdict != CLONE_REFUSE)
-                (void)keep(m, d, &to); /* a full store: told again by the next session */
+                (void)keep(m, d, &to, &staged); /* a full store: told again by the next session */
         if (verdict == CLONE_QUARANTINE)
                 manager_identity_end(m, d, MQTT_ADMINISTRATIVE_ACTION);
         else if (verdict == CLONE_REFUSE)

@@ -131,6 +131,51 @@ static void proven_by_an_answer(void **state)
         fake_expect_ack(f, MQTT_PUBACK, 1, MQTT_SUCCESS);
 }
 
+/* What the host must not forget is on the disk before the client hears of it. */
+static void proven_when_it_is_on_the_disk(void **state)
+{
+        static const struct broker_answer staged = { .step = BROKER_PROVEN, .staged = true };
+        struct harness *h = *state;
+        struct fake *owner = open_proven(h), *f = fake_new(h, "device-1");
+
+        host_says(h, asks("who?"), staged);
+        fake_send_connect(f, &proving);
+        expect_auth(f, MQTT_CONTINUE_AUTHENTICATION, "who?");
+        store_put(h->store, STORE_META, SPAN_LITERAL("test"), SPAN_EMPTY);
+        fake_auth(f, MQTT_CONTINUE_AUTHENTICATION, "m", "it is me");
+        fake_expect_nothing(f);
+        assert_false(owner->closed_by_hub);
+        assert_int_equal(broker_commit(h->broker), 0);
+        fake_expect_nothing(f);
+        harness_turn(h);
+        expect_connack(f, MQTT_SUCCESS);
+        expect_closed(owner, MQTT_SESSION_TAKEN_OVER);
+        assert_int_equal(h->broker->proofs.count, 0);
+        assert_int_equal(h->broker->proofs.staged, 0);
+}
+
+static void a_disk_that_takes_too_long(void **state)
+{
+        static const struct broker_answer staged = { .step = BROKER_PROVEN, .staged = true };
+        struct harness *h = *state;
+        struct fake *f = fake_new(h, "device-1"), *gone = fake_new(h, "device-2");
+
+        for (int i = 0; i < 2; i++) {
+                struct fake *one = i ? gone : f;
+                host_says(h, asks("who?"), staged);
+                fake_send_connect(one, &proving);
+                expect_auth(one, MQTT_CONTINUE_AUTHENTICATION, "who?");
+                fake_auth(one, MQTT_CONTINUE_AUTHENTICATION, "m", "it is me");
+        }
+        broker_closed(h->broker, &gone->link, true);
+        assert_int_equal(h->broker->proofs.staged, 1);
+        broker_time(h->broker, h->broker->now_ms + BROKER_PROOF_MS, h->broker->time + 10);
+        broker_tick(h->broker);
+        expect_connack(f, MQTT_SERVER_BUSY);
+        assert_int_equal(h->alert_count, 0);
+        assert_int_equal(h->broker->proofs.staged, 0);
+}
+
 static void more_questions(void **state)
 {
         struct harness *h = *state;
@@ -409,6 +454,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(plain_is_asked_too),
                 TEST(proven_by_an_answer),
+                TEST(proven_when_it_is_on_the_disk),
+                TEST(a_disk_that_takes_too_long),
                 TEST(more_questions),
                 TEST(nothing_happens_before),
                 TEST(what_may_not_come),
