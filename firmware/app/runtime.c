@@ -143,6 +143,7 @@ int runtime_init(struct runtime *runtime, const struct application *app, const s
                 r = open_commands(runtime);
         if (r == 0)
                 r = open_device(runtime, options);
+        runtime->confirmed = runtime->update.boot.confirmed;
         if (r == 0 && app->start)
                 app->start(app->product, runtime, runtime->started_ms);
         return r < 0 ? r : runtime->failure;

@@ -245,9 +245,11 @@ const struct told *net_told(const struct net *net, const char *rest)
 
 static void note_told(struct net *net, unsigned broker, struct span rest, struct span payload)
 {
+        if (net->told_count == TOLD_MAX) /* the oldest is forgotten */
+                memmove(&net->told[0], &net->told[1], --net->told_count * sizeof(net->told[0]));
         struct told *told = &net->told[net->told_count++];
 
-        assert_true(net->told_count <= TOLD_MAX && payload.size < sizeof(told->payload));
+        assert_true(payload.size < sizeof(told->payload));
         told->broker = broker;
         assert_true(span_to_string(rest, told->rest, sizeof(told->rest)));
         memcpy(told->payload, payload.data, payload.size);
@@ -278,7 +280,7 @@ static bool is_behind(uint32_t boot, uint64_t seq, uint32_t last_boot, uint64_t 
         return boot < last_boot || (boot == last_boot && seq <= last_seq);
 }
 
-static void take_event(struct net *net, struct connection *c, const struct mqtt_packet *p)
+static void take_event(struct net *net, struct connection *c, const struct mqtt_packet *p, struct span name)
 {
         uint32_t boot = (uint32_t)number(p, "boot");
         uint64_t seq = number(p, "seq");
@@ -301,6 +303,9 @@ static void take_event(struct net *net, struct connection *c, const struct mqtt_
         known = &net->events[net->event_count++];
         *known = (struct received){ .boot = boot, .seq = seq, .payload_size = p->publish.payload.size, .times = 1 };
         memcpy(known->payload, p->publish.payload.data, p->publish.payload.size);
+        assert_true(name.size <= sizeof(known->name));
+        memcpy(known->name, name.data, name.size);
+        known->name_size = name.size;
 }
 
 static void on_publish(struct net *net, struct connection *c, const struct mqtt_packet *p)
@@ -315,7 +320,7 @@ static void on_publish(struct net *net, struct connection *c, const struct mqtt_
         if (event && net_random(net, 100) < net->refuse_percent)
                 ack.ack.reason = MQTT_QUOTA_EXCEEDED;
         else if (event)
-                take_event(net, c, p);
+                take_event(net, c, p, span_slice(parts.rest, 7, parts.rest.size));
         else if (p->publish.retain)
                 store_retained(net, c->broker, p->publish.topic, p->publish.payload);
         else

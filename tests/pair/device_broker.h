@@ -21,8 +21,8 @@
 struct received {
         uint32_t boot;
         uint64_t seq;
-        uint8_t payload[40];
-        size_t payload_size;
+        uint8_t name[40], payload[40];
+        size_t name_size, payload_size;
         unsigned times;
 };
 

@@ -142,7 +142,7 @@ static enum command_outcome run_command(void *context, const char *name, struct 
 }
 
 /* the device starts; what is in its flash stays */
-static void start(void)
+static inline void start(void)
 {
         struct flash_area area = { &flash, 0, SECTORS };
         struct device_config config = {
@@ -177,7 +177,7 @@ static void start(void)
         assert_int_equal(device_init(&device, &config), 0);
 }
 
-static void begin_with(const struct site_policy *first, uint32_t seed)
+static inline void begin_with(const struct site_policy *first, uint32_t seed)
 {
         net_init(&net, seed);
         claim(first);
@@ -207,7 +207,7 @@ static inline void publish(void)
         put[boot_counter] = device.seq;
 }
 
-static void pass(uint64_t ms, bool publishing)
+static inline void pass(uint64_t ms, bool publishing)
 {
         for (uint64_t end = net.now + ms; net.now < end; net.now += 10) {
                 if (publishing && net.now % 100 == 0)
@@ -225,7 +225,7 @@ static inline int session(void)
         return e ? e->port - 1 : -1;
 }
 
-static void assert_all_arrived(void)
+static inline void assert_all_arrived(void)
 {
         for (uint32_t boot = 1; boot <= boot_counter; boot++)
                 for (uint64_t seq = 1; seq <= put[boot]; seq++)
