@@ -2,12 +2,14 @@
 """DICE-1 from devices of Python's through the real front end to the real hub, and what of MQTT 5 section 4.12 it must not be."""
 
 import itertools
+import pathlib
+import re
 
 import pytest
 
 from lab.dice import AGAIN, BAD_METHOD, CONTINUE, METHOD, NOT_AUTHORISED, SUCCESS, Device, register
 from lab.frontend import ADMIT, REFUSE, FrontEnd
-from lab.mqtt import frame, text
+from lab.mqtt import connect_packet, frame, text
 from lab.packets import AUTH, CONNACK, DISCONNECT, PUBLISH, Client, encode_properties
 from lab.process import wait_until
 from lab.updates import alerts, last_alert
@@ -15,6 +17,8 @@ from relaycose import Key, decode, encode
 
 PROTOCOL_ERROR, MALFORMED, TOO_LARGE, BUSY, RATE, TAKEN_OVER = 0x82, 0x81, 0x95, 0x89, 0x96, 0x8E
 GOOD = (SUCCESS, 0x10)  # of a PUBACK: nobody has to be subscribed
+METHOD_NAMED = {"auth_method": METHOD}
+TOP = pathlib.Path(__file__).resolve().parents[2]
 numbers = itertools.count(1)
 
 
@@ -34,8 +38,25 @@ def said(relay, reason, since):
 
 
 def auth(reason, *properties):
-    body = b"".join(encode_properties(p)[1:] for p in properties)
-    return frame(0xF0, bytes([reason, len(body)]) + body)
+    body = b"".join(encode_properties(p) for p in properties) if len(properties) < 2 else None
+    if body is None:  # what an honest encoder would not write
+        body = b"".join(encode_properties(p)[1:] for p in properties)
+        body = bytes([len(body)]) + body
+    return frame(0xF0, bytes([reason]) + body)
+
+
+# ---- the document
+
+def test_bytes_of_the_document():
+    trust, protocol = (re.findall(r"^```hex ([a-z0-9-]+)\n(.*?)^```$", (TOP / "docs" / name).read_text(), re.MULTILINE | re.DOTALL)
+                       for name in ("trust.md", "protocol.md"))
+    objects = {name: bytes.fromhex("".join(text.split())) for name, text in trust}
+    shown = {name: bytes.fromhex("".join(text.split())) for name, text in protocol}
+    statement = auth(CONTINUE, {**METHOD_NAMED, "auth_data": objects["statement"]})
+    assert shown["dice-connect"] == connect_packet("device-1", properties=encode_properties(METHOD_NAMED)[1:])
+    assert shown["dice-challenge"] == auth(CONTINUE, {**METHOD_NAMED, "auth_data": objects["challenge"]})
+    assert statement.startswith(shown["dice-statement"]) and len(objects["statement"]) == 950
+    assert shown["dice-again"] == auth(AGAIN, METHOD_NAMED) and shown["dice-again-good"] == auth(SUCCESS, METHOD_NAMED)
 
 
 # ---- the straight path
@@ -104,6 +125,21 @@ def relay_watcher(relay, *topics):
     return watcher
 
 
+def test_plain_connect_of_who_has_to_prove_itself(relay, device):
+    since = last_alert(relay)
+    for _ in range(3):
+        client = device.plain()
+        assert client.connack.reason == NOT_AUTHORISED and client.packet() is None
+    assert [alert["device"] for alert in said(relay, "not-attested", since)] == [device.identity]  # once for all three
+    assert device.proven().connack.reason == SUCCESS
+    # the list said nothing, and it proved itself once: from then on it has to
+    other = Device(relay, f"dice-{next(numbers)}", level=0)
+    register(relay, other)
+    assert other.plain().connack.reason == SUCCESS
+    assert other.proven().connack.reason == SUCCESS
+    assert other.plain().connack.reason == NOT_AUTHORISED
+
+
 def test_silence_is_not_waited_for(relay, device):
     since = last_alert(relay)
     client = device.connection()
@@ -167,7 +203,6 @@ def test_statements_that_are_refused(relay, device, name):
     assert device.proven().connack.reason == SUCCESS
 
 
-METHOD_NAMED = {"auth_method": METHOD}
 BEFORE = {
     "PUBLISH": (frame(0x30, text("a") + b"\0"), PROTOCOL_ERROR),
     "SUBSCRIBE": (frame(0x82, b"\0\1\0" + text("a") + b"\0"), PROTOCOL_ERROR),
