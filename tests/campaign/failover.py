@@ -5,6 +5,7 @@ import json
 import os
 import time
 
+import bridge
 import measure
 from lab.faults import Faults, make_world
 from lab.process import wait_until
@@ -63,10 +64,13 @@ def time_failover(campaign):
         for number in range(TIMED_CUTS):
             cut += time_once(world, lambda: world.wire_rules("lan", "drop"), lambda: world.wire_rules("lan", None))
             campaign.progress(f"  cable cut {number + 1} of {TIMED_CUTS}, median {measure.percentile(cut, 0.5):.3f} s")
+        peer = bridge.measure_peer(world, TIMED_ROUNDS)
+        campaign.progress(f"  bridge's first address killed, median {measure.percentile(peer, 0.5):.3f} s, longest {max(peer):.3f} s")
     campaign.report.add("failover", f"relay killed -> device in session at the cloud, median of {len(killed)}", "s",
-                        measure.percentile(killed, 0.5), goal=1, absolute=True, note=f"longest {max(killed):.2f} s")
-    campaign.report.add("failover-cut", f"cable cut -> the same, keep-alive {KEEP_ALIVE_S} s, longest of {len(cut)}", "s", max(cut),
-                        goal=1.5 * KEEP_ALIVE_S + 1, absolute=True, note=f"median {measure.percentile(cut, 0.5):.2f} s")
+                        measure.percentile(killed, 0.5), measure.percentile(peer, 0.5), bridge.NAME, better="less", goal=1,
+                        absolute=True, note=f"longest {max(killed):.2f} s, peer's {max(peer):.2f} s")
+    campaign.report.add("failover-cut", f"cable cut -> the same, keep-alive {KEEP_ALIVE_S} s, median of {len(cut)}", "s",
+                        measure.percentile(cut, 0.5), goal=1.5 * KEEP_ALIVE_S, absolute=True, note=f"longest {max(cut):.2f} s")
 
 
 # ---- what it costs
