@@ -10,7 +10,8 @@ flags=(-mcpu=cortex-m33 -mthumb -Os -std=c11 -Wall -Wextra -Werror -Wmissing-pro
 folders=(librelay/src firmware/port firmware/boot firmware/app firmware/examples)
 stack_max=8192 # bytes of one function's frame on a device
 checks=(manifest_decode manifest_verify approval_decide ticket_check command_check revocation_accept
-        vendor_keys_accept_next site_policy_accept_next)
+        vendor_keys_accept_next site_policy_accept_next dice_write_certificate dice_write_leaf attest_sign attest_check
+        rotation_check)
 
 if ! command -v "$compiler" >/dev/null; then
         echo "1..1"
