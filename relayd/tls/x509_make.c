@@ -118,7 +118,7 @@ static void put_extended_usage(struct writer *w, const struct x509_request *requ
         size_t at = der_begin(w, DER_SEQUENCE);
         if (request->for_server)
                 der_put(w, DER_OID, OID_SERVER_AUTH);
-        if (request->for_client)
+        if (request->for_client || request->device) /* so that no leaf of a device's key is a server's, either */
                 der_put(w, DER_OID, OID_CLIENT_AUTH);
         der_end(w, at);
         end_extension(w, e);
@@ -178,7 +178,7 @@ static void put_extensions(struct writer *w, const struct x509_request *request,
         put_key_identifiers(w, identifiers);
         if (request->device)
                 put_name_constraint(w, request);
-        if (request->for_server || request->for_client)
+        if (request->for_server || request->for_client || request->device)
                 put_extended_usage(w, request);
         if (request->dns_name)
                 put_alternative_name(w, request->dns_name);

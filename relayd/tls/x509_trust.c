@@ -192,11 +192,19 @@ static bool constraints_hold(const struct certificate *ca, const struct certific
 /* May ca stand above these count certificates (leaf first)? */
 static bool may_stand_above(const struct certificate *ca, const struct certificate *below, size_t count)
 {
-        /* a device's key speaks for that device, even if its factory forgot to say so */
-        if (certificate_is_device_ca(ca) && (count != 1 || !certificate_device_holds(ca, below)))
+        if (ca->has_purposes && !ca->for_clients)
                 return false;
         return certificate_may_sign(ca) && (!ca->has_path_length || count - 1 <= ca->path_length) &&
                certificate_is_signed_by(&below[count - 1], ca) && constraints_hold(ca, below, count);
+}
+
+/*
+ * A device's key speaks for that device, even if its factory forgot to say so. An anchor may have any name: its owner
+ * said what it is.
+ */
+static bool device_keeps_to_itself(const struct certificate *ca, const struct certificate *below, size_t count)
+{
+        return !certificate_is_device_ca(ca) || (count == 1 && certificate_device_holds(ca, below));
 }
 
 static bool is_valid_now(const struct certificate *c, uint64_t now)
@@ -227,7 +235,7 @@ int x509_trust_verify(struct x509_trust *trust, const struct span *chain, size_t
                         return -EKEYREJECTED;
                 if (check_time && !is_valid_now(&path[i], now))
                         return -EKEYREJECTED;
-                if (i > 0 && !may_stand_above(&path[i], path, i))
+                if (i > 0 && (!may_stand_above(&path[i], path, i) || !device_keeps_to_itself(&path[i], path, i)))
                         return -EKEYREJECTED;
                 if (find_anchor(trust, path, i + 1, check_time, now))
                         return 0;

@@ -100,7 +100,8 @@ def device_certificate(name, public_key, issuer, issuer_key, constraint=True, pa
                .add_extension(key_usage(sign_certificates=True), critical=True)
                .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
                .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
-                              critical=False))
+                              critical=False)
+               .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False))
     if constraint:
         subtree = name if constraint is True else constraint
         builder = builder.add_extension(

@@ -151,7 +151,7 @@ def test_stated_sizes_of_dice(shown):
     text = DOCUMENT.read_text()
     assert f"CDI certificate has {len(shown['cdi-certificate'])} bytes" in text
     assert f"; {len(shown['challenge'])} bytes" in text
-    for name, about in (("leaf-certificate", 750), ("device-certificate", 410)):
+    for name, about in (("leaf-certificate", 750), ("device-certificate", 430)):
         assert abs(len(shown[name]) - about) < 10 and f"about {about}" in text
 
 

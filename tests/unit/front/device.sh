@@ -47,3 +47,11 @@ sign app /O=A/CN=device-1 dev2 dev2 stolen "$end"
 openssl x509 -new -force_pubkey <(openssl pkey -in app.key -pubout) -key dev2.key -subj /O=A/CN=device-1 -days 5 \
         -out forged.crt -extfile <(printf "$end\n")
 sign app /O=A/CN=line-1 line dev ordinary "$end"
+# an authority for servers
+sign dev /O=A/CN=servers.a root root servers "$ca\n$usage\nextendedKeyUsage=serverAuth"
+sign app /O=A/CN=line-1 servers dev served "$end"
+# an authority that its owner gave a device's name, and an intermediate one of such a name
+openssl req -x509 -key root.key -subj /CN=acme -days 100 -out acme.crt -addext keyUsage=critical,keyCertSign
+sign app /O=A/CN=device-1 acme root byacme "$end"
+sign dev /CN=line-2 acme root line2 "$ca\n$usage"
+sign app /O=A/CN=device-1 line2 dev byline2 "$end"

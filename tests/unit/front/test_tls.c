@@ -26,11 +26,23 @@ static int setup(void **state)
                 "broker", 4, "ca",
                 (struct x509_request){ .common_name = "cloud.acme", .dns_name = "broker.test", .for_server = true });
         make_identity("alone", 5, NULL, (struct x509_request){ .common_name = "device-5", .for_client = true });
+        /* an identity key that was copied out of a device, and what it signs for a server */
+        make_identity("opened", 7, "ca",
+                      (struct x509_request){ .common_name = "device-8", .organisation = "Acme", .device = true });
+        make_identity("posing", 8, "opened",
+                      (struct x509_request){ .common_name = "device-8",
+                                             .organisation = "Acme",
+                                             .dns_name = "broker.test",
+                                             .for_server = true });
+        make_identity(
+                "lying", 9, "opened",
+                (struct x509_request){ .common_name = "cloud.acme", .dns_name = "broker.test", .for_server = true });
         make_identity("otherca", 6, NULL, (struct x509_request){ .common_name = "factory.other", .ca = true });
         if (shell("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ec.key -subj "
                   "/CN=device-6"
                   " -out ec.crt -addext basicConstraints=critical,CA:FALSE"
                   " && openssl req -x509 -newkey rsa:2048 -nodes -keyout rsa.key -subj /CN=device-7 -out rsa.crt"
+                  " && cat posing.crt opened.crt >posingchain.crt && cat lying.crt opened.crt >lyingchain.crt"
                   " && cat device.crt ca.crt >devicechain.crt"
                   " && cat device.crt ca.crt ca.crt ca.crt ca.crt >longchain.crt") != 0)
                 return -1;
@@ -96,6 +108,9 @@ static const struct tls_server_options by_key = { .certificate_file = "relay.crt
 static const struct tls_server_options by_signer = { .certificate_file = "relay.crt", .sign = sign_with_seed };
 static const struct tls_server_options broker = { .certificate_file = "broker.crt", .key_file = "broker.key" };
 
+static const struct tls_server_options posing = { .certificate_file = "posingchain.crt", .key_file = "posing.key" };
+static const struct tls_server_options lying = { .certificate_file = "lyingchain.crt", .key_file = "lying.key" };
+
 static void who_gets_in(void **state)
 {
         static const struct {
@@ -120,6 +135,10 @@ static void who_gets_in(void **state)
                 { "CA, other name", "device.crt", "device.key", "ca.crt", "broker2.test", NULL, NULL, &broker, false },
                 { "CA, CN is no name", "device.crt", "device.key", "ca.crt", "cloud.acme", NULL, NULL, &broker, false },
                 { "other CA", "device.crt", "device.key", "otherca.crt", "127.0.0.1", NULL, NULL, &by_key, false },
+                { "opened device as a server", "device.crt", "device.key", "ca.crt", "broker.test", NULL, NULL, &posing,
+                  false },
+                { "the same, another name", "device.crt", "device.key", "ca.crt", "broker.test", NULL, NULL, &lying,
+                  false },
                 { "self-signed client", "alone.crt", "alone.key", NULL, NULL, pin_right, NULL, &by_key, true },
                 { "P-256 client", "ec.crt", "ec.key", NULL, NULL, pin_right, NULL, &by_key, true },
                 { "client with a chain", "devicechain.crt", "device.key", NULL, NULL, pin_right, NULL, &by_key, true },

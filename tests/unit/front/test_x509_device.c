@@ -61,8 +61,9 @@ static void hostile_chains(void **state)
                 { { "same.crt", "dev.crt" }, -EKEYREJECTED, true },     /* the identity key itself: no boot stage */
                 { { "deep.crt", "inner.crt", "dev.crt" }, 0, false },   /* a key that is nobody's */
                 { { "leaf.crt" }, -ENOENT, false },
-                { { "dev.crt", "root.crt" }, -ENOENT, false },     /* the CA's own, as a client */
-                { { "ordinary.crt", "line.crt" }, -ENOENT, true }, /* an ordinary intermediate */
+                { { "dev.crt", "root.crt" }, -ENOENT, false },       /* the CA's own, as a client */
+                { { "ordinary.crt", "line.crt" }, -ENOENT, true },   /* an ordinary intermediate */
+                { { "served.crt", "servers.crt" }, -ENOENT, false }, /* of an authority for servers only */
         };
         struct x509_trust *trust = NULL;
 
@@ -84,6 +85,10 @@ static void hostile_chains(void **state)
                         fail_msg("row %zu (%s) was expected to be %s", i, rows[i].chain[0],
                                  rows[i].trusted ? "trusted" : "refused");
         }
+        assert_int_equal(x509_trust_add_file(trust, "acme.crt"), 0);
+        struct span named[2] = { load("byacme.crt"), load("byline2.crt") }, line[2] = { named[1], load("line2.crt") };
+        assert_int_equal(x509_trust_verify(trust, named, 1, true), 0);
+        assert_int_equal(x509_trust_verify(trust, line, 2, true), -EKEYREJECTED);
         x509_trust_free(trust);
 }
 
@@ -166,11 +171,38 @@ static void ours_under_openssl(void **state)
         assert_true(out_has("X509v3 Name Constraints: critical"));
         assert_true(out_has("DirName:O = Acme, CN = device-1"));
         assert_false(out_has("CRL Sign"));
+        assert_true(out_has("TLS Web Client Authentication"));
         assert_int_equal(shell("openssl x509 -in leaf.crt -noout -text"), 0);
         assert_true(out_has("CA:FALSE"));
         assert_true(out_has("TLS Web Client Authentication"));
         assert_true(out_has("1.3.6.1.4.1.11129.2.1.24"));
         assert_false(out_has("1.3.6.1.4.1.11129.2.1.24: critical"));
+}
+
+/* The name is right, the constraint holds, and a host name is in it: the purpose forbids it. */
+static void no_server_by_a_device(void **state)
+{
+        struct x509_request posing = {
+                .common_name = "device-1", .organisation = "Acme", .dns_name = "cloud.acme", .days = 1
+        };
+        uint8_t der[2048];
+        struct writer w;
+        struct made m;
+
+        (void)state;
+        make_chain(&m);
+        for (int server = 0; server < 2; server++) {
+                posing.for_server = server;
+                posing.for_client = !server;
+                posing.key = m.application;
+                writer_init(&w, der, sizeof(der));
+                assert_int_equal(x509_make(&w, &posing, m.chain[1], m.seed), 0);
+                write_pem(server ? "server.crt" : "client.crt", &w);
+        }
+        assert_int_equal(shell("openssl verify -purpose sslclient -CAfile ca.crt -untrusted device.crt client.crt"), 0);
+        assert_int_not_equal(
+                shell("openssl verify -purpose sslserver -CAfile ca.crt -untrusted device.crt server.crt 2>&1"), 0);
+        assert_true(out_has("certificate purpose"));
 }
 
 static void requests_refused(void **state)
@@ -193,6 +225,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(hostile_chains, scratch_setup, scratch_teardown),
                 cmocka_unit_test_setup_teardown(ours_both_ways, scratch_setup, scratch_teardown),
                 cmocka_unit_test_setup_teardown(ours_under_openssl, scratch_setup, scratch_teardown),
+                cmocka_unit_test_setup_teardown(no_server_by_a_device, scratch_setup, scratch_teardown),
                 cmocka_unit_test(requests_refused),
         };
         return cmocka_run_group_tests_name("x509_device", tests, NULL, NULL);
