@@ -113,21 +113,6 @@ static bool is_pinned(const struct tls_context *context, const uint8_t fingerpri
         return false;
 }
 
-/*
- * A device certificate says nothing of host names: under a CA that stands for devices and servers, an opened device
- * would be any server.
- */
-static bool device_stands_behind(const struct tls *tls)
-{
-        struct certificate c;
-
-        for (size_t i = 1; i < tls->chain_count; i++)
-                if (certificate_parse(tls->chain[i], &c) != RELAY_OK ||
-                    (certificate_is_device_ca(&c) && !span_equal(c.subject, c.issuer))) /* a root may have any name */
-                        return true;
-        return false;
-}
-
 /* NULL, or why the peer's certificate is refused */
 static const char *check_leaf(const struct tls *tls, bool chain_is_good)
 {
@@ -143,7 +128,7 @@ static const char *check_leaf(const struct tls *tls, bool chain_is_good)
                 return "the server's key is not the pinned one";
         if (context->check_ca && !chain_is_good)
                 return "no CA of ours stands behind the server's certificate";
-        if (context->check_ca && device_stands_behind(tls))
+        if (context->check_ca && x509_device_stands_behind(tls->chain, tls->chain_count))
                 return "a device stands behind the server's certificate";
         if (context->check_ca && tls->host && !certificate_names_host(&leaf, tls->host))
                 return "the server's certificate is for another host";

@@ -45,6 +45,11 @@ struct x509_device {
 };
 /* DER, leaf first. 0; -ENOENT: no device certificate stands behind the leaf; -EKEYREJECTED, -EIO */
 int x509_device_chain(const struct span *chain, size_t count, struct x509_device *out);
+/*
+ * Is a device certificate (or what cannot be read) among those behind the leaf? Then it is no server's chain: device
+ * certificates say nothing of host names, and under a CA for devices and servers an opened device would be any server.
+ */
+bool x509_device_stands_behind(const struct span *chain, size_t count);
 
 struct x509_request {
         const char *common_name, *organisation; /* organisation may be NULL */

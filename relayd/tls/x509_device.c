@@ -69,3 +69,14 @@ int x509_device_chain(const struct span *chain, size_t count, struct x509_device
         *out = found;
         return 0;
 }
+
+bool x509_device_stands_behind(const struct span *chain, size_t count)
+{
+        struct certificate c;
+
+        for (size_t i = 1; i < count; i++)
+                if (certificate_parse(chain[i], &c) != RELAY_OK ||
+                    (certificate_is_device_ca(&c) && !span_equal(c.subject, c.issuer))) /* a root may have any name */
+                        return true;
+        return false;
+}
