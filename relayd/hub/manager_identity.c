@@ -194,15 +194,23 @@ tell_clone(struct manager *m, struct device *d, const char *format, ...)
         manager_audit(m, AUDIT_ACTOR_RELAY, AUDIT_DEVICE_CLONED, d->identity, detail);
 }
 
-/* number: of the session within its boot, 0: not known. *to: what is kept of it. */
-static enum clone_verdict judge_boot(struct manager *m, struct device *d, struct device *to, uint32_t boot,
-                                     uint32_t number)
+/* A session's boot, told when it opens (or as its first word), after what the cloud told of the direct way until then.
+ */
+struct told {
+        uint32_t boot;
+        uint32_t number; /* of the session within its boot, 0: not known */
+        bool was_open;   /* before the cloud told what it did */
+};
+
+/* *to: what is kept of it */
+static enum clone_verdict judge_boot(struct manager *m, struct device *d, struct device *to, const struct told *told)
 {
+        uint32_t boot = told->boot, number = told->number, heard = told->was_open ? 0 : d->boots.heard;
         const struct clone_session facts = {
                 .rule = m->conf->clones,
                 .boot = boot,
                 .highest = d->boot_highest,
-                .heard = d->boots.heard,
+                .heard = heard,
                 .number = number,
                 .last_number = d->boots.number,
         };
@@ -211,9 +219,9 @@ static enum clone_verdict judge_boot(struct manager *m, struct device *d, struct
         if (boot < d->boot_highest)
                 tell_clone(m, d, "boot %" PRIu32 ", and boot %" PRIu32 " was here before: %s", boot, d->boot_highest,
                            rule_words[m->conf->clones]);
-        else if (verdict != CLONE_NONE && boot < d->boots.heard)
+        else if (verdict != CLONE_NONE && boot < heard)
                 tell_clone(m, d, "boot %" PRIu32 " is here, and the cloud tells of boot %" PRIu32 " on the direct way",
-                           boot, d->boots.heard);
+                           boot, heard);
         else if (verdict != CLONE_NONE)
                 tell_clone(m, d, "two devices in boot %" PRIu32 ": session %" PRIu32 " after session %" PRIu32 "; %s",
                            boot, number, d->boots.number, rule_words[m->conf->clones]);
@@ -311,7 +319,7 @@ static enum reason appraise(struct manager *m, struct device *d, const struct at
                 if (proof->statement->rotation.size > 0)
                         (void)manager_identity_rotate(d, proof->statement->rotation, &to);
                 note_evidence(m, &to, proof);
-                if (judge_boot(m, d, &to, proof->statement->boot, 0) == CLONE_REFUSE)
+                if (judge_boot(m, d, &to, &(struct told){ .boot = proof->statement->boot }) == CLONE_REFUSE)
                         return REASON_CLONED_DEVICE;
         } else {
                 to.boots.running = 0; /* its state/relay will tell */
@@ -356,8 +364,10 @@ static void set_waits(struct manager *m, struct device *d, bool waits)
 
 void manager_identity_online(struct manager *m, struct device *d, const struct link *link, bool online)
 {
-        if (online)
+        if (online) {
                 d->boots.keep_alive_s = link->keep_alive_s;
+                d->boots.opened_ms = m->broker->now_ms;
+        }
         /* made known while its session waited for the disk */
         if (online && d->quarantine == REASON_UNKNOWN_IMAGE &&
             known_images_find(&m->identity.images, d->evidence.image) && d->evidence.mode == DICE_MODE_NORMAL)
@@ -375,13 +385,16 @@ static void tell_both(struct manager *m, struct device *d)
 /* What a session says of its boot: all there is without a proof, and with one, which of them of the same boot it is. */
 static void told_boot(struct manager *m, struct device *d, uint32_t boot, uint32_t number)
 {
+        const struct told told = { .boot = boot,
+                                   .number = d->trust == TRUST_FRONT_END ? 0 : number,
+                                   .was_open = d->boots.running || d->boots.opened_ms <= d->boots.heard_ms };
         struct device to = *d;
         enum clone_verdict verdict;
         bool staged;
 
         if (d->trust != TRUST_FRONT_END && boot != d->boots.running)
                 return;
-        verdict = judge_boot(m, d, &to, boot, d->trust == TRUST_FRONT_END ? 0 : number);
+        verdict = judge_boot(m, d, &to, &told);
         if (verdict != CLONE_REFUSE)
                 (void)keep(m, d, &to, &staged); /* a full store: told again by the next session */
         if (verdict == CLONE_QUARANTINE)

@@ -42,6 +42,7 @@ struct device_boots {
         bool waits;        /* the session here is of an older boot, and may only not have noticed its end yet */
         uint64_t since;    /* number of the outbox when the durable highest boot rose */
         uint16_t keep_alive_s;  /* of the session here */
+        uint64_t opened_ms;     /* monotonic, when it opened */
         uint64_t alert_next_ms; /* no alert about it before */
         uint8_t end;            /* MQTT reason code with which its session ends with this turn; 0: it does not */
 };

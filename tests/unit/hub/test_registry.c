@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "hub/registry.h"
@@ -130,9 +132,92 @@ static void older_records(void **state)
         }
 }
 
+/* All of a record is read as it was written. */
+static void newest_record(void **state)
+{
+        struct store *store = open_store();
+        struct registry registry;
+        struct device to, *d;
+
+        (void)state;
+        put_old(store, "device-1", 7, 2, 1);
+        store_commit(store);
+        assert_int_equal(store_sync(store), 0);
+        assert_int_equal(registry_load(&registry, store), 0);
+        d = registry_find(&registry, SPAN_LITERAL("device-1"));
+        assert_non_null(d);
+        assert_int_equal(d->level, FACTORY_NO_ATTESTATION);
+        assert_false(d->proved || d->evidence.there || device_must_prove(d));
+        assert_int_equal(d->boot_highest, 0);
+        to = *d;
+        to.level = FACTORY_ATTESTED;
+        to.proved = true;
+        to.trust = TRUST_UNKNOWN_IMAGE;
+        to.quarantine = REASON_UNKNOWN_IMAGE;
+        to.boot_highest = UINT32_MAX;
+        to.rotation = 9;
+        memset(to.previous, 8, SHA256_SIZE);
+        to.evidence = (struct device_evidence){ true, { 1 }, { 2 }, DICE_MODE_DEBUG, 3, NOW };
+        assert_int_equal(registry_change(&registry, d, &to), 0);
+        reload(&registry, store);
+        d = registry_find(&registry, SPAN_LITERAL("device-1"));
+        assert_non_null(d);
+        assert_int_equal(d->level, FACTORY_ATTESTED);
+        assert_true(d->proved && d->evidence.there && device_must_prove(d) && d->relay_checks);
+        assert_int_equal(d->trust, TRUST_UNKNOWN_IMAGE);
+        assert_int_equal(d->quarantine, REASON_UNKNOWN_IMAGE);
+        assert_int_equal(d->boot_highest, UINT32_MAX);
+        assert_int_equal(d->rotation, 9);
+        assert_memory_equal(d->previous, to.previous, SHA256_SIZE);
+        assert_memory_equal(d->evidence.image, to.evidence.image, SHA256_SIZE);
+        assert_memory_equal(d->evidence.manifest, to.evidence.manifest, SHA256_SIZE);
+        assert_int_equal(d->evidence.mode, DICE_MODE_DEBUG);
+        assert_int_equal(d->evidence.sequence, 3);
+        assert_int_equal(d->evidence.time, NOW);
+        registry_release(&registry);
+        store_free(store);
+}
+
+/* What cannot have been written is damage, wherever it stands. */
+static void damaged_records(void **state)
+{
+        struct device d = { .identity = "device-1",
+                            .quarantine = REASON_CLONED_DEVICE,
+                            .evidence = { .there = true, .mode = DICE_MODE_NORMAL } };
+        struct store *store = open_store();
+        uint8_t *bytes;
+        size_t size, cuts = 0;
+
+        (void)state;
+        assert_int_equal(device_record_write(store, &d), 0);
+        store_commit(store);
+        assert_int_equal(store_sync(store), 0);
+        assert_int_equal(store_get(store, STORE_DEVICES, SPAN_LITERAL("device-1"), &bytes, &size), 0);
+        for (size_t cut = 0; cut < size; cut++) {
+                struct device out = { 0 };
+                cuts += device_record_read(SPAN_LITERAL("device-1"), span_of(bytes, cut), &out) < 0;
+        }
+        assert_int_equal(cuts, size);
+        bytes[0] = 4; /* of a release to come */
+        assert_true(device_record_read(SPAN_LITERAL("device-1"), span_of(bytes, size), &(struct device){ 0 }) < 0);
+        bytes[0] = 3;
+        assert_int_equal(device_record_read(SPAN_LITERAL("device-1"), span_of(bytes, size), &(struct device){ 0 }), 0);
+        free(bytes);
+        /* a reason that is none for a quarantine */
+        d.quarantine = REASON_TOPIC;
+        assert_int_equal(device_record_write(store, &d), 0);
+        store_commit(store);
+        assert_int_equal(store_sync(store), 0);
+        struct registry registry;
+        assert_int_equal(registry_load(&registry, store), -EBADMSG);
+        registry_release(&registry);
+        store_free(store);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(who_checks), cmocka_unit_test(older_records) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(who_checks), cmocka_unit_test(older_records),
+                                            cmocka_unit_test(newest_record), cmocka_unit_test(damaged_records) };
 
         return cmocka_run_group_tests_name("registry", tests, NULL, NULL);
 }
