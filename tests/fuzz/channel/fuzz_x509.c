@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A certificate of a peer: an identity that comes out is a valid one. */
+/*
+ * A certificate of a peer: an identity that comes out is a valid one. Behind itself, as leaf and as the device
+ * certificate that issued it, it is no device's chain.
+ */
 #include <stdlib.h>
 
 #include "tls/certificate.h"
@@ -9,6 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct certificate certificate;
+        struct x509_device device;
         struct x509_facts facts;
         struct span der = { data, size };
 
@@ -21,5 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 abort();
         certificate_names_host(&certificate, "relay.test");
         certificate_names_host(&certificate, "127.0.0.1");
+        if (x509_device_chain((struct span[2]){ der, der }, 2, &device) == 0)
+                abort();
+        if (!certificate.is_ca && x509_device_stands_behind((struct span[2]){ der, der }, 2))
+                abort();
         return 0;
 }
