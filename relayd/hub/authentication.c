@@ -9,6 +9,14 @@
 
 #include "hub/authentication.h"
 
+/* Whoever is between devices and hub can cause as many of these as there are devices. */
+static const struct quota_rule alert_rule = { .per_second = 1, .burst = 20 };
+
+void authentication_init(struct broker *b)
+{
+        quota_fill(&b->proofs.alerts, &alert_rule, b->now_ms);
+}
+
 static bool is_open(const struct link *link)
 {
         return link->client;
@@ -280,9 +288,10 @@ void authentication_tick(struct broker *b)
                         finish(b, p->link, MQTT_SERVER_BUSY);
                         continue;
                 }
-                b->host.alert(b->host.context, p->link->identity, REASON_NOT_ATTESTED,
-                              "it began to prove itself and did not finish in time: what is between may swallow AUTH "
-                              "packets");
+                if (quota_take(&b->proofs.alerts, &alert_rule, b->now_ms).verdict == VERDICT_ALLOW)
+                        b->host.alert(b->host.context, p->link->identity, REASON_NOT_ATTESTED,
+                                      "it began to prove itself and did not finish in time: what is between may "
+                                      "swallow AUTH packets");
                 finish(b, p->link, MQTT_NOT_AUTHORIZED);
         }
 }

@@ -32,6 +32,7 @@ int broker_new(struct broker **ret, const struct broker_options *options)
         b->store = options->store;
         b->host = options->host;
         broker_time(b, options->now_ms, options->time);
+        authentication_init(b);
         result = subscriptions_init(&b->subscriptions);
         if (result == 0)
                 result = retained_init(&b->retained, b->store);

@@ -14,6 +14,7 @@
 #include "hub/retained.h"
 #include "hub/subscriptions.h"
 #include "policy/access.h"
+#include "policy/quota.h"
 #include "store/store.h"
 
 #define BROKER_PACKET_MAX CHANNEL_PACKET_MAX
@@ -92,6 +93,7 @@ struct proofs {
         struct proof *first;
         size_t count, bytes;
         size_t staged; /* of them proven, and waiting for the disk */
+        struct quota alerts;
 };
 
 struct broker {
@@ -183,6 +185,7 @@ void session_detach(struct broker *b, struct link *link, bool with_will);
 void session_tick(struct broker *b);
 void session_shift(struct broker *b, int64_t seconds); /* the clock was set: absent sessions keep their time left */
 /* authentication.c */
+void authentication_init(struct broker *b);
 /* CONNECT passed its checks: session_open() or session_refuse() follow, now or when it has proven itself. */
 void authentication_begin(struct broker *b, struct link *link, const struct mqtt_packet *connect, struct span bytes);
 void authentication_packet(struct broker *b, struct link *link, const struct mqtt_packet *auth);

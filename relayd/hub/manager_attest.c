@@ -5,6 +5,9 @@
 
 #include "hub/manager_internal.h"
 
+#define ALERTS_PER_SECOND 2 /* whoever is between devices and hub can cause them; half of what all alerts may be */
+#define ALERTS_BURST      50
+
 static struct front_session *session_of(struct link *link)
 {
         return container_of(link, struct front_session, link);
@@ -15,6 +18,14 @@ static struct attestation_registry registry_of(struct manager *m)
         return (struct attestation_registry){ m, manager_identity_key, manager_appraise };
 }
 
+void manager_tell_unproven(struct manager *m, const char *device, enum reason reason, const char *detail)
+{
+        static const struct quota_rule rule = { .per_second = ALERTS_PER_SECOND, .burst = ALERTS_BURST };
+
+        if (quota_take(&m->unproven_alerts, &rule, m->broker->now_ms).verdict == VERDICT_ALLOW)
+                manager_alert(m, device, reason, detail);
+}
+
 /* What the registry refuses it tells itself. */
 static void tell(struct manager *m, const char *device, enum reason reason)
 {
@@ -22,7 +33,7 @@ static void tell(struct manager *m, const char *device, enum reason reason)
 
         snprintf(detail, sizeof(detail), "it did not prove itself by " ATTEST_METHOD ": %s",
                  reason_explanation(reason));
-        manager_alert(m, device, reason, detail);
+        manager_tell_unproven(m, device, reason, detail);
 }
 
 static void conclude(struct link *link, struct broker_answer *answer)

@@ -326,9 +326,10 @@ static enum reason appraise(struct manager *m, struct device *d, const struct at
         }
         result = decide(m, &to, proof->evidence);
         if (result.reason != REASON_NONE) {
-                manager_alert(m, d->identity, result.reason,
-                              "a plain CONNECT in its name was refused: it has to prove itself. Its firmware does not, "
-                              "or what is between lies");
+                manager_tell_unproven(
+                        m, d->identity, result.reason,
+                        "a plain CONNECT in its name was refused: it has to prove itself. Its firmware does not, "
+                        "or what is between lies");
                 return result.reason;
         }
         to.trust = result.trust;

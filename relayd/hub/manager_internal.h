@@ -60,6 +60,7 @@ struct manager {
         uint8_t tls_fingerprint[SHA256_SIZE]; /* of the relay's TLS key */
         bool has_tls_fingerprint;
         uint8_t challenge[ATTEST_CHALLENGE_MAX]; /* the last one, on its way */
+        struct quota unproven_alerts;
         struct manager_country country;
         struct manager_gate gate;
         struct manager_identity identity;
@@ -77,7 +78,10 @@ void manager_audit(void *m, const char *actor, enum audit_action action, const c
 bool manager_time_is_trusted(void *m);
 int manager_make_broker(struct manager *m);
 void manager_admit(void *m, const struct channel_open *open, struct admission *out);
-/* manager_attest.c: for struct broker_host */
+/* manager_attest.c */
+/* An alert about who did not prove itself, at a bounded rate. */
+void manager_tell_unproven(struct manager *m, const char *device, enum reason reason, const char *detail);
+/* for struct broker_host */
 void manager_authenticate(void *m, struct link *link, struct span method, struct span data,
                           struct broker_answer *answer);
 void manager_authenticate_more(void *m, struct link *link, struct span data, struct broker_answer *answer);
