@@ -11,22 +11,13 @@ static uint64_t higher(uint64_t a, uint64_t b)
         return a > b ? a : b;
 }
 
-static int store(struct boot *b, const struct boot_record *next)
-{
-        int r = record_store(&b->journal, next);
-        if (r < 0)
-                return PORT_E_IO;
-        b->record = *next;
-        return 0;
-}
-
 /* Both objects into the area that is not in force; next says so, and holds when it is in the journal. */
 static int install(struct boot *b, struct boot_record *next, struct span vendor_set, struct span policy_set)
 {
         next->trust_area = 1 - b->record.trust_area;
         if (trust_write(b->board.flash, next->trust_area, vendor_set, policy_set) < 0)
                 return PORT_E_IO;
-        return store(b, next);
+        return boot_store(b, next);
 }
 
 /* the object that stays */
@@ -95,7 +86,7 @@ static int accept_revocation(struct boot *b, struct span set, enum reason *refus
                 return 0;
         next.epoch_floor = revocation.epoch;
         next.time_floor = higher(next.time_floor, revocation.issued);
-        return store(b, &next);
+        return boot_store(b, &next);
 }
 
 int boot_accept(struct boot *b, enum port_boot_object object, struct span signed_set, enum reason *refusal)

@@ -18,9 +18,16 @@
  *    newer one is damaged: then the other slot runs only if it is at the floor or above and has k approvals.
  *  - Successors of vendor key set and site policy, and revocations, are verified here and hold from one journal record
  *    on, so they hold wholly or not at all. Approval epoch and time floor never fall while a site owns the device.
+ *  - What will be executed is measured, and the keys of this start are derived from that and the device secret: another
+ *    image has another application key, and cannot get a certificate with this one's measurement. Then the secret is
+ *    wiped and locked away until the next reset.
+ *  - If no slot may run, the recovery image does, which was written with the device; only if that is damaged, too, the
+ *    device waits for people. See "Recovery" in docs/firmware.md.
  *  - Nothing unverified is ever executed. Every change of state is one journal record, so power may go at any moment.
  */
 
+#include "boot/identity.h"
+#include "boot/keys.h"
 #include "boot/layout.h"
 #include "boot/record.h"
 #include "boot/trust.h"
@@ -36,6 +43,12 @@ struct boot_board {
          * image before.
          */
         int (*load)(void *context, const struct flash_area *image, uint32_t size, uint8_t digest[SHA256_SIZE]);
+        /*
+         * Called once in every start, before the first byte of an image is executed: makes LAYOUT_SECRET unreadable
+         * until the next reset, also for the boot stage itself. 0, or negative: then nothing runs. NULL: this board
+         * cannot, and its documents say so.
+         */
+        int (*lock)(void *context);
         void *context;
         bool power_on; /* this start follows a loss of power, not a reset */
 };
@@ -67,20 +80,31 @@ struct boot {
         struct site_policy policy; /* zero while unclaimed */
         char identity[IDENTITY_MAX + 1];
         uint8_t class_id[CLASS_ID_SIZE];
-        unsigned running; /* slot */
+        unsigned identity_area;   /* where it was readable */
+        size_t certificate_count; /* device certificate and those above it */
+        unsigned running;         /* slot; in recovery the one to fill */
+        bool recovery;            /* the recovery image runs */
         struct boot_image image;
+        struct boot_keys keys; /* of what runs */
         enum reason
                 refused; /* why this start did not try the staged image; REASON_NONE: nothing was staged, or tried */
         union boot_room room;
 };
 
+/* what a factory makes a device of, beside the images and their manifests, which it has written */
+struct boot_factory {
+        const uint8_t *secret; /* DICE_SECRET_SIZE bytes */
+        struct device_identity identity;
+        struct span vendor_set;  /* a signed set, which the factory vouches for */
+        const uint8_t *manifest; /* digest of slot 0's: it counts as confirmed */
+        uint64_t sequence;       /* its */
+        const uint8_t *recovery; /* digest of the recovery image's; NULL: there is none */
+};
 /*
- * After manufacture: vendor key set (a signed set, which the factory vouches for) and the first journal record; slot 0
- * counts as confirmed, with this manifest (digest) and sequence. The device is unclaimed. 0, RELAY_E_MALFORMED (not a
- * vendor key set), flash errors.
+ * After manufacture: secret, identity, vendor key set and the first journal record. The device is unclaimed. 0,
+ * RELAY_E_MALFORMED (not a vendor key set), RELAY_E_RANGE (identity), flash errors.
  */
-int boot_provision(const struct port_flash *flash, struct span vendor_set, uint64_t sequence,
-                   const uint8_t manifest[SHA256_SIZE]);
+int boot_provision(const struct port_flash *flash, const struct boot_factory *factory);
 
 /*
  * Reads journal, identity and trust without counting a start: for the local port. 0 and *trust (REASON_NONE, or why
@@ -90,16 +114,21 @@ int boot_open(struct boot *b, const struct boot_board *board, enum reason *trust
 
 enum boot_answer {
         BOOT_RUN = 0,
-        BOOT_RECOVERY = 1,  /* nothing may be executed: wait for people */
+        BOOT_RECOVERY = 1,  /* no slot may run, and the recovery image is loaded: run it */
         BOOT_UNCLAIMED = 2, /* no site owns the device: wait for boot_claim() by the local port */
+        BOOT_STUCK = 3,     /* nothing may be executed: wait for people, and say so */
 };
 struct boot_outcome {
         unsigned slot;
         bool trying;            /* watch the confirm deadline */
         enum reason reasons[2]; /* why slot 0, 1 does not run, for the log; REASON_NONE: not looked at, or runs */
+        enum reason recovery;   /* the same of the recovery image */
+        int keys;               /* 0, or why there is no key to connect with: RELAY_E_STATE (no device certificate yet),
+                                   what identity_read_secret() or keys_derive() returned */
 };
 /*
- * One start: counts it, decides, and leaves the chosen image loaded. enum boot_answer, or what boot_open() returns.
+ * One start: counts it, decides, leaves the chosen image loaded, derives its keys, and locks the secret. enum
+ * boot_answer, or what boot_open() or the board's lock returns.
  * b is filled from flash. What was decided is in the journal before the function returns.
  */
 int boot_start(struct boot *b, const struct boot_board *board, struct boot_outcome *out);
@@ -109,6 +138,11 @@ int boot_stage(struct boot *b, enum reason *refusal);
 int boot_confirm(struct boot *b);
 int boot_accept(struct boot *b, enum port_boot_object object, struct span signed_set, enum reason *refusal);
 void boot_status(const struct boot *b, struct port_boot_status *out);
+/* As in port/secret.h; the statement goes into w, as it stands there signed. */
+int boot_sign(const struct boot *b, struct span message, uint8_t signature[SIGNATURE_SIZE]);
+int boot_attest(struct boot *b, const struct attest_challenge *challenge, struct writer *w);
+/* What a TLS server is shown: leaf, device certificate, one above it; DER. The writer's error, or the flash's */
+int boot_put_chain(struct boot *b, struct writer *w);
 
 /*
  * By somebody who stands before the device, never by a request of the application.
@@ -125,3 +159,22 @@ void boot_status(const struct boot *b, struct port_boot_status *out);
 int boot_claim(struct boot *b, struct span policy_set, enum reason *refusal);
 int boot_carry(struct boot *b, enum reason *refusal);
 int boot_unclaim(struct boot *b);
+
+/*
+ * boot_certify: new certificates for this device, device certificate first. 0; RELAY_E_MALFORMED, RELAY_E_KEY (of none
+ * of this device's identity keys; if a rotation is due, the next one counts, too), RELAY_E_RANGE (another name, or too
+ * large), PORT_E_IO.
+ * boot_rotate: the next start takes the next identity key. 0, RELAY_E_RANGE (there is no further number), PORT_E_IO.
+ * boot_identity_key: the public identity key after this many rotations; before the secret is locked. 0 or an error
+ */
+int boot_certify(struct boot *b, const struct span *certificates, size_t count);
+int boot_rotate(struct boot *b);
+int boot_identity_key(const struct boot *b, uint32_t rotations, struct public_key *out);
+
+/* ---- inside the boot stage */
+
+unsigned boot_spare(const struct boot *b); /* the slot that is not the confirmed one */
+/* One journal record: 0, and it holds from now on; or PORT_E_IO */
+int boot_store(struct boot *b, const struct boot_record *record);
+/* Another manifest than the one tried before has its own tries. */
+void boot_note_tried(struct boot_record *record, const uint8_t manifest[SHA256_SIZE]);

@@ -144,7 +144,8 @@ static int issue(struct boot_keys *keys, const uint8_t secret[DICE_SECRET_SIZE],
         if (r < 0 || facts->device_certificate.size == 0)
                 return r;
         writer_init(&w, keys->leaf, sizeof(keys->leaf));
-        r = issue_leaf(secret, facts->rotations, facts->device_certificate, &keys->key, facts->measurement, &w, &number);
+        r = issue_leaf(secret, facts->rotations, facts->device_certificate, &keys->key, facts->measurement, &w,
+                       &number);
         keys->leaf_size = r == 0 ? writer_needed(&w) : 0;
         return r;
 }

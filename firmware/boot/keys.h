@@ -25,8 +25,8 @@ struct keys_facts {
         const struct dice_measurement *measurement;
 };
 /*
- * secret: of the device; the caller wipes it. 0, RELAY_E_CRYPTO, RELAY_E_MALFORMED (the device certificate), RELAY_E_KEY
- * (it is of none of this device's keys); then *keys is zero but for what could be derived without it.
+ * secret: of the device; the caller wipes it. 0, RELAY_E_CRYPTO, RELAY_E_MALFORMED (the device certificate),
+ * RELAY_E_KEY (it is of none of this device's keys); then *keys is zero but for what could be derived without it.
  */
 int keys_derive(struct boot_keys *keys, const uint8_t secret[DICE_SECRET_SIZE], const struct keys_facts *facts);
 

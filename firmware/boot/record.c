@@ -9,7 +9,7 @@
 #include "relay/cursor.h"
 
 #define MAGIC       UINT32_C(0x626f6f74) /* "boot" */
-#define RECORD_SIZE (4 + 6 + 3 * 8 + 4 * SHA256_SIZE)
+#define RECORD_SIZE (4 + 6 + 3 * 8 + 5 * SHA256_SIZE + 2 + 4)
 
 static void encode(const struct boot_record *record, uint8_t out[RECORD_SIZE])
 {
@@ -30,6 +30,10 @@ static void encode(const struct boot_record *record, uint8_t out[RECORD_SIZE])
         writer_bytes(&w, SPAN_OF(record->confirmed_manifest));
         writer_bytes(&w, SPAN_OF(record->vendor_digest));
         writer_bytes(&w, SPAN_OF(record->policy_digest));
+        writer_bytes(&w, SPAN_OF(record->recovery_manifest));
+        writer_u8(&w, record->identity_area);
+        writer_u8(&w, record->rotate);
+        writer_u32(&w, record->rotations);
 }
 
 static void get_digest(struct reader *r, uint8_t out[SHA256_SIZE])
@@ -57,12 +61,17 @@ static int decode(const uint8_t in[RECORD_SIZE], struct boot_record *out)
         get_digest(&r, record.confirmed_manifest);
         get_digest(&r, record.vendor_digest);
         get_digest(&r, record.policy_digest);
+        get_digest(&r, record.recovery_manifest);
+        record.identity_area = reader_u8(&r);
+        uint8_t rotate = reader_u8(&r);
+        record.rotations = reader_u32(&r);
         if (record.confirmed_slot > 1 || trial > BOOT_TRIAL_CARRIED || tried > BOOT_TRIED_REFUSED ||
-            record.trust_area > 1 || claimed > 1)
+            record.trust_area > 1 || claimed > 1 || record.identity_area > 1 || rotate > 1)
                 return RELAY_E_MALFORMED;
         record.trial = (enum boot_trial)trial;
         record.tried = (enum boot_tried)tried;
         record.claimed = claimed == 1;
+        record.rotate = rotate == 1;
         *out = record;
         return 0;
 }

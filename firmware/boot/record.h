@@ -26,8 +26,12 @@ struct boot_record {
         uint64_t time_floor;   /* Unix seconds: it is at least this late; from objects signed by k approvers only */
         uint8_t tried_manifest[SHA256_SIZE];
         uint8_t confirmed_manifest[SHA256_SIZE];
-        uint8_t vendor_digest[SHA256_SIZE]; /* of the objects in force: what the trust area must hold */
-        uint8_t policy_digest[SHA256_SIZE]; /* zero: unclaimed */
+        uint8_t vendor_digest[SHA256_SIZE];     /* of the objects in force: what the trust area must hold */
+        uint8_t policy_digest[SHA256_SIZE];     /* zero: unclaimed */
+        uint8_t recovery_manifest[SHA256_SIZE]; /* what the recovery areas must hold; zero: this device has none */
+        uint8_t identity_area;                  /* which one is in force: 0 LAYOUT_IDENTITY, 1 LAYOUT_IDENTITY_SPARE */
+        bool rotate;                            /* the next start takes the next identity key */
+        uint32_t rotations;                     /* of the identity key so far */
 };
 
 /* 0 and the newest record; RELAY_E_STATE: none; RELAY_E_MALFORMED; flash errors. *journal is usable after STATE, too.

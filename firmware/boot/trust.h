@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * What a device is and whom it believes, as kept in flash. The identity is written when the device is made. Vendor key
- * set and site policy lie together in one of two areas by turns: a successor is written into the other one, and counts
- * when the boot journal says so, by naming the area and the digests of both.
+ * Whom a device believes, as kept in flash. Vendor key set and site policy lie together in one of two areas by turns: a
+ * successor is written into the other one, and counts when the boot journal says so, by naming the area and the digests
+ * of both.
  */
 
 #include "port/bundle.h"
@@ -11,25 +11,7 @@
 #include "relay/sitepolicy.h"
 #include "relay/vendor.h"
 
-#define TRUST_CERTIFICATES_MAX 3072                           /* bytes of PEM */
-#define TRUST_IDENTITY_BUFFER  (TRUST_CERTIFICATES_MAX + 256) /* contents of the identity bundle */
-#define TRUST_OBJECT_MAX       SITE_POLICY_MAX                /* bytes of the larger of both signed sets */
-
-struct device_identity {
-        char name[IDENTITY_MAX + 1];
-        uint8_t class_id[CLASS_ID_SIZE];
-        uint8_t seed[ED25519_SEED_SIZE]; /* private key; wipe after use */
-        size_t certificates_size;
-        uint8_t certificates[TRUST_CERTIFICATES_MAX]; /* PEM, leaf first */
-};
-
-/* At manufacture. 0, RELAY_E_SPACE (does not fit), or the flash's error */
-int trust_write_identity(const struct port_flash *flash, const struct device_identity *identity);
-/* Only name and class, for whoever needs no more; scratch: TRUST_IDENTITY_BUFFER bytes. Results as below. */
-int trust_read_name(const struct port_flash *flash, char name[IDENTITY_MAX + 1], uint8_t class_id[CLASS_ID_SIZE],
-                    uint8_t *scratch, size_t scratch_size);
-/* 0, RELAY_E_STATE (never provisioned), RELAY_E_MALFORMED, flash errors */
-int trust_read_identity(const struct port_flash *flash, struct device_identity *out);
+#define TRUST_OBJECT_MAX SITE_POLICY_MAX /* bytes of the larger of both signed sets */
 
 /*
  * Writes an area (0 or 1) whole. Signed sets as they travel; an empty policy_set: unclaimed. Read back before it

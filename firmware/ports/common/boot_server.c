@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-#include "port/secret.h"
-
-/* RFC 8446 section 4.4.3 */
-#define CERTIFICATE_VERIFY_SPACES 64
-#define CERTIFICATE_VERIFY_HEAD   (CERTIFICATE_VERIFY_SPACES + 34)
-#define SHA384_SIZE               48
-
 static void put_reason(struct writer *w, enum reason reason)
 {
         struct span name = span_of_string(reason_name(reason));
@@ -102,45 +95,42 @@ static int answer_trusted(struct boot_server *server, struct span argument, stru
         return 0;
 }
 
-/* Another message would be somebody else's signature: the application's key serves for TLS and for DICE-1 only. */
-static bool is_certificate_verify(struct span message)
-{
-        static const char context[] = "TLS 1.3, client CertificateVerify"; /* its zero counts, too */
-        size_t i;
-
-        if (message.size > PORT_SIGN_MAX || (message.size != CERTIFICATE_VERIFY_HEAD + SHA256_SIZE &&
-                                             message.size != CERTIFICATE_VERIFY_HEAD + SHA384_SIZE))
-                return false;
-        for (i = 0; i < CERTIFICATE_VERIFY_SPACES; i++)
-                if (message.data[i] != ' ')
-                        return false;
-        return memcmp(message.data + i, context, sizeof(context)) == 0;
-}
-
 static int answer_sign(struct boot_server *server, struct span argument, struct writer *w)
 {
         uint8_t signature[SIGNATURE_SIZE];
 
-        if (!is_certificate_verify(argument))
-                return RELAY_E_RANGE;
-        int r = crypto_ed25519_sign(server->identity.seed, argument, signature);
+        int r = boot_sign(server->boot, argument, signature);
         if (r == 0)
                 writer_bytes(w, SPAN_OF(signature));
         return r;
 }
 
+static int answer_attest(struct boot_server *server, struct span argument, struct writer *w)
+{
+        struct attest_challenge challenge;
+        struct reader in;
+
+        reader_init(&in, argument);
+        struct span nonce = reader_bytes(&in, sizeof(challenge.nonce));
+        struct span relay = reader_bytes(&in, sizeof(challenge.relay));
+        if (reader_finish(&in) != RELAY_OK)
+                return RELAY_E_MALFORMED;
+        memcpy(challenge.nonce, nonce.data, sizeof(challenge.nonce));
+        memcpy(challenge.relay, relay.data, sizeof(challenge.relay));
+        return boot_attest(server->boot, &challenge, w);
+}
+
 static int answer_identity(struct boot_server *server, struct span argument, struct writer *w)
 {
-        const struct device_identity *identity = &server->identity;
+        struct boot *b = server->boot;
 
         (void)argument;
-        writer_u8(w, (uint8_t)strlen(identity->name));
-        writer_bytes(w, span_of_string(identity->name));
-        writer_bytes(w, SPAN_OF(identity->class_id));
-        writer_bytes(w, span_of(server->key.bytes, 32));
-        writer_u8(w, false);
-        writer_bytes(w, span_of(identity->certificates, identity->certificates_size));
-        return 0;
+        writer_u8(w, (uint8_t)strlen(b->identity));
+        writer_bytes(w, span_of_string(b->identity));
+        writer_bytes(w, SPAN_OF(b->class_id));
+        writer_bytes(w, span_of(b->keys.key.bytes, 32));
+        writer_u8(w, b->keys.certificate_size > 0);
+        return boot_put_chain(b, w);
 }
 
 static int answer_feed(struct boot_server *server, struct span argument, struct writer *w)
@@ -160,6 +150,7 @@ static const struct {
         { BOOT_REQUEST_CONFIRM, answer_confirm },   { BOOT_REQUEST_ACCEPT, answer_accept },
         { BOOT_REQUEST_TRUSTED, answer_trusted },   { BOOT_REQUEST_SIGN, answer_sign },
         { BOOT_REQUEST_IDENTITY, answer_identity }, { BOOT_REQUEST_FEED, answer_feed },
+        { BOOT_REQUEST_ATTEST, answer_attest },
 };
 
 void boot_server_init(struct boot_server *server, struct boot *boot)

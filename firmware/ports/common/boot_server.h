@@ -8,8 +8,6 @@
 
 struct boot_server {
         struct boot *boot;
-        struct device_identity identity;
-        struct public_key key;
         bool fed;         /* set by every BOOT_REQUEST_FEED */
         uint8_t *message; /* BOOT_MESSAGE_MAX bytes of the boot stage's own memory: a request is copied here, and judged
                              here, so that the application cannot change it meanwhile; the answer takes its place */

@@ -44,7 +44,7 @@ struct machine {
 static void say(const struct machine *m, int priority, const char *text, const char *detail)
 {
         fprintf(stderr, "<%d>%s: boot: %s%s\n", priority,
-                m->server.identity.name[0] != '\0' ? m->server.identity.name : m->flash_path, text, detail);
+                m->boot.identity[0] != '\0' ? m->boot.identity : m->flash_path, text, detail);
 }
 
 /* ---- memory that is executed */
@@ -228,12 +228,23 @@ static void tell_outcome(const struct machine *m, int answer, const struct boot_
         for (unsigned i = 0; i < 2; i++)
                 if (outcome->reasons[i] != REASON_NONE)
                         say(m, 4, slots[i], reason_name(outcome->reasons[i]));
-        if (answer == BOOT_RECOVERY) {
-                say(m, 2, "recovery: no image may be executed; provision this device again", "");
+        if (outcome->recovery != REASON_NONE)
+                say(m, 4, "recovery image: ", reason_name(outcome->recovery));
+        if (answer == BOOT_STUCK) {
+                say(m, 2, "stuck: no image may be executed; provision this device again", "");
                 return;
         }
         if (answer == BOOT_UNCLAIMED) {
                 say(m, 4, "unclaimed: no site owns this device; stop it and claim it with device-local", "");
+                return;
+        }
+        if (outcome->keys != 0)
+                say(m, 3, "no key to connect with: ",
+                    outcome->keys == RELAY_E_STATE && m->boot.certificate_count == 0
+                            ? "this device has no certificate yet (device-local certificate)"
+                            : relay_result_string(outcome->keys));
+        if (answer == BOOT_RECOVERY) {
+                say(m, 3, "recovery: no slot may run; the recovery image asks for one", "");
                 return;
         }
         snprintf(text, sizeof(text), "start %u, slot %c, sequence %llu", (unsigned)m->boot.record.boot,
@@ -253,7 +264,7 @@ static int start_once(struct machine *m, bool *finished)
                 return -EIO;
         }
         tell_outcome(m, answer, &outcome);
-        if (answer != BOOT_RUN) {
+        if (answer != BOOT_RUN && answer != BOOT_RECOVERY) {
                 while (!*finished)
                         wait_for_end(m, -1, finished);
                 return 0;
@@ -280,11 +291,6 @@ static int prepare(struct machine *m)
                 if (counter < 0 || ftruncate(counter, sizeof(uint64_t)) < 0 ||
                     flash_file_adopt(&m->flash, m->flash.fd, counter, m->cut_after) < 0)
                         return -EIO;
-        }
-        if (trust_read_identity(&m->flash.port, &m->server.identity) != 0 ||
-            crypto_ed25519_public(m->server.identity.seed, &m->server.key) != 0) {
-                fprintf(stderr, "device-boot: %s holds no identity (make one with device-provision)\n", m->flash_path);
-                return -EINVAL;
         }
         sigemptyset(&set);
         sigaddset(&set, SIGCHLD);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * device-local: the local port of a device, for somebody who stands before it: shows whom it believes, claims it for a
- * site, takes successors, revocations and updates by file, and unclaims it. The device must not run meanwhile.
+ * device-local: the local port of a device, for somebody who stands before it: shows who it is and whom it believes,
+ * claims it for a site, takes successors, revocations, updates and certificates by file, rotates its identity key, and
+ * unclaims it. The device must not run meanwhile.
  */
 
 #include <errno.h>
@@ -42,6 +43,36 @@ static void show_policy(const struct site_policy *policy)
         printf("its digest      %s\n", posix_format_digest(policy->digest, digest));
 }
 
+/* what a certificate for it is asked with */
+static int show_key(const struct boot *b, const char *what, uint32_t rotations, struct public_key *key)
+{
+        uint8_t fingerprint[SHA256_SIZE];
+        char text[POSIX_DIGEST_SIZE];
+
+        int r = boot_identity_key(b, rotations, key);
+        if (r == 0)
+                r = key_fingerprint(key, fingerprint);
+        if (r < 0)
+                return complain(b->identity, "its secret is not readable; provision it again");
+        printf("%s%s\n", what, posix_format_digest(fingerprint, text));
+        return 0;
+}
+
+static int show_identity(const struct boot *b)
+{
+        struct public_key key;
+
+        printf("device          %s\n", b->identity);
+        int status = show_key(b, "identity key    ", b->record.rotations, &key);
+        if (b->record.rotations > 0)
+                printf("rotated         %u times\n", (unsigned)b->record.rotations);
+        if (status == 0 && b->record.rotate)
+                status = show_key(b, "from next start ", b->record.rotations + 1, &key);
+        if (b->certificate_count == 0)
+                printf("no certificate yet: 'device-local certificate'\n");
+        return status;
+}
+
 static int show(struct port *p)
 {
         const struct boot *b = &p->boot;
@@ -49,7 +80,8 @@ static int show(struct port *p)
 
         if (p->argc != 0)
                 return 2;
-        printf("device          %s\n", b->identity);
+        if (show_identity(b) != 0)
+                return 1;
         printf("vendor keys     epoch %llu\n", (unsigned long long)b->vendor.epoch);
         printf("their digest    %s\n", posix_format_digest(b->vendor.digest, digest));
         printf("sequence floor  %llu\n", (unsigned long long)b->record.floor);
@@ -221,6 +253,72 @@ static int install(struct port *p)
         return status;
 }
 
+/* ---- identity */
+
+static int certificate(struct port *p)
+{
+        struct span certificates[IDENTITY_CERTIFICATES_MAX];
+        uint8_t *data;
+        size_t count;
+
+        if (p->argc != 1)
+                return 2;
+        int r = posix_read_certificates(p->argv[0], certificates, IDENTITY_CERTIFICATES_MAX, &count, &data);
+        if (r < 0)
+                return complain(p->argv[0], r == -EINVAL  ? "no certificate in PEM"
+                                            : r == -E2BIG ? "more than the device's and one above it"
+                                                          : strerror(-r));
+        r = boot_certify(&p->boot, certificates, count);
+        free(data);
+        if (r < 0)
+                return complain(p->argv[0], r == RELAY_E_KEY     ? "it is of none of this device's identity keys"
+                                            : r == RELAY_E_RANGE ? "it is another device's, or too large"
+                                            : r == PORT_E_IO     ? "the flash failed"
+                                                                 : relay_result_string(r));
+        printf("%s shows it from its next start on\n", p->boot.identity);
+        return 0;
+}
+
+/* For a relay or cloud that must know the new key before the device comes with it. */
+static int write_rotation(const struct port *p, uint32_t number, const char *path)
+{
+        uint8_t secret[DICE_SECRET_SIZE], bytes[ROTATION_MAX];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        int r = identity_read_secret(&p->flash.port, secret);
+        if (r == 0)
+                r = keys_rotation(&w, secret, number, p->boot.identity);
+        crypto_wipe(secret, sizeof(secret));
+        if (r < 0)
+                return complain(p->boot.identity, relay_result_string(r));
+        r = posix_write_file(path, writer_span(&w));
+        return r < 0 ? complain(path, strerror(-r)) : 0;
+}
+
+/* rotate [--public FILE] [--statement FILE]; told again, it writes the files for the rotation that is due. */
+static int rotate(struct port *p)
+{
+        const char *public = NULL, *statement = NULL;
+        uint32_t number = p->boot.record.rotations + 1;
+        struct public_key key;
+
+        for (int i = 0; i + 1 < p->argc; i += 2)
+                if (strcmp(p->argv[i], "--public") == 0)
+        public = p->argv[i + 1];
+        else if (strcmp(p->argv[i], "--statement") == 0) statement = p->argv[i + 1];
+        else return 2;
+        if (p->argc % 2 != 0)
+                return 2;
+        if (boot_rotate(&p->boot) < 0)
+                return complain(p->boot.identity, "the flash failed");
+        int status = show_key(&p->boot, "from next start ", number, &key);
+        if (status == 0 && statement)
+                status = write_rotation(p, number, statement);
+        int r = status == 0 && public ? posix_write_public_key(public, &key) : 0;
+        return r < 0 ? complain(public, strerror(-r)) : status;
+}
+
 /* ---- the way back */
 
 /* What still waits to be told was meant for the site that is forgotten here. */
@@ -250,7 +348,9 @@ static const struct {
         const char *word;
         int (*run)(struct port *p); /* exit status; 2: wrong use */
 } words[] = {
-        { "show", show }, { "claim", claim }, { "accept", accept }, { "install", install }, { "unclaim", unclaim },
+        { "show", show },       { "claim", claim },     { "accept", accept },
+        { "install", install }, { "unclaim", unclaim }, { "certificate", certificate },
+        { "rotate", rotate },
 };
 
 static int open_device(struct port *p, const char *path)
@@ -283,6 +383,6 @@ int main(int argc, char **argv)
         if (status == 2)
                 fprintf(stderr, "usage: device-local --flash FILE show | claim POLICY [--digest HEX] | "
                                 "accept policy|vendor-keys|revocation FILE... | install MANIFEST IMAGE APPROVAL... | "
-                                "unclaim NAME\n");
+                                "certificate CHAIN.pem | rotate [--public FILE] [--statement FILE] | unclaim NAME\n");
         return status;
 }

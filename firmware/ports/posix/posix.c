@@ -10,7 +10,10 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define KEY_FILE_MAX 4096
+#include "relay/key.h"
+
+#define KEY_FILE_MAX   4096
+#define CHAIN_FILE_MAX 16384
 
 int posix_read_file(const char *path, size_t max, uint8_t **data, size_t *size)
 {
@@ -79,6 +82,62 @@ int posix_read_key(const char *path, uint8_t seed[ED25519_SEED_SIZE])
         crypto_wipe(data, size);
         free(data);
         return r;
+}
+
+int posix_read_certificates(const char *path, struct span *certificates, size_t max, size_t *count, uint8_t **data)
+{
+        static const char begin[] = "-----BEGIN CERTIFICATE-----";
+        uint8_t *text;
+        size_t size, at = 0, found = 0;
+
+        int r = posix_read_file(path, CHAIN_FILE_MAX, &text, &size);
+        if (r < 0)
+                return r;
+        text[size] = '\0';
+        /* DER is shorter than its PEM, and goes where that was read already */
+        for (char *from = strstr((char *)text, begin); from; from = strstr(from, begin)) {
+                if (found == max) {
+                        free(text);
+                        return -E2BIG;
+                }
+                from += strlen(begin);
+                size_t n = base64_decode(from, text + at, size - at);
+                certificates[found++] = span_of(text + at, n);
+                at += n;
+        }
+        if (found == 0) {
+                free(text);
+                return -EINVAL;
+        }
+        *count = found;
+        *data = text;
+        return 0;
+}
+
+int posix_write_file(const char *path, struct span bytes)
+{
+        FILE *file = fopen(path, "wbxe");
+        if (!file)
+                return -errno;
+        size_t n = fwrite(bytes.data, 1, bytes.size, file);
+        return fclose(file) == 0 && n == bytes.size ? 0 : -EIO;
+}
+
+int posix_write_public_key(const char *path, const struct public_key *key)
+{
+        static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        uint8_t spki[KEY_SPKI_MAX + 2] = { 0 };
+        char text[256];
+        size_t size = key_to_spki(key, spki), at = 0;
+
+        at += (size_t)snprintf(text, sizeof(text), "-----BEGIN PUBLIC KEY-----\n");
+        for (size_t i = 0; i < size; i += 3) {
+                uint32_t bits = (uint32_t)spki[i] << 16 | (uint32_t)spki[i + 1] << 8 | spki[i + 2];
+                for (unsigned digit = 0; digit < 4; digit++)
+                        text[at++] = i + digit > size ? '=' : alphabet[bits >> (18 - 6 * digit) & 0x3f];
+        }
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "\n-----END PUBLIC KEY-----\n");
+        return posix_write_file(path, span_of(text, at));
 }
 
 static uint64_t now_ms(void *context)

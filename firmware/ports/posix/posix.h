@@ -15,6 +15,16 @@ int posix_read_file(const char *path, size_t max, uint8_t **data, size_t *size);
 /* The 32-byte seed of an unencrypted Ed25519 private key in PKCS#8 PEM (RFC 8410). 0, -EINVAL, -errno. */
 int posix_read_key(const char *path, uint8_t seed[ED25519_SEED_SIZE]);
 
+/*
+ * Certificates in PEM, as DER one after the other: at most max of them, *data (malloc()ed, the caller's) holds them.
+ * 0 and *count, -EINVAL (none, or not readable), -E2BIG (more), -errno.
+ */
+int posix_read_certificates(const char *path, struct span *certificates, size_t max, size_t *count, uint8_t **data);
+/* Creates the file with an Ed25519 public key in PEM (RFC 8410). 0 or -errno (-EEXIST) */
+int posix_write_public_key(const char *path, const struct public_key *key);
+/* Creates a file with these bytes, mode 0666 before umask. 0 or -errno (-EEXIST) */
+int posix_write_file(const char *path, struct span bytes);
+
 struct port_clock posix_clock(void);     /* CLOCK_MONOTONIC */
 struct port_entropy posix_entropy(void); /* getrandom() */
 /* lines to stderr: "<6>NAME: text" with journald's level prefixes; name must stay */

@@ -14,6 +14,7 @@
 
 #include "app/device.h"
 #include "boot/boot.h"
+#include "ports/common/boot_channel.h"
 #include "ports/common/tls_wolfssl.h"
 #include "ports/posix/flash_file.h"
 #include "ports/posix/net_posix.h"
@@ -33,7 +34,8 @@ struct fleet;
 struct member {
         struct fleet *fleet;
         struct flash_file flash;
-        struct device_identity identity;
+        size_t chain_size;
+        uint8_t chain[BOOT_CHAIN_MAX];
         struct boot boot_stage;
         struct port_boot boot;
         struct port_secret secret;
@@ -124,7 +126,19 @@ static void member_reset(void *context)
 
 static int member_sign(void *context, struct span message, uint8_t signature[SIGNATURE_SIZE])
 {
-        return crypto_ed25519_sign(((struct member *)context)->identity.seed, message, signature);
+        return boot_sign(&((struct member *)context)->boot_stage, message, signature);
+}
+
+static int member_attest(void *context, const struct attest_challenge *challenge, uint8_t *out, size_t size,
+                         size_t *written)
+{
+        struct writer w;
+
+        writer_init(&w, out, size);
+        int r = boot_attest(&((struct member *)context)->boot_stage, challenge, &w);
+        if (r == 0)
+                *written = writer_needed(&w);
+        return r;
 }
 
 static bool consent(void *context, const char *version)
@@ -140,7 +154,7 @@ static int open_update(struct member *m)
 {
         const struct port_flash *flash = &m->flash.port;
         struct update_config config = {
-                .device = m->identity.name,
+                .device = m->boot_stage.identity,
                 .version = "fleet",
                 .vendor = &m->device.vendor,
                 .policy = &m->device.policy,
@@ -154,7 +168,7 @@ static int open_update(struct member *m)
                 .consent = consent,
         };
 
-        memcpy(config.class_id, m->identity.class_id, CLASS_ID_SIZE);
+        memcpy(config.class_id, m->boot_stage.class_id, CLASS_ID_SIZE);
         return update_init(&m->update, &config, m->fleet->clock.now_ms(NULL));
 }
 
@@ -163,7 +177,7 @@ static int open_device(struct member *m)
         struct fleet *f = m->fleet;
         struct flash_area outbox = layout_area(&m->flash.port, LAYOUT_OUTBOX);
         struct device_config config = {
-                .identity = m->identity.name,
+                .identity = m->boot_stage.identity,
                 .version = "fleet",
                 .tls = &m->tls_port,
                 .clock = &f->clock,
@@ -176,11 +190,26 @@ static int open_device(struct member *m)
                 .gate_timing = gate_timing_default,
         };
 
-        memcpy(config.class_id, m->identity.class_id, CLASS_ID_SIZE);
+        memcpy(config.class_id, m->boot_stage.class_id, CLASS_ID_SIZE);
         int r = outbox_mount(&m->outbox, &outbox);
         if (r == 0)
                 r = open_update(m);
         return r == 0 ? device_init(&m->device, &config) : r;
+}
+
+/* Each start has a key of its own, and a chain for it. */
+static int open_tls(struct member *m)
+{
+        struct writer w;
+
+        writer_init(&w, m->chain, sizeof(m->chain));
+        int r = boot_put_chain(&m->boot_stage, &w);
+        if (r < 0)
+                return r;
+        m->secret.key = m->boot_stage.keys.key;
+        tls_wolfssl_init(&m->tls, &m->fleet->tls, &m->net_port, &m->secret, writer_span(&w));
+        m->tls_port = tls_wolfssl_port(&m->tls);
+        return 0;
 }
 
 /* power_on: the process starts; else it is a reset */
@@ -192,8 +221,10 @@ static int start_member(struct member *m, bool power_on)
         m->reset = false;
         int r = boot_start(&m->boot_stage, &board, &outcome);
         if (r == BOOT_RUN)
+                r = open_tls(m);
+        if (r == BOOT_RUN)
                 return open_device(m);
-        fprintf(stderr, "update-fleet: %s: no image may run\n", m->identity.name);
+        fprintf(stderr, "update-fleet: %s: no image may run\n", m->boot_stage.identity);
         return r < 0 ? r : RELAY_E_STATE;
 }
 
@@ -201,8 +232,6 @@ static int open_member(struct member *m, const char *path)
 {
         int r = flash_file_open(&m->flash, path);
 
-        if (r == 0)
-                r = trust_read_identity(&m->flash.port, &m->identity);
         if (r < 0)
                 return r;
         m->boot = (struct port_boot){ .status = member_status,
@@ -212,12 +241,9 @@ static int open_member(struct member *m, const char *path)
                                       .trusted = member_trusted,
                                       .reset = member_reset,
                                       .context = m };
-        m->secret = (struct port_secret){ .sign = member_sign, .context = m };
+        m->secret = (struct port_secret){ .sign = member_sign, .attest = member_attest, .context = m };
         net_posix_init(&m->net, m->fleet->epoll_fd, m);
         m->net_port = net_posix_port(&m->net);
-        tls_wolfssl_init(&m->tls, &m->fleet->tls, &m->net_port, &m->secret,
-                         span_of(m->identity.certificates, m->identity.certificates_size));
-        m->tls_port = tls_wolfssl_port(&m->tls);
         m->deadline_ms = UINT64_MAX;
         return start_member(m, true);
 }
@@ -249,7 +275,7 @@ static void tell(struct member *m, enum step step)
 
         if (step != STEP_ONLINE)
                 m->step = step;
-        printf("{\"time\":%.6f,\"device\":\"%s\",\"step\":\"%s\",\"image\":\"%s\"}\n", now_s(), m->identity.name,
+        printf("{\"time\":%.6f,\"device\":\"%s\",\"step\":\"%s\",\"image\":\"%s\"}\n", now_s(), m->boot_stage.identity,
                step_names[step], span_to_hex(span_of(image, SHA256_SIZE), hex, sizeof(hex)));
 }
 
@@ -320,7 +346,7 @@ static int turn(struct member *m)
 
         m->deadline_ms = device_deadline(&m->device);
         if (r < 0)
-                fprintf(stderr, "update-fleet: %s: %s\n", m->identity.name, relay_result_string(r));
+                fprintf(stderr, "update-fleet: %s: %s\n", m->boot_stage.identity, relay_result_string(r));
         return r;
 }
 

@@ -1,6 +1,70 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "made.h"
 
+#include "relay/der.h"
+
+const uint8_t made_secret[DICE_SECRET_SIZE] = "the secret of every device here";
+static const struct made_image *recovery;
+
+static void put_name(struct writer *w, const char *oid, const char *text)
+{
+        size_t set = der_begin(w, DER_SET), pair = der_begin(w, DER_SEQUENCE);
+
+        der_put(w, DER_OID, span_of_string(oid));
+        der_put(w, DER_UTF8_STRING, span_of_string(text));
+        der_end(w, pair);
+        der_end(w, set);
+}
+
+static void put_extensions(struct writer *w, const struct public_key *key)
+{
+        size_t tag = der_begin(w, DER_CONTEXT_CONSTRUCTED(3)), list = der_begin(w, DER_SEQUENCE);
+        size_t extension = der_begin(w, DER_SEQUENCE);
+
+        der_put(w, DER_OID, SPAN_LITERAL("\x55\x1d\x0e")); /* subjectKeyIdentifier */
+        size_t value = der_begin(w, DER_OCTET_STRING);
+        der_put(w, DER_OCTET_STRING, span_of(key->bytes, 20));
+        der_end(w, value);
+        der_end(w, extension);
+        der_end(w, list);
+        der_end(w, tag);
+}
+
+static void put_tbs(struct writer *w, const char *name, const struct public_key *key)
+{
+        size_t tbs = der_begin(w, DER_SEQUENCE), version = der_begin(w, DER_CONTEXT_CONSTRUCTED(0));
+        uint8_t spki[KEY_SPKI_MAX];
+
+        der_put_u32(w, 2);
+        der_end(w, version);
+        der_put_u32(w, 1);
+        der_put(w, DER_SEQUENCE, SPAN_EMPTY); /* algorithm */
+        der_put(w, DER_SEQUENCE, SPAN_EMPTY); /* issuer */
+        der_put(w, DER_SEQUENCE, SPAN_EMPTY); /* validity */
+        size_t subject = der_begin(w, DER_SEQUENCE);
+        put_name(w, "\x55\x04\x0a", "acme");
+        put_name(w, "\x55\x04\x03", name);
+        der_end(w, subject);
+        writer_bytes(w, span_of(spki, key_to_spki(key, spki)));
+        put_extensions(w, key);
+        der_end(w, tbs);
+}
+
+struct span made_certificate(const char *name, const struct public_key *key)
+{
+        static uint8_t bytes[IDENTITY_CERTIFICATE_SIZE];
+        struct writer w;
+
+        writer_init(&w, bytes, sizeof(bytes));
+        size_t certificate = der_begin(&w, DER_SEQUENCE);
+        put_tbs(&w, name, key);
+        der_put(&w, DER_SEQUENCE, SPAN_EMPTY);
+        der_put_bits(&w, SPAN_EMPTY);
+        der_end(&w, certificate);
+        assert_int_equal(writer_finish(&w), RELAY_OK);
+        return writer_span(&w);
+}
+
 void made_sign(struct made_image *image, const enum who *signers, size_t count)
 {
         uint8_t buffers[2][MANIFEST_MAX];
@@ -76,18 +140,36 @@ void made_power(struct made_device *d, uint64_t cut_after)
         d->board = (struct boot_board){ .flash = &d->flash, .load = load, .context = d };
 }
 
-int made_write(struct made_device *d, unsigned slot, const struct made_image *image, size_t approvals)
+static int write_image(const struct flash_area *manifests, const struct flash_area *images,
+                       const struct made_image *image, size_t approvals)
 {
-        struct flash_area images = layout_image(&d->flash, slot), manifests = layout_manifest(&d->flash, slot);
-        int r = slot_invalidate(&manifests);
+        int r = slot_invalidate(manifests);
 
         for (uint32_t i = 0; i < image_block_count(MADE_IMAGE_SIZE) && r == 0; i++) {
                 struct span block = span_slice(SPAN_OF(image->bytes), i * IMAGE_BLOCK_SIZE, IMAGE_BLOCK_SIZE);
-                r = flash_area_erase(&images, i);
+                r = flash_area_erase(images, i);
                 if (r == 0)
-                        r = flash_area_program(&images, i * IMAGE_BLOCK_SIZE, block);
+                        r = flash_area_program(images, i * IMAGE_BLOCK_SIZE, block);
         }
-        return r == 0 ? slot_write(&manifests, image->envelope, image->approvals, approvals) : r;
+        return r == 0 ? slot_write(manifests, image->envelope, image->approvals, approvals) : r;
+}
+
+int made_write(struct made_device *d, unsigned slot, const struct made_image *image, size_t approvals)
+{
+        struct flash_area images = layout_image(&d->flash, slot), manifests = layout_manifest(&d->flash, slot);
+        return write_image(&manifests, &images, image, approvals);
+}
+
+void made_recovery(const struct made_image *image)
+{
+        recovery = image;
+}
+
+static void write_recovery(struct made_device *d)
+{
+        struct flash_area images = layout_area(&d->flash, LAYOUT_RECOVERY_IMAGE),
+                          manifests = layout_area(&d->flash, LAYOUT_RECOVERY_MANIFEST);
+        assert_int_equal(write_image(&manifests, &images, recovery, 0), 0);
 }
 
 struct site_policy made_policy(void)
@@ -148,18 +230,25 @@ struct span made_revocation(const char *site, uint64_t epoch, uint64_t issued, c
 void made_unclaimed_device(struct made_device *d, const struct made_image *image)
 {
         static uint8_t vendor[VENDOR_KEYS_SET_MAX];
-        static struct device_identity identity;
+        struct boot_factory factory = { .secret = made_secret,
+                                        .vendor_set = write_vendor_set(vendor, sizeof(vendor)),
+                                        .manifest = image->manifest,
+                                        .sequence = image->fields.sequence,
+                                        .recovery = recovery ? recovery->manifest : NULL };
+        struct public_key key;
 
         memset(d->memory, 0xff, sizeof(d->memory));
         d->power_on = false;
         made_power(d, 0);
-        memset(&identity, 0, sizeof(identity));
-        strcpy(identity.name, "device-1");
-        memset(identity.class_id, 0xc1, CLASS_ID_SIZE);
-        assert_int_equal(trust_write_identity(&d->flash, &identity), 0);
-        struct span vendor_set = write_vendor_set(vendor, sizeof(vendor));
+        strcpy(factory.identity.name, "device-1");
+        memset(factory.identity.class_id, 0xc1, CLASS_ID_SIZE);
+        assert_int_equal(keys_identity(made_secret, 0, &key), 0);
+        factory.identity.certificates[0] = made_certificate("device-1", &key);
+        factory.identity.certificate_count = 1;
         assert_int_equal(made_write(d, 0, image, 0), 0);
-        assert_int_equal(boot_provision(&d->flash, vendor_set, image->fields.sequence, image->manifest), 0);
+        if (recovery)
+                write_recovery(d);
+        assert_int_equal(boot_provision(&d->flash, &factory), 0);
 }
 
 void made_device(struct made_device *d, const struct made_image *image)

@@ -41,6 +41,11 @@ struct made_device {
         uint8_t executed[SHA256_SIZE]; /* digest of the image in memory */
 };
 
+/* The device certificate of this name and key as a boot stage reads it (nothing of it is verified there). DER; the
+ * buffer is reused by the next call. */
+struct span made_certificate(const char *name, const struct public_key *key);
+extern const uint8_t made_secret[DICE_SECRET_SIZE]; /* of every device made here */
+
 struct site_policy made_policy(void); /* site-1, 2 of 3 approvers */
 /* their direct successors: epoch and predecessor; the caller changes what else it likes and signs */
 struct site_policy made_next_policy(const struct site_policy *current);
@@ -51,6 +56,8 @@ struct span made_vendor_set(const struct vendor_keys *keys, const enum who *sign
 struct span made_revocation(const char *site, uint64_t epoch, uint64_t issued, const enum who *signers, size_t count);
 /* a device "device-1" of class c1.. with this image in slot A, that no site owns yet */
 void made_unclaimed_device(struct made_device *d, const struct made_image *image);
+/* the recovery image of devices made from now on, its manifest not approved by anybody; NULL (as at first): none */
+void made_recovery(const struct made_image *image);
 /* the same, owned by site-1 */
 void made_device(struct made_device *d, const struct made_image *image);
 /* the device's flash where this area begins */

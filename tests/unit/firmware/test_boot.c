@@ -178,7 +178,7 @@ static void test_confirmed_slot_rewritten(void **state)
         (void)state;
         assert_runs(&first);
         assert_int_equal(made_write(&device, 0, &second, 0), 0);
-        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[0], REASON_NOT_CONFIRMED);
 
         /* after an update, and with the right number of approvals: it was not tried, so it is not what was confirmed */
@@ -186,7 +186,7 @@ static void test_confirmed_slot_rewritten(void **state)
         assert_runs(&first);
         install(&second, 1);
         assert_int_equal(made_write(&device, 1, &third, 2), 0);
-        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[1], REASON_NOT_CONFIRMED);
         assert_int_equal(made_write(&device, 1, &second, 0), 0);
         assert_runs(&second);
@@ -201,7 +201,7 @@ static void test_no_way_back_below_the_floor(void **state)
         install(&second, 1);
         /* the newer image is damaged: the older one is good, and old */
         made_area(&device, LAYOUT_IMAGE_B)[100] ^= 1;
-        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[1], REASON_IMAGE_DIGEST);
         assert_int_equal(outcome.reasons[0], REASON_OLD_SEQUENCE);
 }
@@ -226,7 +226,7 @@ static void test_both_damaged_is_recovery(void **state)
         (void)state;
         made_area(&device, LAYOUT_IMAGE_A)[100] ^= 1;
         for (unsigned i = 0; i < 3; i++) {
-                assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+                assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
                 assert_int_equal(outcome.reasons[0], REASON_IMAGE_DIGEST);
                 assert_int_equal(outcome.reasons[1], REASON_MALFORMED);
         }
@@ -239,7 +239,7 @@ static void test_damaged_trust_is_recovery(void **state)
         (void)state;
         enum layout_area trust = device.boot.record.trust_area == 0 ? LAYOUT_TRUST : LAYOUT_TRUST_SPARE;
         made_area(&device, trust)[LAYOUT_SECTOR_SIZE + 10] ^= 1;
-        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         memset(device.memory, 0xff, sizeof(device.memory)); /* never provisioned */
         assert_true(made_start(&device, &outcome) < 0);
 }

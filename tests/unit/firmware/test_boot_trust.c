@@ -263,7 +263,7 @@ static void test_old_trust_is_no_way_back(void **state)
         struct flash_area area = layout_area(&device.flash,
                                              device.boot.record.trust_area == 0 ? LAYOUT_TRUST : LAYOUT_TRUST_SPARE);
         device.memory[(area.first + 1) * LAYOUT_SECTOR_SIZE + 20] ^= 1;
-        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[0], REASON_MALFORMED);
         device.memory[(area.first + 1) * LAYOUT_SECTOR_SIZE + 20] ^= 1;
         assert_runs(&first);
@@ -281,12 +281,12 @@ static void test_other_trust_in_flash_is_not_believed(void **state)
         foreign.patience_s = 77;
         struct span vendor_set = write_vendor_set(vendor_bytes, sizeof(vendor_bytes));
         assert_int_equal(trust_write(&device.flash, area, vendor_set, made_policy_set(&foreign, old_pair, 2)), 0);
-        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[0], REASON_POLICY_INVALID);
         foreign = made_policy();
         struct span policy_set = made_policy_set(&foreign, old_pair, 2);
         assert_int_equal(trust_write(&device.flash, area, vendor_successor(&keys), policy_set), 0);
-        assert_int_equal(made_start(&device, &outcome), BOOT_RECOVERY);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[0], REASON_VENDOR_KEYS_INVALID);
         assert_int_equal(trust_write(&device.flash, area, vendor_set, policy_set), 0);
         assert_runs(&first);
