@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 
 from .cloud import Cloud
+from .identity import make_leaf
 from .process import LabError, Process, free_port, wait_until
 
 SITE = "s1"
@@ -31,10 +32,12 @@ class World:
     relay_endpoint = cloud_endpoint = None  # as the site policy names them, if that is not where they listen
 
     def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False,
-                 commands=False):
+                 commands=False, proves=()):
         """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware. ticket: does an
         install need the gate's fresh answer? Tests that are not about the gate do without. commands: people/operations has
-        a command key of the site, and the vendor's may ask for diagnostics."""
+        a command key of the site, and the vendor's may ask for diagnostics. proves: devices that must prove themselves
+        by DICE-1, or True for all; the others may, and a test may act as they do with a leaf alone."""
+        self.proves = proves
         self.with_ticket = ticket
         self.with_commands = commands
         self.build = pathlib.Path(build).resolve()
@@ -43,6 +46,7 @@ class World:
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="relayd-", dir="/tmp"))
         self.devices = [f"device-{number}" for number in range(1, devices + 1)]
         self.direct_only = [name for name in self.devices if name in direct_only]
+        self.recovery = None  # (manifest, image)
         self.processes = {}
         self.port = free_port()
         self.cloud = None
@@ -124,9 +128,21 @@ class World:
         folder = self.folder / "factory"
         self.fwtool("ca", "create", "--name", "acme factory", "-o", folder / "ca")
         for name in self.devices:
-            self.fwtool("ca", "issue", "--ca", folder / "ca", "--identity", name, "-o", folder / name)
+            self.make_identity(name)
+
+    def make_identity(self, name):
+        """A device's secret and certificate in factory/made, and factory/NAME.crt and .key for a test that acts as it."""
+        folder = self.folder / "factory"
+        made = folder / "made" / name
+        made.parent.mkdir(exist_ok=True)
+        proves = self.proves is True or name in self.proves
+        self.fwtool("device", "create", "--ca", folder / "ca", "--identity", name, "--organisation", "acme",
+                    "--domain", DOMAIN, "--class", CLASS, "-o", made,
+                    "--list", folder / ("devices.cbor" if proves else "unused.cbor"))
+        make_leaf(made, folder / name)
+        if not proves:
             self.fwtool("factory", "add", "--list", folder / "devices.cbor", "--domain", DOMAIN, "--class", CLASS,
-                        "--identity", name, "--certificate", folder / f"{name}.crt")
+                        "--identity", name, "--certificate", folder / "made" / f"{name}.pub")
 
     def make_people(self):
         for person in PEOPLE:
@@ -205,11 +221,12 @@ class World:
             self.make_device(name, manifest, image)
 
     def make_device(self, name, manifest, image):
-        factory, home = self.folder / "factory", self.folder / "devices" / name
+        made, home = self.folder / "factory" / "made", self.folder / "devices" / name
         home.mkdir(parents=True, exist_ok=True)
-        self.run("device-provision", "--flash", home / "flash", "--identity", name, "--key", factory / f"{name}.key",
-                 "--certificate", factory / f"{name}.crt", "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor",
-                 "--site-policy", self.policy, "--manifest", manifest, "--image", image)
+        recovery = ["--recovery-manifest", self.recovery[0], "--recovery", self.recovery[1]] if self.recovery else []
+        self.run("device-provision", "--flash", home / "flash", "--identity", name, "--secret", made / f"{name}.secret",
+                 "--certificate", made / f"{name}.crt", "--vendor-keys", self.folder / "vendor" / "vendor-keys.cbor",
+                 "--site-policy", self.policy, "--manifest", manifest, "--image", image, *recovery)
 
     def add_application(self, identity, read, write):
         """A site application with a certificate and a role file; before the hub starts, or followed by a SIGHUP."""

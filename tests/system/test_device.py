@@ -161,18 +161,29 @@ def test_cloud_without_the_pinned_key_gets_nothing(factory):
 @pytest.mark.parametrize("change, complaint", [
     (("--identity", "Device 1"), "an identity is"),
     (("--image", "/dev/null"), "the image does not match the manifest"),
-    (("--key", "/dev/null"), "not an unencrypted Ed25519 key"),
+    (("--secret", "/dev/null"), "a device secret is a file of 32 bytes"),
+    (("--certificate", "/dev/null"), "no certificate in PEM"),
+    (("--certificate", "another"), "it is not of this identity"),
+    (("--secret", "another"), "it is not of this secret's identity key"),
+    (("--recovery-manifest", "unsigned"), "no valid signature of an organisation key"),
     (("--site-policy", "/dev/null"), "the site policy is not valid"),
     (("--vendor-keys", "/dev/null"), "the vendor key set is not valid"),
     (("--manifest", "/dev/null"), "the object breaks its format"),
 ])
 def test_provisioning_refuses(factory, tmp_path, change, complaint):
     manifest = factory.folder / "vendor" / "1.0.0.manifest"
-    options = {"--flash": tmp_path / "flash", "--identity": "device-1", "--key": factory.folder / "factory" / "device-1.key",
-               "--certificate": factory.folder / "factory" / "device-1.crt",
+    made = factory.folder / "factory" / "made"
+    options = {"--flash": tmp_path / "flash", "--identity": "device-1", "--secret": made / "device-1.secret",
+               "--certificate": made / "device-1.crt",
                "--vendor-keys": factory.folder / "vendor" / "vendor-keys.cbor", "--site-policy": factory.policy,
                "--manifest": manifest, "--image": factory.program("plant-care-1.0.0")}
-    options[change[0]] = change[1]
+    if change[0] == "--recovery-manifest":
+        options[change[0]], _ = factory.make_image("0.9.0", 1, factory.program("recovery"), sign=(), name="unsigned")
+        options["--recovery"] = factory.program("recovery")
+    elif change[1] == "another":
+        options[change[0]] = made / f"device-2.{'crt' if change[0] == '--certificate' else 'secret'}"
+    else:
+        options[change[0]] = change[1]
     done = factory.run("device-provision", *[part for pair in options.items() for part in pair], check=False)
     assert done.returncode == 1
     assert complaint in done.stderr
@@ -180,7 +191,7 @@ def test_provisioning_refuses(factory, tmp_path, change, complaint):
 
 
 def test_provisioning_overwrites_nothing(factory):
-    done = factory.run("device-provision", "--flash", flash_of(factory, "device-1"), "--identity", "device-1", "--key", "k",
+    done = factory.run("device-provision", "--flash", flash_of(factory, "device-1"), "--identity", "device-1", "--secret", "k",
                        "--certificate", "c", "--vendor-keys", "v", "--site-policy", "p", "--manifest", "m", "--image", "i",
                        check=False)
     assert done.returncode == 1

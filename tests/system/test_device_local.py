@@ -6,7 +6,7 @@ import pathlib
 import subprocess
 
 import pytest
-from cryptography.hazmat.primitives import serialization
+import relaydice as dice
 from relayobjects import (SITE_POLICY_AAD, VENDOR_KEYS_AAD, Key, Sample, approval, close_manifest, decode, encode, envelope,
                           manifest_parts, open_set, sign_set, site_policy)
 
@@ -31,17 +31,21 @@ class Box:
         sample = self.sample # a site that demands no tickets: nobody could have one at a local port
         sample.policy_payload = site_policy("site-1", sample.approvers, 2, [sample.gate], sample.endpoints, ticket=False)
         sample.policy_set = sign_set(SITE_POLICY_AAD, sample.policy_payload, sample.approvers[:2])
-        key = Key("device 1").private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                                    serialization.NoEncryption())
-        for name, content in (("key", key), ("certificate", b"factory\n"), ("vendor", self.sample.vendor_set),
+        self.factory, self.secret = Key("factory").private, hashlib.sha256(b"device 1").digest()
+        for name, content in (("secret", self.secret), ("certificate", self.certificate()), ("vendor", self.sample.vendor_set),
                               ("manifest", self.sample.envelope), ("image", self.sample.image),
                               ("policy", self.sample.policy_set)):
             (folder / name).write_bytes(content)
-        done = subprocess.run([PORT / "device-provision", "--flash", self.flash, "--identity", "device-1", "--key",
-                               folder / "key", "--certificate", folder / "certificate", "--vendor-keys", folder / "vendor",
+        done = subprocess.run([PORT / "device-provision", "--flash", self.flash, "--identity", "device-1", "--secret",
+                               folder / "secret", "--certificate", folder / "certificate", "--vendor-keys", folder / "vendor",
                                "--manifest", folder / "manifest", "--image", folder / "image"],
                               capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
+
+    def certificate(self, rotation=0, name="device-1"):
+        """What the factory says of the device's identity key."""
+        public = dice.key_of(dice.rotated(self.secret, rotation)).public_key()
+        return dice.to_pem(dice.device_certificate(dice.subject("acme", name), public, dice.subject("acme", "factory"), self.factory))
 
     def file(self, name, content):
         (self.folder / name).write_bytes(content)
