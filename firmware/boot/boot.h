@@ -138,6 +138,7 @@ int boot_stage(struct boot *b, enum reason *refusal);
 int boot_confirm(struct boot *b);
 int boot_accept(struct boot *b, enum port_boot_object object, struct span signed_set, enum reason *refusal);
 void boot_status(const struct boot *b, struct port_boot_status *out);
+bool boot_has_recovery(const struct boot *b); /* was a recovery image written at manufacture? */
 /* As in port/secret.h; the statement goes into w, as it stands there signed. */
 int boot_sign(const struct boot *b, struct span message, uint8_t signature[SIGNATURE_SIZE]);
 int boot_attest(struct boot *b, const struct attest_challenge *challenge, struct writer *w);

@@ -109,6 +109,12 @@ void boot_status(const struct boot *b, struct port_boot_status *out)
         memcpy(out->tried_manifest, b->record.tried_manifest, SHA256_SIZE);
 }
 
+bool boot_has_recovery(const struct boot *b)
+{
+        static const uint8_t none[SHA256_SIZE];
+        return memcmp(b->record.recovery_manifest, none, SHA256_SIZE) != 0;
+}
+
 /* ---- keys */
 
 int boot_sign(const struct boot *b, struct span message, uint8_t signature[SIGNATURE_SIZE])

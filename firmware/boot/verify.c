@@ -84,10 +84,9 @@ enum reason verify_recovery(struct boot *b)
 {
         struct flash_area manifests = layout_area(b->board.flash, LAYOUT_RECOVERY_MANIFEST),
                           images = layout_area(b->board.flash, LAYOUT_RECOVERY_IMAGE);
-        static const uint8_t none[SHA256_SIZE];
         struct manifest_unverified manifest;
 
-        if (memcmp(b->record.recovery_manifest, none, SHA256_SIZE) == 0)
+        if (!boot_has_recovery(b))
                 return REASON_NOT_CONFIRMED;
         enum reason reason = read_manifest(b, &manifests, &manifest);
         if (reason == REASON_NONE)

@@ -272,7 +272,7 @@ def test_firmware_changed_by_hand(site):
     flash.flip(f"image {slot}", 5000)
     with site.switched_on() as device:
         device.wait_for(f"slot {slot}: image-digest")
-        device.wait_for("recovery: no image may be executed")
+        device.wait_for("stuck: no image may be executed")
         assert "session" not in device.output()
     flash.path.write_bytes(kept)
     other = site.make_update()

@@ -212,11 +212,11 @@ def power_goes(site):
         device = site.start_device(ON_DESK, *OPTIONS, "--cut-after", str(operations))
         wait_until("the power to go", lambda: not device.alive())
         assert device.popen.returncode == CUT, device.output()
-        assert "recovery" not in device.output()
+        assert "stuck" not in device.output()
     with site.switched_on() as device:
         desk.wait_running(update, ON_DESK)
         wait_until("it to be kept", lambda: site.flash().confirmed_slot() == "B")
-        assert "recovery" not in device.output()
+        assert "stuck" not in device.output()
 
 
 def test_identity_alone(alone):
