@@ -108,9 +108,11 @@ static int try_spare(struct boot *b, struct boot_record *next, enum attempt atte
                 reason = load_image(b, &area, manifest.digest, &manifest.fields);
         out->reasons[slot] = reason;
         if (reason != REASON_NONE) {
-                next->trial = BOOT_TRIAL_NONE;
-                next->tried = BOOT_TRIED_REFUSED;
-                b->refused = reason;
+                /* in a fallback nobody had asked for this image */
+                if (attempt != ATTEMPT_FALLBACK) {
+                        next->tried = BOOT_TRIED_REFUSED;
+                        b->refused = reason;
+                }
                 return BOOT_STUCK;
         }
         boot_note_tried(next, manifest.digest);

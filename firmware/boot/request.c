@@ -28,8 +28,10 @@ static int stage(struct boot *b, enum attempt attempt, enum boot_trial trial, en
                 return 0;
         }
         if (b->recovery && verify_repair(b, slot) == REASON_NONE) {
-                *refusal = REASON_NONE;
-                return repair(b, slot);
+                int r = repair(b, slot);
+                if (r == 0)
+                        *refusal = REASON_NONE;
+                return r;
         }
         enum reason reason = verify_new(b, slot, attempt, &manifest);
         if (reason == REASON_NONE)
