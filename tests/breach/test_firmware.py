@@ -4,7 +4,7 @@
 import relayobjects as objects
 from attacker import Attacker
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from lab.frontend import ADMIT, PACKET, REFUSE, FrontEnd, der, normal_connect
+from lab.frontend import ADMIT, PACKET, REFUSE, FrontEnd, chain, normal_connect
 from lab.mqtt import frame, text
 from lab.process import wait_until
 from lab.site import SITE
@@ -159,7 +159,7 @@ def test_firmware_relay_and_vendor(site):
 def test_firmware_sd_card(site):
     """The gateway's disk, byte by byte: no approver's, vendor's or device's private key, in no form we know."""
     secrets = {path: path.read_bytes() for path in [*site.folder.glob("people/*/*.key"), *site.folder.glob("vendor/*.key"),
-                                                    *site.folder.glob("factory/device-*.key")]}
+                                                    *site.folder.glob("factory/made/device-*.secret")]}
     assert len(secrets) == 3 + 3 + 4
     disk = {path: path.read_bytes() for path in (site.folder / "gateway").rglob("*") if path.is_file()}
     assert site.folder / "gateway/etc/relayd/keys/gate.key" in disk
@@ -171,7 +171,9 @@ def test_firmware_sd_card(site):
 
 
 def forms_of_key(path):
-    """PEM body, raw seed, and the seed in hexadecimal."""
+    """PEM body, raw seed, and the seed in hexadecimal; of a device the same of its secret."""
+    if path.suffix == ".secret":
+        return [path.read_bytes(), path.read_bytes().hex().encode()]
     der = FileKey(path).private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
     seed = der[-32:]
     pem = b"".join(line for line in path.read_bytes().splitlines() if b"-----" not in line)
@@ -190,7 +192,7 @@ def test_firmware_front_end(site):
                f"sites/{SITE}/policy/2": b"x", f"images/{update.digest}/0": update.blocks()[0]}
     with site.nobody_moves():
         for number, identity in enumerate((ON_DESK, "app.panel"), 1):
-            front.open(number, der(site, identity))
+            front.open(number, *chain(site, identity))
             assert front.receive(ADMIT, REFUSE)[0] == ADMIT
             front.send(PACKET, number, normal_connect(identity))
             front.receive(PACKET)

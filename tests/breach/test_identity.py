@@ -5,7 +5,7 @@ import ssl
 
 from attacker import Attacker
 from cryptography import x509
-from lab.frontend import ADMIT, PACKET, REFUSE, FrontEnd, der, normal_connect
+from lab.frontend import ADMIT, PACKET, REFUSE, FrontEnd, chain, normal_connect
 from lab.process import wait_until
 from lab.updates import FileKey, alerts
 from scene import AT_RELAY, AT_ROGUE, DIRECT, ON_DESK
@@ -93,12 +93,12 @@ def test_identity_front_end(site):
         front.open(number, ssl.PEM_cert_to_DER_cert(path.read_text()))
         assert front.receive(ADMIT, REFUSE)[:2] == (REFUSE, number)
         front.send(PACKET, number, normal_connect(AT_RELAY))
-    front.open(10, der(site, ON_DESK))
+    front.open(10, *chain(site, ON_DESK))
     assert front.receive(ADMIT, REFUSE)[:2] == (ADMIT, 10)
     front.send(PACKET, 10, normal_connect(AT_RELAY))
     kind, _, payload = front.receive(PACKET)
     assert payload[0] == 0x20 and payload[3] == CLIENT_ID
-    front.open(11, der(site, ON_DESK))
+    front.open(11, *chain(site, ON_DESK))
     assert front.receive(ADMIT, REFUSE)[:2] == (ADMIT, 11)
     front.send(PACKET, 11, normal_connect(ON_DESK))
     assert front.receive(PACKET)[2][3] == GOOD

@@ -10,6 +10,8 @@ from .mqtt import connect_packet
 
 HELLO, OPEN, ADMIT, REFUSE, PACKET, CLOSE, CREDIT, STOP = range(1, 9)
 
+END = "-----END CERTIFICATE-----"
+
 
 class FrontEnd:
     """Speaks the channel, or what it likes."""
@@ -66,12 +68,14 @@ class FrontEnd:
         self.socket.close()
 
 
+def chain(relay, identity):
+    """DER, leaf first: what a front end names to the hub."""
+    pem = relay.credentials(identity)[0].read_text()
+    return [ssl.PEM_cert_to_DER_cert(part.strip() + "\n" + END) for part in pem.split(END)[:-1]]
+
+
 def der(relay, identity):
-    return ssl.PEM_cert_to_DER_cert(pem_leaf(relay.credentials(identity)[0].read_text()))
-
-
-def pem_leaf(text_of_file):
-    return text_of_file[:text_of_file.index("-----END CERTIFICATE-----") + 26]
+    return chain(relay, identity)[0]
 
 
 def normal_connect(identity):

@@ -11,7 +11,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509 import load_pem_x509_certificate
-from lab.frontend import (ADMIT, CLOSE, CREDIT, HELLO, OPEN, PACKET, REFUSE, STOP, FrontEnd, SignSocket, der,
+from lab.frontend import (ADMIT, CLOSE, CREDIT, HELLO, OPEN, PACKET, REFUSE, STOP, FrontEnd, SignSocket, chain,
                           normal_connect)
 from lab.mqtt import frame, text
 from lab.packets import Client
@@ -69,7 +69,7 @@ def test_wrong_hello(relay, bystander, hello):
 
 def test_open_before_hello(relay, bystander):
     front = FrontEnd(relay, hello=False)
-    front.open(1, der(relay, "device-1"))
+    front.open(1, *chain(relay, "device-1"))
     assert front.dropped()
     front.close()
 
@@ -82,7 +82,7 @@ def test_invented_identities(relay, bystander):
         kind, session, _ = front.receive(ADMIT, REFUSE)
         assert (kind, session) == (REFUSE, number)
         front.send(PACKET, number, normal_connect("device-1"))  # goes on nevertheless
-    front.open(10, der(relay, "device-1"))
+    front.open(10, *chain(relay, "device-1"))
     kind, session, payload = front.receive(ADMIT, REFUSE)
     assert (kind, session) == (ADMIT, 10) and b"device-1" in payload
     front.send(PACKET, 10, normal_connect("device-2"))
@@ -97,7 +97,7 @@ def test_invented_identities(relay, bystander):
 def test_packets_before_connect(relay, bystander, packet):
     """Nothing happens before CONNECT: the session, or the whole front end, is ended."""
     front = FrontEnd(relay)
-    front.open(1, der(relay, "device-1"))
+    front.open(1, *chain(relay, "device-1"))
     assert front.receive(ADMIT, REFUSE)[0] == ADMIT
     front.send(PACKET, 1, packet)
     answer = front.receive(CLOSE, PACKET)
@@ -111,7 +111,7 @@ def test_sessions_of_another_front_end(relay, bystander):
     for session in range(1, 2000):
         front.send(PACKET, session, frame(0xE0, b""))
         front.send(CLOSE, session, b"\x00\x01")
-    front.open(1, der(relay, "device-1"))
+    front.open(1, *chain(relay, "device-1"))
     assert front.receive(ADMIT, REFUSE)[0] == ADMIT
     front.close()
 
@@ -119,11 +119,11 @@ def test_sessions_of_another_front_end(relay, bystander):
 def test_endless_opens(relay, bystander):
     """Bounded, and all gone with the front end."""
     front = FrontEnd(relay)
-    certificate, answers = der(relay, "device-1"), {ADMIT: 0, REFUSE: 0}
+    certificates, answers = chain(relay, "device-1"), {ADMIT: 0, REFUSE: 0}
     for number in range(1, 3001):
-        front.open(number, certificate)
+        front.open(number, *certificates)
         answers[front.receive(ADMIT, REFUSE)[0]] += 1
-    front.open(1, certificate)
+    front.open(1, *certificates)
     front.close()
     wait_until("no session of it to be left", lambda: relay.relayctl_json("status")["Sessions"] <= 1)
     assert sum(answers.values()) == 3000
@@ -140,7 +140,7 @@ def test_many_front_ends(relay, bystander):
     for front in fronts:
         front.close()
     front = FrontEnd(relay)
-    front.open(1, der(relay, "device-1"))
+    front.open(1, *chain(relay, "device-1"))
     assert wait_until("an answer", lambda: front.receive(ADMIT, REFUSE))[0] == ADMIT
     front.close()
 

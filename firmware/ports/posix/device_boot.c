@@ -229,8 +229,8 @@ static void tell_outcome(const struct machine *m, int answer, const struct boot_
                 if (outcome->reasons[i] != REASON_NONE)
                         say(m, 4, slots[i], reason_name(outcome->reasons[i]));
         if (outcome->recovery != REASON_NONE)
-                say(m, 4, "recovery image: ",
-                    boot_has_recovery(&m->boot) ? reason_name(outcome->recovery) : "there is none");
+                say(m, 4,
+                    "recovery image: ", boot_has_recovery(&m->boot) ? reason_name(outcome->recovery) : "there is none");
         if (answer == BOOT_STUCK) {
                 say(m, 2, "stuck: no image may be executed; provision this device again", "");
                 return;
