@@ -95,7 +95,7 @@ int stream_write(struct stream *s, struct span data, size_t *done)
         if (r != 0)
                 return r;
         if (s->unsent_plain == 0) {
-                struct span part = span_slice(data, 0, RECORD_PLAIN_MAX);
+                struct span part = span_slice(data, 0, s->plain_max);
                 if (part.size == 0)
                         return -EINVAL;
                 int update = record_update_due(&s->record) ? record_update(&s->record, out) : 0;

@@ -21,6 +21,7 @@ struct stream {
         struct record record;
         struct stream_scratch *scratch;
         int fd;
+        size_t plain_max;             /* bytes of a record that the peer has memory for */
         int end;                      /* what every further read answers; 0: still open */
         struct stream_bytes received; /* not opened yet */
         struct stream_bytes opened;   /* not read yet */

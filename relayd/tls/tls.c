@@ -472,6 +472,8 @@ static int begin_stream(struct tls *tls)
                 return -EPROTO;
         tls->stream.fd = wolfSSL_get_fd(tls->ssl);
         tls->stream.scratch = tls->context->scratch;
+        int most = wolfSSL_GetMaxOutputSize(tls->ssl); /* small devices ask for less (RFC 6066 section 4) */
+        tls->stream.plain_max = most > 0 && most < RECORD_PLAIN_MAX ? (size_t)most : RECORD_PLAIN_MAX;
         return record_init(&tls->stream.record, aes ? RECORD_AES_128_GCM : RECORD_CHACHA20_POLY1305, server,
                            server ? tls->client_secret : tls->server_secret,
                            server ? tls->server_secret : tls->client_secret);

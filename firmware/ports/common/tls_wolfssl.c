@@ -179,6 +179,12 @@ static int set_up(struct tls_wolfssl_link *link, const struct tls_target *target
             wolfSSL_UseSNI(ssl, WOLFSSL_SNI_HOST_NAME, target->host, (unsigned short)strlen(target->host)) !=
                     WOLFSSL_SUCCESS)
                 return RELAY_E_CRYPTO;
+#ifdef TLS_RECORD_MAX
+        /* a server that knows RFC 6066 section 4 sends no larger record; one that does not needs a board with more heap
+         */
+        if (wolfSSL_UseMaxFragment(ssl, TLS_RECORD_MAX) != WOLFSSL_SUCCESS)
+                return RELAY_E_CRYPTO;
+#endif
         wolfSSL_SetIOReadCtx(ssl, link);
         wolfSSL_SetIOWriteCtx(ssl, link);
         wolfSSL_SetEd25519SignCtx(ssl, link);

@@ -43,7 +43,7 @@ class Ninja:
     def __init__(self, folder):
         self.folder, self.lines = folder, ["ninja_required_version = 1.5"]
         compiler = f"ccache {CC}" if shutil.which("ccache") else CC
-        self.rule("cc", f"{compiler} $flags -MMD -MF $out.d -c $in -o $out", "depfile = $out.d", "deps = gcc")
+        self.rule("cc", f"{compiler} $flags -MD -MF $out.d -c $in -o $out", "depfile = $out.d", "deps = gcc")
         self.rule("ld", f"{CC} $flags -Wl,-Map=$out.map $in -o $out")
         self.rule("bin", "arm-none-eabi-objcopy -O binary $in $out")
 

@@ -434,6 +434,40 @@ static void openssl_client(void **state)
         }
 }
 
+/* a peer with little memory (RFC 6066 section 4) ends the session if a record is larger than it asked for */
+static void small_records(void **state)
+{
+        struct tls_context *context = NULL;
+        struct tls *tls = NULL;
+        struct sockaddr_in address;
+        uint8_t much[3000];
+        char to[32];
+        size_t done = 0;
+
+        (void)state;
+        memset(much, 'x', sizeof(much));
+        assert_int_equal(tls_server_context_new(&context, &relay), 0);
+        int listener = listen_somewhere(&address);
+        snprintf(to, sizeof(to), "127.0.0.1:%u", ntohs(address.sin_port));
+        struct child client = start((char *[]){ "openssl", "s_client", "-connect", to, "-CAfile", "ca.crt", "-cert",
+                                                "device.crt", "-key", "device.key", "-maxfraglen", "512", NULL });
+        wait_readable(listener);
+        int fd = not_blocking(accept(listener, NULL, NULL));
+        assert_int_equal(tls_new(&tls, context, fd, NULL), 0);
+        shake(tls, fd);
+        for (size_t at = 0; at < sizeof(much); at += done) {
+                assert_int_equal(tls_write(tls, span_of(much + at, sizeof(much) - at), &done), 0);
+                assert_in_range(done, 1, 512);
+        }
+        assert_int_equal(tls_write(tls, SPAN_LITERAL("the end\n"), &done), 0);
+        expect(client, "the end");
+        tls_free(tls);
+        tls_context_free(context);
+        end(client);
+        close(fd);
+        close(listener);
+}
+
 /* its tickets come right behind the handshake */
 static void openssl_server(void **state)
 {
@@ -480,6 +514,7 @@ int main(void)
                 cmocka_unit_test(rubbish_ends_the_session),
                 cmocka_unit_test(torn_record),
                 cmocka_unit_test(openssl_client),
+                cmocka_unit_test(small_records),
                 cmocka_unit_test(openssl_server),
         };
         return cmocka_run_group_tests_name("tls_peers", tests, setup, scratch_teardown);

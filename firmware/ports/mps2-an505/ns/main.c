@@ -18,7 +18,7 @@
 #include "ports/mps2-an505/veneer.h"
 #include "relay/cursor.h"
 
-#define FIGURES_MS 10000u /* memory is told at most this often */
+#define FIGURES_MS 1000u /* memory is told at most this often */
 
 struct board {
         struct port_flash flash;

@@ -27,19 +27,19 @@ uint32_t entropy_word(void); /* entropy.c */
 #define ARP_QUEUEING              0
 
 #define MEM_ALIGNMENT           4
-#define MEM_SIZE                8192 /* what was sent and not yet acknowledged, of all connections */
+#define MEM_SIZE                5120 /* what was sent and not yet acknowledged, of all connections */
 #define MEMP_NUM_TCP_PCB        5    /* two links, and what is left of those before */
 #define MEMP_NUM_TCP_PCB_LISTEN 1
-#define MEMP_NUM_TCP_SEG        16
+#define MEMP_NUM_TCP_SEG        12
 #define MEMP_NUM_UDP_PCB        1
 #define MEMP_NUM_PBUF           8
 #define MEMP_NUM_REASSDATA      0
-#define PBUF_POOL_SIZE          16
+#define PBUF_POOL_SIZE          12
 #define PBUF_POOL_BUFSIZE       512
 
 #define LWIP_TCP           1
 #define TCP_MSS            1460
-#define TCP_WND            (4 * TCP_MSS)
+#define TCP_WND            (2 * TCP_MSS)
 #define TCP_SND_BUF        (2 * TCP_MSS)
 #define TCP_SND_QUEUELEN   8
 #define TCP_QUEUE_OOSEQ    0 /* costs memory; a lost segment is rare */

@@ -26,9 +26,10 @@
 #define HAVE_TLS_EXTENSIONS
 #define HAVE_SUPPORTED_CURVES
 #define HAVE_SNI
+#define HAVE_MAX_FRAGMENT
+#define TLS_RECORD_MAX WOLFSSL_MFL_2_12 /* 4 KB; used by ports/common */
 #define HAVE_HKDF
 #define HAVE_PK_CALLBACKS
-#define KEEP_PEER_CERT_OFF
 #define WOLFSSL_ALWAYS_VERIFY_CB /* the pin decides, whatever wolfSSL thinks of the chain */
 
 #define HAVE_CURVE25519
