@@ -275,10 +275,31 @@ void device_leave_link(struct device *d, unsigned number)
         close_link(d, number);
 }
 
+/* What we publish must be possible there: an event that no broker takes would block all others, or be lost. */
+static bool is_broker_fit(const struct mqtt_client *c)
+{
+        return c->maximum_qos >= 1 && c->retain_available &&
+               (c->send_packet_maximum == 0 || c->send_packet_maximum >= DEVICE_PACKET_MIN);
+}
+
+static void take_connack(struct device *d, unsigned number, uint8_t reason)
+{
+        struct mqtt_client *c = &d->links[number].client;
+
+        if (reason == MQTT_BAD_AUTH_METHOD && c->authentication_method.size > 0)
+                connect_plainly(d, number);
+        if (reason != MQTT_SUCCESS)
+                return;
+        if (is_broker_fit(c)) {
+                failover_up(&d->failover, number, device_now(d));
+                return;
+        }
+        device_log(d, PORT_LOG_ERROR, "the broker allows no QoS 1, no retained messages or no packets of our size", "");
+        mqtt_client_refuse(c, MQTT_IMPLEMENTATION_ERROR);
+}
+
 static int handle_event(struct device *d, unsigned number, const struct mqtt_client_event *event)
 {
-        struct device_link *link = &d->links[number];
-
         switch (event->type) {
         case MQTT_CLIENT_EVENT_CLOSED:
                 flush(d, number);
@@ -288,10 +309,7 @@ static int handle_event(struct device *d, unsigned number, const struct mqtt_cli
                 device_prove(d, number, event->packet.props.authentication_data);
                 return 0;
         case MQTT_CLIENT_EVENT_CONNACK:
-                if (event->reason == MQTT_SUCCESS)
-                        failover_up(&d->failover, number, device_now(d));
-                if (event->reason == MQTT_BAD_AUTH_METHOD && link->client.authentication_method.size > 0)
-                        connect_plainly(d, number);
+                take_connack(d, number, event->reason);
                 return 0;
         case MQTT_CLIENT_EVENT_PUBLISH:
                 return device_take_message(d, number, &event->packet.publish);

@@ -28,11 +28,12 @@
 #include "port/tls.h"
 #include "relay/mqttclient.h"
 
-#define DEVICE_RX_SIZE  (SITE_POLICY_MAX + TOPIC_MAX + 64) /* the largest object, with its topic */
-#define DEVICE_TX_SIZE  (ATTEST_STATEMENT_MAX + 64)        /* the largest packet sent */
-#define DEVICE_WINDOW   16                                 /* events sent and not acknowledged */
-#define DEVICE_REPORTS  4                                  /* refused objects waiting to be told */
-#define DEVICE_REPORTED 8                                  /* refused objects that were told */
+#define DEVICE_RX_SIZE    (SITE_POLICY_MAX + TOPIC_MAX + 64) /* the largest object, with its topic */
+#define DEVICE_TX_SIZE    (ATTEST_STATEMENT_MAX + 64)        /* the largest packet sent */
+#define DEVICE_PACKET_MIN 2048 /* a broker that takes no packets of this size is no place to go to */
+#define DEVICE_WINDOW     16   /* events sent and not acknowledged */
+#define DEVICE_REPORTS    4    /* refused objects waiting to be told */
+#define DEVICE_REPORTED   8    /* refused objects that were told */
 
 /*
  * An update that somebody carried here, on a stick: its image comes from there, and everything else is as with any

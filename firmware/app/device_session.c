@@ -183,19 +183,10 @@ static int send_events(struct device *d)
                 if (r != 0)
                         return r == RELAY_MORE ? 0 : r;
                 r = send_record(d, &record, &packet_id);
-                if (r == RELAY_E_SPACE || r == RELAY_E_STATE)
+                if (r != RELAY_OK)
                         return 0;
                 d->sent = record.place;
-                if (r == 0) {
-                        *flight = (struct device_flight){ packet_id, record.boot, record.seq, record.place };
-                        continue;
-                }
-                /* larger than this broker ever takes: waiting would block everything behind it */
-                device_log(d, PORT_LOG_ERROR, "the broker takes no packets of this size; event given up", "");
-                d->counters.refused++;
-                r = outbox_acknowledge(d->config.outbox, record.place);
-                if (r < 0)
-                        return r;
+                *flight = (struct device_flight){ packet_id, record.boot, record.seq, record.place };
         }
         return 0;
 }
