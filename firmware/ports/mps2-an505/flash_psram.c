@@ -14,6 +14,7 @@
 #define MPU_MAIR0 (*(volatile uint32_t *)0xe000edc0u)
 
 #define REGION         0u
+#define REGION_HIDDEN  1u
 #define CTRL_ON        5u /* and what has no region keeps the default map, for privileged code */
 #define RBAR_NEVER_RUN 1u
 #define RBAR_READ_ONLY 4u
@@ -31,6 +32,9 @@
 static const uint32_t start = IS_SECURE ? 0 : LAYOUT_SECURE_SECTORS * LAYOUT_SECTOR_SIZE;
 
 static struct flash_ram ram;
+static struct {
+        uint32_t start, end; /* offsets */
+} hidden;
 
 static void set_writable(bool writable)
 {
@@ -55,16 +59,28 @@ void flash_psram_init(void (*cut)(void *context))
         __asm__ volatile("dsb\n isb" ::: "memory");
 }
 
-static bool is_ours(uint32_t offset)
+/* Two regions at one address fault every access: that is how an MPU of Armv8-M takes memory from privileged code. */
+void flash_psram_hide(uint32_t first_sector, uint32_t count)
 {
-        return offset >= start;
+        hidden.start = first_sector * LAYOUT_SECTOR_SIZE;
+        hidden.end = hidden.start + count * LAYOUT_SECTOR_SIZE;
+        MPU_RNR = REGION_HIDDEN;
+        MPU_RBAR = (AN505_FLASH + hidden.start) | RBAR_NEVER_RUN | RBAR_READ_ONLY;
+        MPU_RLAR = ((AN505_FLASH + hidden.end - 1) & ~UINT32_C(31)) | RLAR_ON;
+        __asm__ volatile("dsb\n isb" ::: "memory");
+}
+
+static bool is_ours(uint32_t offset, uint32_t size)
+{
+        return offset >= start && size <= END - AN505_FLASH &&
+               (hidden.end == 0 || offset + size <= hidden.start || offset >= hidden.end);
 }
 
 static int psram_erase(void *context, uint32_t sector)
 {
         const struct port_flash port = flash_ram_port(context);
 
-        if (!is_ours(sector * LAYOUT_SECTOR_SIZE))
+        if (!is_ours(sector * LAYOUT_SECTOR_SIZE, LAYOUT_SECTOR_SIZE))
                 return RELAY_E_RANGE;
         set_writable(true);
         int r = port.erase(port.context, sector);
@@ -76,7 +92,7 @@ static int psram_program(void *context, uint32_t offset, struct span data)
 {
         const struct port_flash port = flash_ram_port(context);
 
-        if (!is_ours(offset))
+        if (!is_ours(offset, (uint32_t)data.size))
                 return RELAY_E_RANGE;
         set_writable(true);
         int r = port.program(port.context, offset, data);
@@ -88,7 +104,7 @@ static int psram_read(void *context, uint32_t offset, void *out, uint32_t size)
 {
         const struct port_flash port = flash_ram_port(context);
 
-        return is_ours(offset) ? port.read(port.context, offset, out, size) : RELAY_E_RANGE;
+        return is_ours(offset, size) ? port.read(port.context, offset, out, size) : RELAY_E_RANGE;
 }
 
 struct port_flash flash_psram_port(void)

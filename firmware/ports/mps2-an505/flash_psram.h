@@ -14,3 +14,8 @@
  */
 void flash_psram_init(void (*cut)(void *context));
 struct port_flash flash_psram_port(void);
+/*
+ * Until the next reset nobody reads or writes these sectors any more: the driver refuses them, and the MPU faults
+ * whoever tries without it. Once in a start; MPU region 1.
+ */
+void flash_psram_hide(uint32_t first_sector, uint32_t count);

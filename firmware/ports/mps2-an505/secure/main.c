@@ -74,6 +74,16 @@ static int load(void *context, const struct flash_area *image, uint32_t size, ui
         return m->running ? measure_flash(image, size, digest) : load_code(image, size, digest);
 }
 
+/* The device secret is not for the application, nor for whatever it could make the secure side do. */
+static int lock(void *context)
+{
+        const struct machine *m = context;
+        struct flash_area secret = layout_area(&m->flash, LAYOUT_SECRET);
+
+        flash_psram_hide(secret.first, secret.count);
+        return 0;
+}
+
 /* ---- one start */
 
 static void tell_outcome(int answer, const struct boot_outcome *outcome)
@@ -83,13 +93,19 @@ static void tell_outcome(int answer, const struct boot_outcome *outcome)
         for (unsigned slot = 0; slot < 2; slot++)
                 if (outcome->reasons[slot] != REASON_NONE)
                         console_line(4, slots[slot], reason_name(outcome->reasons[slot]));
+        if (outcome->recovery != REASON_NONE)
+                console_line(4, "recovery: ", reason_name(outcome->recovery));
         if (answer == BOOT_RUN)
                 console_line(6, outcome->slot == 0 ? "starting slot A" : "starting slot B",
                              outcome->trying ? ", on trial" : "");
+        else if (answer == BOOT_RECOVERY)
+                console_line(4, "starting the recovery image", "");
         else if (answer == BOOT_UNCLAIMED)
                 console_line(4, "no site owns this device", "");
         else
                 console_line(2, "nothing can be started: waiting for people", "");
+        if (outcome->keys < 0)
+                console_line(4, "no key to connect with: ", relay_result_string(outcome->keys));
 }
 
 static void power_cut(void *context)
@@ -115,7 +131,7 @@ int main(void)
         flash_psram_init(power_cut);
         m->flash = flash_psram_port();
         const struct boot_board board = {
-                .flash = &m->flash, .load = load, .context = m, .power_on = start_is_power_on()
+                .flash = &m->flash, .load = load, .lock = lock, .context = m, .power_on = start_is_power_on()
         };
         int answer = boot_start(&m->boot, &board, &outcome);
         if (answer < 0) {
@@ -123,10 +139,7 @@ int main(void)
                 start_halt();
         }
         tell_outcome(answer, &outcome);
-        if (answer != BOOT_RUN)
-                start_halt();
-        if (trust_read_identity(&m->flash, &m->server.identity) != 0 ||
-            crypto_ed25519_public(m->server.identity.seed, &m->server.key) != 0)
+        if (answer != BOOT_RUN && answer != BOOT_RECOVERY)
                 start_halt();
         m->server.message = m->message;
         boot_server_init(&m->server, &m->boot);
