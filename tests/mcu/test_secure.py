@@ -15,6 +15,8 @@ REFUSED = "refused"
 
 # attempt of probe.c -> how it ends: a fault that restarts the device, or an answer that says no
 ATTEMPTS = {
+    "have the secure side read the journal": REFUSED,
+    "have the secure side read the device secret": REFUSED,
     "read secure RAM": SECURE,
     "write secure RAM": SECURE,
     "read secure RAM by the other alias": SECURE,

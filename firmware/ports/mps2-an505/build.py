@@ -31,8 +31,10 @@ WOLFCRYPT = ["aes", "asn", "chacha", "chacha20_poly1305", "coding", "curve25519"
              "sha256", "sha512", "sp_c32", "sp_int", "wc_port", "wolfmath"]
 LWIP = ["core/*.c", "core/ipv4/*.c", "netif/ethernet.c"]
 SECURE_WOLFCRYPT = ["ed25519", "fe_operations", "ge_operations", "hash", "memory", "sha256", "sha512", "wc_port", "wolfmath"]
-SECURE_SMALL_UNUSED = ["fe_init", "curve25519", "ed25519_smult", "ed25519_add", "ed25519_double", "ge_compress_key", "ge_scalarmult_base", "ge_p3_tobytes",
-                       "ge_tobytes", "ge_frombytes_negate_vartime", "ge_double_scalarmult_vartime"]
+SECURE_SMALL_UNUSED = ["fe_init", "curve25519", "ed25519_smult", "ed25519_add", "ed25519_double", "ge_compress_key",
+                       "ge_scalarmult_base", "ge_p3_tobytes", "ge_tobytes", "ge_frombytes_negate_vartime",
+                       "ge_double_scalarmult_vartime"]
+SECURE_WRAPS = ["sc_reduce", "sc_muladd", "ge_scalarmult_base"]
 # image -> its version, and what else is defined for its application
 IMAGES = {"1.0.0": "", "1.1.0": "", "broken": "-DFIRMWARE_BROKEN"}
 
@@ -95,7 +97,7 @@ def application(ninja, folder, modules):
         ninja.make("bin", f"plant-care-{name}", [elf])
 
 
-def secure(ninja, folder, modules):
+def secure(ninja, folder, modules, peek):
     """The secure side: boot stage and all that it needs, without a heap (there is no _sbrk)."""
     wolfssl, _ = libraries(folder)
     crypto = f"-DWOLFSSL_USER_SETTINGS -I{HERE}/secure/wolfssl -isystem {wolfssl}"
@@ -107,13 +109,20 @@ def secure(ninja, folder, modules):
                              f"-mcmse {THEIRS} {crypto}")
     # arithmetic modulo the group's order from the small variant, everything else from the fast one
     renamed = " ".join(f"-D{name}=small_{name}" for name in SECURE_SMALL_UNUSED)
-    objects += ninja.compile("secure/wolfcrypt-small", [wolfssl / f"wolfcrypt/src/{name}.c" for name in ("fe_low_mem", "ge_low_mem")],
+    objects += ninja.compile("secure/wolfcrypt-small",
+                             [wolfssl / f"wolfcrypt/src/{name}.c" for name in ("fe_low_mem", "ge_low_mem")],
                              f"-mcmse {THEIRS} {crypto} -DED25519_SMALL {renamed} -Dsc_reduce=__wrap_sc_reduce "
                              "-Dsc_muladd=__wrap_sc_muladd")
-    wraps = " ".join(f"-Wl,--wrap={name}" for name in ("sc_reduce", "sc_muladd", "ge_scalarmult_base"))
-    ninja.make("ld", "secure.elf", objects,
-               f"{TARGET} -mcmse {LINK} {wraps} -Wl,--section-start=.gnu.sgstubs=0x100ff000 -T{HERE}/secure/secure.ld",
-               [HERE / "secure/secure.ld"])
+    link_secure(ninja, "secure.elf", objects, SECURE_WRAPS)
+    link_secure(ninja, "secure-peek.elf", objects + ninja.compile("secure/peek", [peek], ours),
+                [*SECURE_WRAPS, "boot_server_answer"])
+
+
+def link_secure(ninja, name, objects, wraps):
+    replaced = " ".join(f"-Wl,--wrap={symbol}" for symbol in wraps)
+    script = HERE / "secure/secure.ld"
+    ninja.make("ld", name, objects,
+               f"{TARGET} -mcmse {LINK} {replaced} -Wl,--section-start=.gnu.sgstubs=0x100ff000 -T{script}", [script])
 
 
 def probe(ninja, paths):
@@ -133,6 +142,7 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, required=True)
     parser.add_argument("--module", action="append", nargs="+", required=True)
     parser.add_argument("--secure-module", action="append", nargs="+", required=True, help="of the secure side")
+    parser.add_argument("--peek", type=pathlib.Path, required=True, help="a hole in the secure side, for a test")
     parser.add_argument("--probe", type=pathlib.Path, nargs="+", required=True, help="a source of the test's application")
     options = parser.parse_args()
     folder = options.folder.resolve()
@@ -141,7 +151,7 @@ def main():
         sys.exit(f"{CC} is missing: tests/deps mcu installs it")
     ninja = Ninja(folder)
     application(ninja, folder, paths_of(options.module))
-    secure(ninja, folder, paths_of(options.secure_module))
+    secure(ninja, folder, paths_of(options.secure_module), options.peek.resolve())
     probe(ninja, [path.resolve() for path in options.probe])
     sys.exit(ninja.run())
 
