@@ -23,6 +23,10 @@ class Boards(World):
     def image(self, version):
         return self.build / "mcu" / f"plant-care-{version}"
 
+    def make_devices(self, version="1.0.0"):
+        self.recovery = self.make_image("1.0.0", 1, self.build / "mcu" / "recovery-image", name="recovery")
+        super().make_devices(version)
+
     def make_relay(self):
         super().make_relay()
         config = self.config()

@@ -82,7 +82,7 @@ def application(ninja, folder, modules):
     ours = f"{OURS} -I{TOP}/librelay/include -I{TOP}/firmware {tls} {net}"
     common = []
     for module, paths in modules.items():
-        if module != "example":
+        if module not in ("example", "recovery"):
             common += ninja.compile(module, paths, ours)
     common += ninja.compile("wolfssl", [wolfssl / f"src/{name}.c" for name in WOLFSSL], f"{THEIRS} {tls}")
     common += ninja.compile("wolfcrypt", [wolfssl / f"wolfcrypt/src/{name}.c" for name in WOLFCRYPT], f"{THEIRS} {tls}")
@@ -91,10 +91,15 @@ def application(ninja, folder, modules):
     for name, defines in IMAGES.items():
         version = "1.2.0" if name == "broken" else name
         own = ninja.compile(f"example-{name}", modules["example"], rf'{ours} -DFIRMWARE_VERSION=\"{version}\" {defines}')
-        elf = ninja.make("ld", f"plant-care-{name}.elf", own + common,
-                         f"{TARGET} {LINK} -T{HERE}/ns/application.ld "
-                         "-Wl,--wrap=ge_scalarmult_base", [HERE / "ns/application.ld"])
-        ninja.make("bin", f"plant-care-{name}", [elf])
+        link_application(ninja, f"plant-care-{name}", own + common)
+    link_application(ninja, "recovery-image", ninja.compile("recovery", modules["recovery"], ours) + common)
+
+
+def link_application(ninja, name, objects):
+    elf = ninja.make("ld", f"{name}.elf", objects,
+                     f"{TARGET} {LINK} -T{HERE}/ns/application.ld -Wl,--wrap=ge_scalarmult_base",
+                     [HERE / "ns/application.ld"])
+    ninja.make("bin", name, [elf])
 
 
 def secure(ninja, folder, modules, peek):

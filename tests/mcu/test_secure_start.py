@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The start of a Cortex-M33 in QEMU after somebody had its flash, or its memory, in his hands."""
+
+import hashlib
+import itertools
+import json
+import socket
+
+import pytest
+import relaydice as dice
+import relayobjects as objects
+from lab.board import Boards
+from lab.flash import SECTOR, Flash
+from lab.process import wait_until
+from lab.site import CLASS, DOMAIN
+from lab.updates import Desk
+
+from conftest import BUILD
+
+PATIENCE = 180
+SECURE_RAM, SECURE_RAM_SIZE = 0x28000000, 0x40000  # by QEMU's own address; firmware/ports/mps2-an505/map.h
+FLASH_SIZE = 447 * SECTOR
+numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def world():
+    world = Boards(BUILD, devices=12, proves=True)
+    try:
+        world.make().start_all()
+        yield world
+    finally:
+        world.close()
+
+
+@pytest.fixture
+def name(world):
+    """A device of its own for each test; it is stopped afterwards."""
+    name = f"device-{next(numbers)}"
+    yield name
+    process = world.processes.get(name)
+    if process:
+        print(process.output()[-4000:])
+        process.kill()
+
+
+def flash_of(world, name):
+    return Flash(world.folder / "devices" / name / "flash")
+
+
+def start(world, name, until, **straps):
+    """What it prints up to then; it is stopped."""
+    process = world.start_board(name, **straps)
+    process.wait_for(until, PATIENCE)
+    process.kill()
+    return process.output()
+
+
+RECOVERY = "starting the recovery image"
+
+
+@pytest.mark.parametrize("area, offset, reason", [
+    ("image A", 4711, "image-digest"),
+    ("manifest A", SECTOR + 40, "malformed"),
+])
+def test_changed_slot_is_not_started(world, name, area, offset, reason):
+    """One bit of the only image, or of its manifest: the recovery image runs instead, and without the product's version."""
+    flash_of(world, name).flip(area, offset)
+    said = start(world, name, "session with the relay")
+    assert f"slot A: {reason}" in said
+    assert RECOVERY in said
+    assert "starting slot" not in said
+
+
+def test_nothing_left_to_start(world, name):
+    """Slot and recovery image are damaged: nothing unverified runs, and the console says what is wrong."""
+    for area in ("image A", "recovery image"):
+        flash_of(world, name).flip(area, 100)
+    said = start(world, name, "waiting for people")
+    assert "slot A: image-digest" in said
+    assert "recovery: image-digest" in said
+    assert "starting" not in said
+
+
+def test_changed_trust_is_not_believed(world, name):
+    """A bit of the site policy: no image runs under a policy that nobody signed."""
+    flash = flash_of(world, name)
+    area = ("trust", "trust spare")[flash.records()[-1][3][8]]  # which one is in force
+    flash.flip(area, SECTOR + len(flash.bundle(area)[0]) + 30)
+    said = start(world, name, "waiting for people|" + RECOVERY)
+    assert "starting slot" not in said
+
+
+def test_damaged_record_of_the_journal(world, name):
+    """The newest record counts no more: the one before it does, whole; the device runs."""
+    start(world, name, "starting slot A")
+    flash = flash_of(world, name)
+    before = flash.records()
+    flash.flip("journal", before[-1][1] + 30)
+    assert "starting slot A" in start(world, name, "starting slot A")
+    assert flash.records()[-1][3] == before[-1][3]  # the same boot counter again: the relay sees that
+
+
+def test_erased_journal(world, name):
+    flash_of(world, name).write("journal", b"\xff" * 2 * SECTOR)
+    assert "starting" not in start(world, name, "not that of a provisioned device")
+
+
+def test_damaged_secret(world, name):
+    """No identity, so no session; what the plant needs goes on."""
+    flash_of(world, name).flip("secret", SECTOR + 3)
+    process = world.start_board(name)
+    process.wait_for("no key to connect with", PATIENCE)
+    process.wait_for("starting slot A", PATIENCE)
+    wait_until("the application to be alive", lambda: f"{name} " in process.output(), PATIENCE)
+    assert "session with" not in process.output()
+
+
+def test_staged_is_forgotten_without_power(world, name):
+    """How long the power was away nobody knows, so neither whether its ticket still counts."""
+    flash = flash_of(world, name)
+    flash.put_slot("B", *flash.bundle("manifest A")[:1], approvals=[], image=flash.read("image A"))
+    flash.stage()
+    said = start(world, name, "starting slot")
+    assert "starting slot A\n" in said
+
+
+def install(world, name, image):
+    """Somebody brings an update to the device, which stands still meanwhile."""
+    desk, home = Desk(world), world.folder / "devices" / name
+    try:
+        update = desk.make(version="1.1.0", image=image)
+        files = {"manifest": update.envelope, "image": image, **{who: desk.approval(who, update) for who in ("anna", "bertil")}}
+    finally:
+        desk.close()
+    for file, content in files.items():
+        (home / file).write_bytes(content)
+    with (home / "flash").open("r+b") as flash:
+        flash.truncate(FLASH_SIZE)
+    world.run("device-local", "--flash", home / "flash", "install", *(home / file for file in files))
+    return update
+
+
+def test_new_image_that_does_not_confirm(world, name):
+    """It is tried once, the watchdog ends that, and the image before it runs."""
+    install(world, name, world.image("broken").read_bytes())
+    process = world.start_board(name, confirm_ms=3000, watchdog_ms=20000)
+    process.wait_for("starting slot B, on trial", PATIENCE)
+    process.wait_for("the new image did not confirm in time", PATIENCE)
+    process.wait_for("starting slot A\n", PATIENCE)
+
+
+def test_new_image_that_confirms(world, name):
+    """Carried here, tried, confirmed: the floor keeps the older image from ever running again."""
+    update = install(world, name, world.image("1.1.0").read_bytes())
+    process = world.start_board(name)
+    process.wait_for("starting slot B, on trial", PATIENCE)
+    flash = flash_of(world, name)
+    wait_until("its confirmation", lambda: flash.confirmed_slot() == "B", PATIENCE)
+    process.kill()
+    assert update.manifest in flash.records()[-1][3]
+    flash.flip("image B", 5)
+    said = start(world, name, RECOVERY)
+    assert "slot B: image-digest" in said
+    assert "slot A: old-sequence" in said
+
+
+# ---- memory
+
+
+def memory(world, name, tmp_path):
+    """Starts it, and gives its secure RAM once the application runs."""
+    control, dump = tmp_path / "qmp", tmp_path / "ram"
+    process = world.start(name, [*world.board_command(name), "-qmp", f"unix:{control},server=on,wait=off"])
+    process.wait_for("session with the relay", PATIENCE)
+    with socket.socket(socket.AF_UNIX) as qmp:
+        qmp.connect(str(control))
+        lines = qmp.makefile("rw")
+        save = {"val": SECURE_RAM, "size": SECURE_RAM_SIZE, "filename": str(dump)}
+        for command in ({"execute": "qmp_capabilities"}, {"execute": "pmemsave", "arguments": save}):
+            lines.write(json.dumps(command) + "\n")
+            lines.flush()
+            while "return" not in (answer := json.loads(lines.readline())):
+                assert "error" not in answer
+    return dump.read_bytes()
+
+
+def measurement(flash, image):
+    """What the boot stage must have measured, with what its journal says of confirmed manifest and vendor keys."""
+    manifest, vendor = (flash.records()[-1][3][at:at + 32] for at in (66, 98))
+    return dice.Measurement(hashlib.sha256(image).digest(), manifest, objects.ids(DOMAIN, CLASS)[1], 1, vendor)
+
+
+def test_only_the_application_key_is_in_memory(world, name, tmp_path):
+    """Device secret, identity key and CDI are wiped before the application starts: not even in dead stack."""
+    flash = flash_of(world, name)
+    secret, = flash.bundle("secret")
+    ram = memory(world, name, tmp_path)
+    cdi = measurement(flash, world.image("1.0.0").read_bytes()).cdi(secret)
+    assert dice.key_seed(cdi) in ram  # what signs; and so the dump is the right memory
+    for what, value in {"device secret": secret, "identity key": dice.key_seed(secret), "CDI": cdi,
+                        "expanded identity key": hashlib.sha512(dice.key_seed(secret)).digest()[:32]}.items():
+        for piece in (value[:16], value[16:]):
+            assert piece not in ram, what
