@@ -41,6 +41,7 @@ RULES = {
     "firmware/boot": ({"relay", "port", "boot"}, set()),
     "firmware/ports": ({"relay", "port", "app", "boot", "ports"}, set()),
     "firmware/ports/mps2-an505/ns": ({"relay", "port", "app", "boot", "ports"}, {"wolfssl", "lwip"}),
+    "firmware/ports/mps2-an505/secure": ({"relay", "port", "boot", "ports"}, {"wolfssl"}),
     "firmware/ports/common": ({"relay", "port", "ports"}, {"wolfssl"}),
     "firmware/ports/common/boot_server": ({"relay", "port", "boot", "ports"}, set()),
 }

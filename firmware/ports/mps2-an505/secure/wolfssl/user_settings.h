@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * wolfCrypt for the secure side: Ed25519 both ways, SHA-256, SHA-512. No heap, no random numbers, no P-256: whose vendor
- * or approvers sign with ES256 adds it here.
+ * wolfCrypt for the secure side: Ed25519 both ways, SHA-256, SHA-512. No heap, no random numbers, no P-256: whose
+ * vendor or approvers sign with ES256 adds it here.
  */
 #define WOLFCRYPT_ONLY
 #define SINGLE_THREADED
