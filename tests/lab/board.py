@@ -19,12 +19,24 @@ class Boards(World):
     """Devices reach the relay at 10.0.2.100:8883 and the cloud at 10.0.2.101:8883."""
 
     relay_endpoint, cloud_endpoint = "10.0.2.100:8883", "10.0.2.101:8883"
+    isolated = True
+
+    def __init__(self, build, proves=True, **options):
+        super().__init__(build, proves=proves, **options)
 
     def image(self, version):
         return self.build / "mcu" / f"plant-care-{version}"
 
+    def make_factory(self):
+        super().make_factory()
+        for image in (self.image("1.0.0"), self.recovery_image()):
+            self.fwtool("factory", "add-image", image, "--list", self.folder / "factory" / "devices.cbor")
+
+    def recovery_image(self):
+        return self.build / "mcu" / "recovery-image"
+
     def make_devices(self, version="1.0.0"):
-        self.recovery = self.make_image("1.0.0", 1, self.build / "mcu" / "recovery-image", name="recovery")
+        self.recovery = self.make_image("1.0.0", 1, self.recovery_image(), name="recovery")
         super().make_devices(version)
 
     def make_relay(self):

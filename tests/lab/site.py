@@ -29,6 +29,7 @@ THRESHOLD = 2
 
 
 class World:
+    isolated = False  # does the factory vouch for its devices' boot stage?
     relay_endpoint = cloud_endpoint = None  # as the site policy names them, if that is not where they listen
 
     def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False,
@@ -137,7 +138,7 @@ class World:
         made.parent.mkdir(exist_ok=True)
         proves = self.proves is True or name in self.proves
         self.fwtool("device", "create", "--ca", folder / "ca", "--identity", name, "--organisation", "acme",
-                    "--domain", DOMAIN, "--class", CLASS, "-o", made,
+                    "--domain", DOMAIN, "--class", CLASS, "-o", made, *(["--isolated"] if self.isolated else []),
                     "--list", folder / ("devices.cbor" if proves else "unused.cbor"))
         make_leaf(made, folder / name)
         if not proves:

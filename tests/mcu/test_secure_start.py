@@ -25,7 +25,7 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def world():
-    world = Boards(BUILD, devices=12, proves=True)
+    world = Boards(BUILD, devices=15)
     try:
         world.make().start_all()
         yield world
@@ -202,3 +202,34 @@ def test_only_the_application_key_is_in_memory(world, name, tmp_path):
                         "expanded identity key": hashlib.sha512(dice.key_seed(secret)).digest()[:32]}.items():
         for piece in (value[:16], value[16:]):
             assert piece not in ram, what
+
+
+# ---- what the relay sees
+
+
+def wait_trust(world, name, word):
+    world.wait_device(name, f"shown as {word}", lambda shown: shown["Trust"] == word, patience=PATIENCE)
+
+
+def test_measured_start_is_attested(world, name):
+    world.start_board(name)
+    wait_trust(world, name, "attested")
+
+
+def test_image_changed_by_hand_shows(world, name):
+    """Somebody with a flash programmer changes a byte and everything that names the image, up to the boot stage's
+    journal. It runs, and the relay sees that it is nothing that anybody approved."""
+    flash = flash_of(world, name)
+    image = bytearray(world.image("1.0.0").read_bytes())
+    image[image.index(b"memory at most")] ^= 0x20
+    desk = Desk(world)
+    forged = desk.make(sequence=1, image=bytes(image), signers=("stranger", "stranger"))
+    desk.close()
+    flash.put_slot("A", forged.envelope, [], forged.image)
+    record = bytearray(flash.records()[-1][3])
+    record[66:98] = forged.manifest
+    flash.put_record(bytes(record))
+    process = world.start_board(name)
+    process.wait_for("session with the relay", PATIENCE)
+    assert "starting slot A\n" in process.output()
+    wait_trust(world, name, "unknown-image")
