@@ -26,9 +26,9 @@ OURS = ("-std=c11 -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes
 THEIRS = "-std=gnu11 -w"
 LINK = "--specs=nano.specs -nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--no-warn-rwx-segments"
 WOLFSSL = ["internal", "keys", "ssl", "tls", "tls13", "wolfio"]
-WOLFCRYPT = ["aes", "asn", "chacha", "chacha20_poly1305", "coding", "curve25519", "ecc", "ed25519", "fe_low_mem",
-             "fe_operations", "ge_low_mem", "ge_operations", "hash", "hmac", "kdf", "memory", "poly1305", "random",
-             "sha256", "sha512", "sp_c32", "sp_int", "wc_port", "wolfmath"]
+WOLFCRYPT = ["aes", "asn", "chacha", "chacha20_poly1305", "coding", "curve25519", "ecc", "fe_low_mem",
+             "fe_operations", "hash", "hmac", "kdf", "memory", "poly1305", "random", "sha256", "sha512", "sp_c32", "sp_int",
+             "wc_port", "wolfmath"]
 LWIP = ["core/*.c", "core/ipv4/*.c", "netif/ethernet.c"]
 SECURE_WOLFCRYPT = ["ed25519", "fe_operations", "ge_operations", "hash", "memory", "sha256", "sha512", "wc_port", "wolfmath"]
 SECURE_SMALL_UNUSED = ["fe_init", "curve25519", "ed25519_smult", "ed25519_add", "ed25519_double", "ge_compress_key",
@@ -96,8 +96,7 @@ def application(ninja, folder, modules):
 
 
 def link_application(ninja, name, objects):
-    elf = ninja.make("ld", f"{name}.elf", objects,
-                     f"{TARGET} {LINK} -T{HERE}/ns/application.ld -Wl,--wrap=ge_scalarmult_base",
+    elf = ninja.make("ld", f"{name}.elf", objects, f"{TARGET} {LINK} -T{HERE}/ns/application.ld",
                      [HERE / "ns/application.ld"])
     ninja.make("bin", name, [elf])
 
