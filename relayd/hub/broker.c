@@ -203,7 +203,7 @@ void link_send_ack(struct broker *b, struct link *link, enum mqtt_type type, uin
 
 struct access_subject link_subject(const struct broker *b, const struct link *link)
 {
-        return (struct access_subject){ b->site, link->identity, link->role, b->gate_only };
+        return (struct access_subject){ b->site, link->identity, link->role, b->gate_only, link->quarantined };
 }
 
 void broker_close(struct broker *b, struct link *link, uint8_t mqtt_reason, bool with_will)

@@ -236,6 +236,17 @@ static void acknowledge(struct broker *b, struct link *link, const struct mqtt_p
                 broker_close(b, link, MQTT_SERVER_BUSY, true);
 }
 
+/* In quarantine a device keeps its events (0x97 is "later"); the rest it may try again when it is out of it. */
+static void refuse_quarantined(struct broker *b, struct link *link, const struct mqtt_publish *publish,
+                               const struct topic_parts *parts)
+{
+        struct span events = SPAN_LITERAL("events");
+        bool is_event = span_equal(span_slice(parts->rest, 0, events.size), events);
+
+        b->counters.refused_topic++;
+        acknowledge(b, link, publish, is_event ? MQTT_QUOTA_EXCEEDED : MQTT_NOT_AUTHORIZED);
+}
+
 static void refuse_topic(struct broker *b, struct link *link, const struct mqtt_publish *publish)
 {
         struct span topic = span_slice(publish->topic, 0, 160);
@@ -339,13 +350,18 @@ void router_receive(struct broker *b, struct link *link, const struct mqtt_packe
 {
         const struct mqtt_publish *publish = &packet->publish;
         struct access_subject subject = link_subject(b, link);
+        struct decision decision = access_publish(&subject, publish->topic);
         struct event_key event = { 0 };
         struct topic_parts parts;
         int result;
 
         topic_parse(publish->topic, &parts);
-        if (!topic_depth_is_valid(publish->topic) ||
-            access_publish(&subject, publish->topic).verdict != VERDICT_ALLOW || is_no_ticket(link, publish, &parts)) {
+        if (decision.reason == REASON_QUARANTINED && topic_depth_is_valid(publish->topic)) {
+                refuse_quarantined(b, link, publish, &parts);
+                return;
+        }
+        if (!topic_depth_is_valid(publish->topic) || decision.verdict != VERDICT_ALLOW ||
+            is_no_ticket(link, publish, &parts)) {
                 refuse_topic(b, link, publish);
                 return;
         }

@@ -136,9 +136,11 @@ static uint8_t check_connect(struct broker *b, const struct link *link, const st
         return reason == MQTT_SUCCESS ? check_will(b, link, &packet->connect) : reason;
 }
 
-static int take_will(struct broker *b, struct client *c, const struct mqtt_packet *packet)
+/* One that is quarantined may leave none but of its presence. */
+static int take_will(struct broker *b, const struct link *link, struct client *c, const struct mqtt_packet *packet)
 {
         const struct mqtt_connect *connect = &packet->connect;
+        struct access_subject subject = link_subject(b, link);
         struct mqtt_publish publish = { .qos = connect->will_qos,
                                         .retain = connect->will_retain,
                                         .topic = connect->will_topic,
@@ -147,7 +149,8 @@ static int take_will(struct broker *b, struct client *c, const struct mqtt_packe
         c->will = message_unref(c->will);
         c->will_due = 0;
         c->will_delay_s = 0;
-        if (!connect->has_will || b->gate_only)
+        if (!connect->has_will || b->gate_only ||
+            access_will(&subject, connect->will_topic).reason == REASON_QUARANTINED)
                 return 0;
         if (connect->will_props.present & MQTT_PROP(MQTT_P_WILL_DELAY))
                 c->will_delay_s = connect->will_props.will_delay;
@@ -255,8 +258,8 @@ void session_open(struct broker *b, struct link *link, const struct mqtt_packet 
         bool present;
         uint8_t reason = check_connect(b, link, packet);
 
-        if (reason == MQTT_SUCCESS &&
-            (find_session(b, &c, link, id, packet->connect.clean_start, &present) < 0 || take_will(b, c, packet) < 0))
+        if (reason == MQTT_SUCCESS && (find_session(b, &c, link, id, packet->connect.clean_start, &present) < 0 ||
+                                       take_will(b, link, c, packet) < 0))
                 reason = MQTT_SERVER_BUSY;
         if (reason != MQTT_SUCCESS) {
                 session_refuse(b, link, packet, reason);

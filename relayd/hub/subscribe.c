@@ -89,14 +89,17 @@ static uint8_t subscribe_one(struct broker *b, struct link *link, const struct m
 {
         struct access_subject subject = link_subject(b, link);
         struct client *c = link->client;
+        struct decision decision;
         int result;
 
         if (is_shared(filter->filter))
                 return MQTT_NO_SHARED_SUBSCRIPTIONS;
         if (!topic_filter_is_valid(filter->filter) || !topic_depth_is_valid(filter->filter))
                 return MQTT_BAD_TOPIC_FILTER;
-        if (access_subscribe(&subject, filter->filter).verdict != VERDICT_ALLOW) {
-                refused(b, link, filter->filter);
+        decision = access_subscribe(&subject, filter->filter);
+        if (decision.verdict != VERDICT_ALLOW) {
+                if (decision.reason != REASON_QUARANTINED) /* that it is in quarantine was told */
+                        refused(b, link, filter->filter);
                 return MQTT_NOT_AUTHORIZED;
         }
         if (!has_room(c, filter->filter))

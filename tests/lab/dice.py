@@ -49,22 +49,34 @@ class Device:
         self.issuer = x509.load_pem_x509_certificate((ca / "ca.crt").read_bytes())
         self.issuer_key = serialization.load_pem_private_key((ca / "ca.key").read_bytes(), None)
         self.name = dice.subject("acme", identity)
-        self.rotation = None
+        self.rotation, self.rotations = None, 0
         self.register(self.secret)
         self.start(image, manifest, mode)
 
     def register(self, secret):
         """The identity key is this secret's, and the factory makes its device certificate."""
         self.identity_secret = secret
-        self.identity_key = dice.key_of(secret)
+        self.identity_key = self.leaf_key = dice.key_of(secret)
         self.device_certificate = dice.device_certificate(self.name, self.identity_key.public_key(), self.issuer, self.issuer_key)
+
+    def rotate(self, certify=False):
+        """What the next start() uses is the next identity key, signed by the one of now. certify: the factory makes a device
+        certificate for it at once; else the leaf stays with the key before."""
+        before, self.rotations = self.identity_key, self.rotations + 1
+        secret = dice.rotated(self.secret, self.rotations)
+        key = dice.key_of(secret)
+        self.rotation = dice.rotation(before, key.public_key(), self.identity, self.rotations)
+        self.identity_secret, self.identity_key = secret, key
+        if certify:
+            self.register(secret)
+        return self
 
     def start(self, image="image 1", manifest="manifest 1", mode=dice.NORMAL, sequence=1):
         self.boot += 1
         _, class_id = objects.ids(DOMAIN, CLASS)
         self.image = digest(image)
         self.measurement = dice.Measurement(self.image, digest(manifest), class_id, sequence, digest("vendor keys"), mode)
-        self.key = dice.key_of(self.measurement.cdi(self.secret))
+        self.key = dice.key_of(self.measurement.cdi(self.identity_secret))
         self.certificate = self.make_certificate()
         self.leaf = self.make_leaf()
         return self
@@ -99,7 +111,7 @@ class Device:
     def make_leaf(self):
         authority = self.device_certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
         builder = self.common(self.name, self.device_certificate.subject, self.key)
-        return self.put_extensions(builder, authority, ca=False).sign(self.identity_key, None)
+        return self.put_extensions(builder, authority, ca=False).sign(self.leaf_key, None)
 
     # ---- what it says
 
