@@ -301,7 +301,8 @@ static struct appraise_result decide(const struct manager *m, const struct devic
                 .level = to->level,
                 .proved_before = to->proved,
                 .mode = to->evidence.mode,
-                .image_known = proved && known_images_find(&m->identity.images, to->evidence.image),
+                /* a stand-alone gate hears nothing of images, and has nothing to keep from a device */
+                .image_known = proved && (m->gate.only || known_images_find(&m->identity.images, to->evidence.image)),
                 .cloned = to->quarantine == REASON_CLONED_DEVICE,
         };
 

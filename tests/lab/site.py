@@ -130,6 +130,8 @@ class World:
         self.fwtool("ca", "create", "--name", "acme factory", "-o", folder / "ca")
         for name in self.devices:
             self.make_identity(name)
+        for image in (self.image("1.0.0"),) if self.devices else ():
+            self.ship(image)
 
     def make_identity(self, name):
         """A device's secret and certificate in factory/made, and factory/NAME.crt and .key for a test that acts as it."""
@@ -220,6 +222,10 @@ class World:
         manifest, image = self.make_image(version, 1, self.image(version))
         for name in self.devices:
             self.make_device(name, manifest, image)
+
+    def ship(self, image):
+        """The factory list says that devices come with this image, so that the site knows it."""
+        self.fwtool("factory", "add-image", image, "--list", self.folder / "factory" / "devices.cbor")
 
     def make_device(self, name, manifest, image):
         made, home = self.folder / "factory" / "made", self.folder / "devices" / name
