@@ -12,7 +12,7 @@
 #define SLEEP_MOST   500u /* ms: the alarm has 24 bits, and the counter may not go round unseen (214 s) */
 
 static uint32_t last_ticks, rest;
-static uint64_t uptime_ms;
+static uint64_t uptime_ms, slept_ticks;
 
 void clock_init(void)
 {
@@ -54,7 +54,14 @@ void clock_sleep_until(uint64_t ms)
         *an505_register(SCS, SCS_SYST_RVR) = pause * TICKS_PER_MS - 1;
         *an505_register(SCS, SCS_SYST_CVR) = 0;
         *an505_register(SCS, SCS_SYST_CSR) = 7; /* on, with an interrupt, by the core's clock */
+        uint32_t before = *an505_register(AN505_FPGAIO, FPGAIO_COUNTER);
         __asm__ volatile("dsb\n wfi" ::: "memory");
+        slept_ticks += *an505_register(AN505_FPGAIO, FPGAIO_COUNTER) - before;
         *an505_register(SCS, SCS_SYST_CSR) = 0;
         *an505_register(SCS, SCS_ICSR) = SCS_ICSR_PENDSTCLR;
+}
+
+uint64_t clock_slept_ms(void)
+{
+        return slept_ticks / TICKS_PER_MS;
 }

@@ -18,7 +18,7 @@
 #include "ports/mps2-an505/veneer.h"
 #include "relay/cursor.h"
 
-#define FIGURES_MS 1000u /* memory is told at most this often */
+#define FIGURES_MS 1000u /* memory that grew is told at most this often */
 
 struct board {
         struct port_flash flash;
@@ -32,6 +32,7 @@ struct board {
         struct port_tls tls_port;
         struct heap_figures told;
         uint64_t tell_ms;
+        bool was_online;
         uint8_t message[BOOT_MESSAGE_MAX];
 };
 
@@ -138,19 +139,23 @@ static void tell(struct writer *line, const char *before, size_t number)
         json_digits(line, number);
 }
 
-/* Once it grew: how much memory was needed at most. */
-static void tell_memory(struct board *b)
+/* How much memory was needed at most, and how much time: once memory grew, and when a session comes or goes. */
+static void tell_figures(struct board *b, bool online)
 {
         struct heap_figures now = heap_figures();
-        char text[96] = "";
+        uint64_t uptime = clock_now_ms();
+        char text[128] = "";
         struct writer line;
+        bool grew = now.heap_peak > b->told.heap_peak || now.stack_peak > b->told.stack_peak;
 
-        if (clock_now_ms() < b->tell_ms || (now.heap_peak == b->told.heap_peak && now.stack_peak == b->told.stack_peak))
+        if (online == b->was_online && (!grew || uptime < b->tell_ms))
                 return;
         b->told = now;
-        b->tell_ms = clock_now_ms() + FIGURES_MS;
+        b->was_online = online;
+        b->tell_ms = uptime + FIGURES_MS;
         writer_init(&line, text, sizeof(text) - 1);
-        tell(&line, "memory at most: heap ", now.heap_peak);
+        tell(&line, online ? "online, awake " : "not online, awake ", (size_t)(uptime - clock_slept_ms()));
+        tell(&line, " ms; at most: heap ", now.heap_peak);
         tell(&line, " of ", now.heap_size);
         tell(&line, ", stack ", now.stack_peak);
         tell(&line, " of ", now.stack_size);
@@ -164,7 +169,7 @@ static int run(struct runtime *runtime, struct board *b)
                 int r = runtime_run(runtime);
                 if (r < 0)
                         return r;
-                tell_memory(b);
+                tell_figures(b, runtime_is_online(runtime));
                 uint64_t due = runtime_deadline(runtime), net_due = net_lwip_deadline();
                 clock_sleep_until(due < net_due ? due : net_due);
         }
