@@ -221,7 +221,7 @@ def test_image_changed_by_hand_shows(world, name):
     journal. It runs, and the relay sees that it is nothing that anybody approved."""
     flash = flash_of(world, name)
     image = bytearray(world.image("1.0.0").read_bytes())
-    image[image.index(b"memory at most")] ^= 0x20
+    image[image.index(b"at most: heap")] ^= 0x20
     desk = Desk(world)
     forged = desk.make(sequence=1, image=bytes(image), signers=("stranger", "stranger"))
     desk.close()

@@ -26,7 +26,7 @@ OURS = ("-std=c11 -Wall -Wextra -Werror -Wmissing-prototypes -Wstrict-prototypes
 THEIRS = "-std=gnu11 -w"
 LINK = "--specs=nano.specs -nostartfiles -Wl,--gc-sections -Wl,--fatal-warnings -Wl,--no-warn-rwx-segments"
 WOLFSSL = ["internal", "keys", "ssl", "tls", "tls13", "wolfio"]
-WOLFCRYPT = ["aes", "asn", "chacha", "chacha20_poly1305", "coding", "curve25519", "ecc", "fe_low_mem",
+WOLFCRYPT = ["aes", "asn", "chacha", "chacha20_poly1305", "coding", "curve25519", "ecc",
              "fe_operations", "hash", "hmac", "kdf", "memory", "poly1305", "random", "sha256", "sha512", "sp_c32", "sp_int",
              "wc_port", "wolfmath"]
 LWIP = ["core/*.c", "core/ipv4/*.c", "netif/ethernet.c"]

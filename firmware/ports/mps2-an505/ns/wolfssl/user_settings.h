@@ -33,7 +33,6 @@
 #define WOLFSSL_ALWAYS_VERIFY_CB /* the pin decides, whatever wolfSSL thinks of the chain */
 
 #define HAVE_CURVE25519
-#define CURVE25519_SMALL
 #define HAVE_ED25519
 #define WOLFSSL_SHA512
 #define USE_SLOW_SHA512
@@ -53,7 +52,9 @@
 #define NO_AES_192
 #define NO_AES_256
 
-#define NO_ASN_TIME /* no clock that could be trusted so early */
+#define NO_ASN_TIME             /* no clock that could be trusted so early */
+#define IGNORE_NAME_CONSTRAINTS /* of a server the pinned key is believed, and no CA */
+#define WOLFSSL_NO_PEM
 #define NO_DES3
 #define NO_DH
 #define NO_DSA
