@@ -224,8 +224,8 @@ class Faults:
         return self.account.problems
 
 
-def make_world(build, devices, keep=False):
-    world = Triangle(build, devices=devices, keep=keep)
+def make_world(build, devices, keep=False, **options):
+    world = Triangle(build, devices=devices, keep=keep, **options)
     try:
         world.make()
         world.start_all()

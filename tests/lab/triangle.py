@@ -106,8 +106,10 @@ class Watch:
 
 
 class Triangle(World):
-    def __init__(self, build, **options):
+    def __init__(self, build, patience=None, **options):
+        """patience: of the site policy, with a relay whose uplink is down; None: what is usual"""
         super().__init__(build, **options)
+        self.patience = ["--patience", patience] if patience else []
         self.port, self.cloud_address = DEVICE_PORT, CLOUD
         self.places = {name: Namespace(name) for name in ("lan", "gateway", "cloud")}
         lan, gateway, cloud = self.places.values()
@@ -146,7 +148,8 @@ class Triangle(World):
                       f"{GATEWAY}:{self.port}", "--cloud", f"{CLOUD}:{DEVICE_PORT}", "--cloud-pin",
                       self.pin(certificates / "cloud.crt"), "--uplink-ca", certificates / "ca.crt", "--uplink-certificate",
                       certificates / f"relay.{SITE}.crt", "--uplink-key", certificates / f"relay.{SITE}.key", "--device-ca",
-                      self.folder / "factory" / "ca" / "ca.crt", "--bus-address", self.bus, "--no-ticket", "--yes")
+                      self.folder / "factory" / "ca" / "ca.crt", "--bus-address", self.bus, *self.patience, "--no-ticket",
+                      "--yes")
         self.policy = gateway / "etc" / "relayd" / "site-policy.cbor"
         for person in PEOPLE[:THRESHOLD]:
             self.relayctl("approvers", "sign", self.policy, "--key", self.folder / "people" / person / "approver.key", "--yes",
