@@ -71,7 +71,7 @@ static int ram_program(void *context, uint32_t offset, struct span data)
         if (data.size > ram->sector_size || offset >= whole || offset % ram->sector_size + data.size > ram->sector_size)
                 return RELAY_E_RANGE;
         bool torn = count_operation(ram);
-        size_t size = torn ? data.size * (*ram->operations % 3) / 2 : data.size;
+        size_t size = torn ? data.size * ((uint32_t)*ram->operations % 3) / 2 : data.size;
         if (size > data.size)
                 size = data.size;
         for (size_t i = 0; i < size; i++)

@@ -34,7 +34,7 @@ SECURE_WOLFCRYPT = ["ed25519", "fe_operations", "ge_operations", "hash", "memory
 SECURE_SMALL_UNUSED = ["fe_init", "curve25519", "ed25519_smult", "ed25519_add", "ed25519_double", "ge_compress_key",
                        "ge_scalarmult_base", "ge_p3_tobytes", "ge_tobytes", "ge_frombytes_negate_vartime",
                        "ge_double_scalarmult_vartime"]
-SECURE_WRAPS = ["sc_reduce", "sc_muladd", "ge_scalarmult_base"]
+SECURE_WRAPS = ["sc_reduce", "sc_muladd", "ge_scalarmult_base", "ge_double_scalarmult_vartime"]
 # image -> its version, and what else is defined for its application
 IMAGES = {"1.0.0": "", "1.1.0": "", "broken": "-DFIRMWARE_BROKEN"}
 
