@@ -61,6 +61,9 @@ ATTEMPTS = {
     "ask for an answer without room": REFUSED,
     "sign what is no handshake": REFUSED,
     "sign a server's handshake": REFUSED,
+    "have secure memory verified": REFUSED,
+    "have the device secret verified": REFUSED,
+    "have a huge message verified": REFUSED,
     "ask what is not known": REFUSED,
     "ask nothing": REFUSED,
     "change a request while it is judged": REFUSED,
@@ -102,9 +105,23 @@ def test_attempt(console, attempt):
     assert ATTEMPTS[attempt] in first
     assert "GOT" not in first
     assert then == "<6>boot: starting slot A"
-    assert may == "probe: it may: flash sign wait"
+    assert may == "probe: it may: flash sign verify wait"
 
 
 def test_fault_says_where(console):
     """The console names the address of the instruction, for people who search for an error."""
     assert re.search(r"read the journal: <2>boot: secure fault by the application, status [0-9a-f]{8}, at 0020[0-9a-f]{4}", console)
+
+
+def test_secret_is_out_of_reach_of_the_secure_side():
+    """With a hole in the secure side: it reads the journal, and faults at the device secret."""
+    world = Probes(BUILD, devices=1)
+    world.kernel = lambda: world.build / "mcu" / "secure-peek.elf"
+    try:
+        world.make()
+        board = world.start_board("device-1")
+        board.wait_for("probe: have the secure side read the journal: GOT 746f6f62", PATIENCE)  # its magic number
+        board.wait_for("read the device secret: <2>boot: hard fault of the secure side, status 00000082: restart", PATIENCE)
+        board.wait_for("probe: read secure RAM", PATIENCE)
+    finally:
+        world.close()

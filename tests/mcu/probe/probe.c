@@ -159,6 +159,38 @@ static bool may_sign(void)
         return ask(BOOT_REQUEST_SIGN, text, sizeof(text)) == 65 && message[0] == 0;
 }
 
+/* RFC 8032 section 7.1, test 2 */
+static bool verify_at(const uint8_t *text, size_t size)
+{
+        static const uint8_t key[32] = { 0x3d, 0x40, 0x17, 0xc3, 0xe8, 0x43, 0x89, 0x5a, 0x92, 0xb7, 0x0a,
+                                         0xa7, 0x4d, 0x1b, 0x7e, 0xbc, 0x9c, 0x98, 0x2c, 0xcf, 0x2e, 0xc4,
+                                         0x96, 0x8c, 0xc0, 0xcd, 0x55, 0xf1, 0x2a, 0xf4, 0x66, 0x0c };
+        static const uint8_t signature[64] = { 0x92, 0xa0, 0x09, 0xa9, 0xf0, 0xd4, 0xca, 0xb8, 0x72, 0x0e, 0x82,
+                                               0x0b, 0x5f, 0x64, 0x25, 0x40, 0xa2, 0xb2, 0x7b, 0x54, 0x16, 0x50,
+                                               0x3f, 0x8f, 0xb3, 0x76, 0x22, 0x23, 0xeb, 0xdb, 0x69, 0xda, 0x08,
+                                               0x5a, 0xc1, 0xe4, 0x3e, 0x15, 0x99, 0x6e, 0x45, 0x8f, 0x36, 0x13,
+                                               0xd0, 0xf1, 0x1d, 0x8c, 0x38, 0x7b, 0x2e, 0xae, 0xb4, 0x30, 0x2a,
+                                               0xee, 0xb0, 0x0d, 0x29, 0x16, 0x12, 0xbb, 0x0c, 0x00 };
+
+        return secure_verify(key, signature, text, size);
+}
+
+static bool may_verify(void)
+{
+        return verify_at((const uint8_t *)"\x72", 1) && !verify_at((const uint8_t *)"\x73", 1);
+}
+
+/* what the secure side would hash */
+static uint32_t verify_there(uint32_t address)
+{
+        return verify_at((const uint8_t *)(uintptr_t)address, 1) ? 0 : REFUSED; /* NOLINT(performance-no-int-to-ptr) */
+}
+
+static uint32_t verify_size(uint32_t size)
+{
+        return verify_at(message, size) ? 0 : REFUSED;
+}
+
 static uint32_t ask_unknown(uint32_t request)
 {
         return ask((enum boot_request)request, NULL, 0) > 0 && message[0] == 0 ? 0 : REFUSED;
@@ -262,6 +294,9 @@ static const struct {
         { "ask for an answer without room", give_max, 1 },
         { "sign what is no handshake", sign, 0 },
         { "sign a server's handshake", sign, 1 },
+        { "have secure memory verified", verify_there, AN505_SECURE_RAM },
+        { "have the device secret verified", verify_there, SECTOR(SECRET) },
+        { "have a huge message verified", verify_size, 0xffffff00u },
         { "ask what is not known", ask_unknown, 'X' },
         { "ask nothing", ask_unknown, 0 },
         { "change a request while it is judged", change_meanwhile, 3 },
@@ -306,6 +341,7 @@ static _Noreturn void run(void)
         say("probe: it may: ");
         say(may_use_flash() ? "flash " : "");
         say(may_sign() ? "sign " : "");
+        say(may_verify() ? "verify " : "");
         say(may_wait() ? "wait\n" : "\n");
         if (number == 0 || number > ATTEMPTS) {
                 say("probe: runs on\n");
