@@ -266,6 +266,9 @@ class Scene(World):
         path.write_bytes(content)
         return path
 
+    def approvals(self, update, people=("anna", "bertil")):
+        return [objects.approval(self.person(who), SITE, update.manifest) for who in people]
+
     def carried(self, update, approvals, envelope=None):
         """An update on a stick, put into the device on the desk."""
         files = [self.file("stick.manifest", envelope or update.envelope), self.file("stick.image", update.image)]
@@ -278,8 +281,7 @@ class Scene(World):
 
     def carried_installs(self, update, people=("anna", "bertil")):
         """The control: signed and approved, it comes into force by the stick, too."""
-        approvals = [objects.approval(self.person(who), SITE, update.manifest) for who in people]
-        code, said = self.carried(update, approvals, self.signed(update))
+        code, said = self.carried(update, self.approvals(update, people), self.signed(update))
         assert code == 0, said
         with self.switched_on() as device:
             device.wait_for(", on trial")
