@@ -240,7 +240,7 @@ static int start_mqtt(struct device *d, unsigned number)
                 .clean_start = true,
                 .keep_alive_s = d->config.keep_alive_s,
                 .receive_maximum = UPDATE_WINDOW,
-                .maximum_packet_size = DEVICE_RX_SIZE,
+                .rx_size_later = session ? sizeof(d->rx) : 0,
                 .connack_timeout_ms = d->config.timing.connect_deadline_ms,
                 .has_will = session,
                 .will_qos = 1,
@@ -409,7 +409,10 @@ static int drive_link(struct device *d, unsigned number)
 
 static void use_link(struct device *d, unsigned number)
 {
+        if (d->active != FAILOVER_NONE && d->active != number) /* one session at a time has the large buffer */
+                device_leave_link(d, d->active);
         d->active = number;
+        (void)mqtt_client_move(&d->links[number].client, d->rx, sizeof(d->rx)); /* from a smaller one: it fits */
         device_log(d, PORT_LOG_INFO, "session with ",
                    d->links[number].endpoint.kind == ENDPOINT_RELAY ? "the relay" : "the cloud");
         device_begin_session(d);

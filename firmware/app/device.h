@@ -29,6 +29,7 @@
 #include "relay/mqttclient.h"
 
 #define DEVICE_RX_SIZE    (SITE_POLICY_MAX + TOPIC_MAX + 64) /* the largest object, with its topic */
+#define DEVICE_RX_SMALL   1024                               /* the largest packet for a candidate or from a gate */
 #define DEVICE_TX_SIZE    (ATTEST_STATEMENT_MAX + 64)        /* the largest packet sent */
 #define DEVICE_PACKET_MIN 2048 /* a broker that takes no packets of this size is no place to go to */
 #define DEVICE_WINDOW     16   /* events sent and not acknowledged */
@@ -79,7 +80,7 @@ struct device_link {
         bool plain;       /* the relay knows no DICE-1 */
         bool proved;      /* a challenge came */
         struct mqtt_client client;
-        uint8_t rx[DEVICE_RX_SIZE], tx[DEVICE_TX_SIZE];
+        uint8_t rx[DEVICE_RX_SMALL], tx[DEVICE_TX_SIZE]; /* the session reads into device.rx */
 };
 
 struct device_flight {
@@ -112,9 +113,10 @@ struct device {
         struct failover failover;
         const struct site_endpoint *endpoints[SITE_ENDPOINTS_MAX]; /* those of the policy that apply to this device */
         struct device_link links[PORT_LINKS];
-        unsigned active;    /* link of the session, FAILOVER_NONE */
-        unsigned gate_link; /* link to a gate with an address of its own, FAILOVER_NONE */
-        bool gate_asked;    /* on that link */
+        uint8_t rx[DEVICE_RX_SIZE]; /* of the session */
+        unsigned active;            /* link of the session, FAILOVER_NONE */
+        unsigned gate_link;         /* link to a gate with an address of its own, FAILOVER_NONE */
+        bool gate_asked;            /* on that link */
         uint32_t session;
         uint64_t seq;
 

@@ -156,7 +156,7 @@ int update_fetch(struct update *u, uint64_t now_ms)
                 return 0;
         }
         size_t count = update_approval_spans(u, spans);
-        r = slot_write(&u->config.manifests[update_spare(u)], span_of(u->envelope, u->envelope_size), spans, count);
+        r = slot_write(&u->config.manifests[update_spare(u)], span_of(u->objects, u->envelope_size), spans, count);
         if (r < 0)
                 return r;
         u->target = u->candidate;

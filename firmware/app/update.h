@@ -19,11 +19,11 @@
 #include "relay/approval.h"
 #include "relay/image.h"
 
-#define UPDATE_WINDOW         8    /* named topics subscribed at one time */
-#define UPDATE_BLOCKS_MAX     128  /* one list piece; larger images are refused */
-#define UPDATE_APPROVALS_SIZE 4096 /* bytes of all approvals of one offer */
-#define UPDATE_ERASURES_MAX   3    /* of the slot for one manifest, a day */
-#define UPDATE_ERASURES_DAY   12   /* for all of them together, as far as one start lasts */
+#define UPDATE_WINDOW       8    /* named topics subscribed at one time */
+#define UPDATE_BLOCKS_MAX   128  /* one list piece; larger images are refused */
+#define UPDATE_OBJECTS_SIZE 6144 /* bytes of an offer and its approvals together */
+#define UPDATE_ERASURES_MAX 3    /* of the slot for one manifest, a day */
+#define UPDATE_ERASURES_DAY 12   /* for all of them together, as far as one start lasts */
 
 enum update_state {
         UPDATE_IDLE,
@@ -123,11 +123,10 @@ struct update {
         enum update_awaiting awaiting; /* the gate's verdict */
         enum update_awaiting ticket;   /* for what it opened, a moment ago */
         struct update_target candidate;
-        size_t envelope_size;
-        uint8_t envelope[MANIFEST_MAX];
-        size_t approval_count, approvals_size;
+        size_t envelope_size; /* at the beginning of objects; approvals follow */
+        size_t approval_count, objects_size;
         struct update_approval approval_list[SITE_APPROVERS_MAX];
-        uint8_t approvals[UPDATE_APPROVALS_SIZE];
+        uint8_t objects[UPDATE_OBJECTS_SIZE];
 
         /* the image being fetched */
         enum update_phase phase;

@@ -118,7 +118,8 @@ static void drop_candidate(struct update *u)
                 await_nothing(u);
         u->has_candidate = false;
         u->approvals_asked = false;
-        u->approval_count = u->approvals_size = 0;
+        u->approval_count = 0;
+        u->objects_size = u->envelope_size;
 }
 
 /* What was fetched stays in the slot. What the boot stage has got is started. */
@@ -173,8 +174,8 @@ void update_offer(struct update *u, struct span envelope, uint64_t now_ms)
         drop_candidate(u);
         u->has_candidate = true;
         u->candidate = target;
-        memcpy(u->envelope, envelope.data, envelope.size);
-        u->envelope_size = envelope.size;
+        memcpy(u->objects, envelope.data, envelope.size);
+        u->envelope_size = u->objects_size = envelope.size;
         u->settled_ms = now_ms + u->config.timing.settle_ms;
         u->settling = true;
         u->hold_ms = 0;
@@ -189,8 +190,8 @@ static void forget_approval(struct update *u, size_t approver)
                 if (gone.approver != approver)
                         continue;
                 size_t end = gone.offset + gone.size;
-                memmove(u->approvals + gone.offset, u->approvals + end, u->approvals_size - end);
-                u->approvals_size -= gone.size;
+                memmove(u->objects + gone.offset, u->objects + end, u->objects_size - end);
+                u->objects_size -= gone.size;
                 u->approval_count--;
                 memmove(&u->approval_list[i], &u->approval_list[i + 1],
                         (u->approval_count - i) * sizeof(u->approval_list[0]));
@@ -218,21 +219,21 @@ void update_approval(struct update *u, struct span sign1)
         if (approval_check(sign1, u->config.policy, &approval, &approver) != REASON_NONE ||
             memcmp(approval.manifest_digest, u->candidate.digest, SHA256_SIZE) != 0)
                 return;
-        if (u->approvals_size - size_of_approval(u, approver) + sign1.size > sizeof(u->approvals))
+        if (u->objects_size - size_of_approval(u, approver) + sign1.size > sizeof(u->objects))
                 return;
         forget_approval(u, approver);
         u->approval_list[u->approval_count++] = (struct update_approval){
-                approver, u->approvals_size, sign1.size, approval.has_not_before || approval.has_not_after
+                approver, u->objects_size, sign1.size, approval.has_not_before || approval.has_not_after
         };
-        memcpy(u->approvals + u->approvals_size, sign1.data, sign1.size);
-        u->approvals_size += sign1.size;
+        memcpy(u->objects + u->objects_size, sign1.data, sign1.size);
+        u->objects_size += sign1.size;
         u->look_again = true;
 }
 
 size_t update_approval_spans(const struct update *u, struct span out[SITE_APPROVERS_MAX])
 {
         for (size_t i = 0; i < u->approval_count; i++)
-                out[i] = span_of(u->approvals + u->approval_list[i].offset, u->approval_list[i].size);
+                out[i] = span_of(u->objects + u->approval_list[i].offset, u->approval_list[i].size);
         return u->approval_count;
 }
 
@@ -382,7 +383,7 @@ void update_trust(struct update *u, const struct port_boot_status *status, uint6
                 await_nothing(u);
         if (!u->has_candidate)
                 return;
-        enum reason reason = judge_offer(u, span_of(u->envelope, u->envelope_size), &target);
+        enum reason reason = judge_offer(u, span_of(u->objects, u->envelope_size), &target);
         bool fetching = is_target(u);
         drop_candidate(u); /* approvals are kept by their place in the policy, and will come again */
         if (reason != REASON_NONE) {

@@ -64,11 +64,12 @@ int mqtt_client_connect(struct mqtt_client *c, const struct mqtt_client_config *
         struct mqtt_packet p;
         uint16_t next_packet_id = c->next_packet_id;
         size_t maximum = config->maximum_packet_size;
+        size_t rx_size = config->rx_size_later > c->rx_size ? config->rx_size_later : c->rx_size;
         mqtt_client_init(c, c->rx, c->rx_size, c->tx, c->tx_size, now_ms);
         c->next_packet_id = next_packet_id;
         c->keep_alive_s = config->keep_alive_s;
         c->receive_maximum = config->receive_maximum ? config->receive_maximum : UINT16_MAX;
-        c->packet_maximum = (uint32_t)(maximum && maximum < c->rx_size ? maximum : c->rx_size);
+        c->packet_maximum = (uint32_t)(maximum && maximum < rx_size ? maximum : rx_size);
         c->send_maximum = UINT16_MAX;
         c->maximum_qos = 2;
         c->retain_available = true;

@@ -32,6 +32,20 @@ void mqtt_client_received(struct mqtt_client *c, size_t size, uint64_t now_ms)
         c->rx_fill += size;
 }
 
+int mqtt_client_move(struct mqtt_client *c, uint8_t *rx, size_t rx_size)
+{
+        size_t unread = c->rx_fill - c->rx_at;
+
+        if (unread > rx_size)
+                return RELAY_E_SPACE;
+        memmove(rx, c->rx + c->rx_at, unread);
+        c->rx = rx;
+        c->rx_size = rx_size;
+        c->rx_fill = unread;
+        c->rx_at = 0;
+        return RELAY_OK;
+}
+
 size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_ms)
 {
         uint8_t *at;
@@ -182,7 +196,8 @@ int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event)
                 struct span in = span_of(c->rx + c->rx_at, c->rx_fill - c->rx_at);
                 size_t consumed;
                 uint8_t reason = MQTT_UNSPECIFIED_ERROR;
-                int result = mqtt_decode(in, MQTT_V5, c->packet_maximum, &event->packet, &consumed, &reason);
+                size_t maximum = c->packet_maximum < c->rx_size ? c->packet_maximum : c->rx_size;
+                int result = mqtt_decode(in, MQTT_V5, maximum, &event->packet, &consumed, &reason);
                 if (result == RELAY_MORE)
                         return RELAY_MORE;
                 if (result != RELAY_OK) {

@@ -42,7 +42,8 @@ struct mqtt_client_config {
         uint32_t session_expiry_s;
         uint16_t keep_alive_s;
         uint16_t receive_maximum;     /* inbound QoS 1 in flight that we allow; 0: 65,535 */
-        uint32_t maximum_packet_size; /* <= size of the rx buffer */
+        uint32_t maximum_packet_size; /* <= size of the rx buffer, or of the one to come; 0: as large as that */
+        size_t rx_size_later;         /* of a buffer that mqtt_client_move() will bring; 0: none will */
         uint32_t connack_timeout_ms;  /* 5,000 by the design */
         bool has_will;
         uint8_t will_qos;
@@ -75,7 +76,7 @@ struct mqtt_client {
         uint16_t flights[MQTT_CLIENT_FLIGHTS];     /* packet ids waiting; 0: free */
         uint8_t flight_types[MQTT_CLIENT_FLIGHTS]; /* the answer each waits for */
         uint16_t receive_maximum, unacknowledged;  /* QoS 1 towards us: allowed, and not answered yet */
-        uint32_t packet_maximum;                   /* largest packet taken */
+        uint32_t packet_maximum;                   /* largest packet taken, once rx is large enough */
         uint32_t connack_timeout_ms;
         struct span authentication_method;
         bool authentication_asked; /* an AUTH came that was not answered */
@@ -122,6 +123,8 @@ size_t mqtt_client_input(struct mqtt_client *c, struct span bytes, uint64_t now_
  */
 size_t mqtt_client_space(struct mqtt_client *c, uint8_t **at);
 void mqtt_client_received(struct mqtt_client *c, size_t size, uint64_t now_ms);
+/* Another rx buffer from now on; what is unread goes along. RELAY_E_SPACE: it does not fit. */
+int mqtt_client_move(struct mqtt_client *c, uint8_t *rx, size_t rx_size);
 int mqtt_client_next(struct mqtt_client *c, struct mqtt_client_event *event); /* RELAY_OK or RELAY_MORE */
 struct span mqtt_client_output(const struct mqtt_client *c);
 void mqtt_client_sent(struct mqtt_client *c, size_t bytes, uint64_t now_ms);

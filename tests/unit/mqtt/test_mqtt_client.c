@@ -373,6 +373,36 @@ static void connects_again(void **state)
         assert_int_equal(id, 2); /* ids go on, so that a late answer cannot be mistaken */
 }
 
+/* A small buffer until it is known what for; what was promised in CONNECT is held from then on. */
+static void moves_to_a_larger_buffer(void **state)
+{
+        (void)state;
+        struct mqtt_client_config config = { .client_id = SPAN_LITERAL("d"), .rx_size_later = 300 };
+        uint8_t small[32], large[300], text[200] = { 0x30, 0xC5, 0x01, 0, 1, 'a', 0 }, *at;
+        struct peer p = { 0 };
+        for (int moved = 0; moved < 2; moved++) {
+                mqtt_client_init(&p.c, small, sizeof(small), p.tx, sizeof(p.tx), 0);
+                assert_int_equal(mqtt_client_connect(&p.c, &config, 0), RELAY_OK);
+                sent(&p, "10 ?? 0004'MQTT' 05 00 0000 (270000012C) 0001'd'");
+                broker(&p, CONNACK);
+                event_is(&p, MQTT_CLIENT_EVENT_CONNACK);
+                broker(&p, "30 04 0001'a' 00 30"); /* and the beginning of the next one */
+                if (moved) {
+                        assert_int_equal(mqtt_client_move(&p.c, large, 6), RELAY_E_SPACE);
+                        assert_int_equal(mqtt_client_move(&p.c, large, sizeof(large)), RELAY_OK);
+                        memset(small, 0xff, sizeof(small));
+                }
+                event_is(&p, MQTT_CLIENT_EVENT_PUBLISH);
+                assert_int_equal(mqtt_client_space(&p.c, &at), (moved ? sizeof(large) : sizeof(small)) - 1);
+                size_t taken = mqtt_client_input(&p.c, span_of(text + 1, sizeof(text) - 1), 0);
+                assert_int_equal(taken, moved ? sizeof(text) - 1 : sizeof(small) - 1);
+                if (moved)
+                        event_is(&p, MQTT_CLIENT_EVENT_PUBLISH);
+                else
+                        closed(&p, MQTT_PACKET_TOO_LARGE, false);
+        }
+}
+
 /* ---- enhanced authentication */
 
 #define AUTH_CHALLENGE "F0 ?? 18 (15 0001'M' 16 0001'c')"
@@ -485,6 +515,7 @@ int main(void)
                 cmocka_unit_test(a_broker_that_never_answers),
                 cmocka_unit_test(takes_what_fits),
                 cmocka_unit_test(connects_again),
+                cmocka_unit_test(moves_to_a_larger_buffer),
                 cmocka_unit_test(proves_itself),
                 cmocka_unit_test(broken_authentication),
                 cmocka_unit_test(refuses_a_challenge),
