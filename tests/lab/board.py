@@ -27,16 +27,12 @@ class Boards(World):
     def image(self, version):
         return self.build / "mcu" / f"plant-care-{version}"
 
-    def make_factory(self):
-        super().make_factory()
-        for image in (self.image("1.0.0"), self.recovery_image()):
-            self.fwtool("factory", "add-image", image, "--list", self.folder / "factory" / "devices.cbor")
-
     def recovery_image(self):
         return self.build / "mcu" / "recovery-image"
 
     def make_devices(self, version="1.0.0"):
         self.recovery = self.make_image("1.0.0", 1, self.recovery_image(), name="recovery")
+        self.ship(self.recovery_image())
         super().make_devices(version)
 
     def make_relay(self):
