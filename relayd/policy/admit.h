@@ -26,7 +26,7 @@ struct admit_facts {
         enum admit_pin pin;
         bool chain_verified;  /* by a factory CA, including its name constraints */
         enum admit_time time; /* is now inside the certificate's validity? UNKNOWN: the gateway has no clock yet */
-        bool refuse_unknown;             /* configuration: [devices] unknown = refuse */
+        bool refuse_unknown;  /* configuration: [devices] unknown = refuse */
         uint32_t sessions, sessions_max; /* twice as many while sessions are taken over */
         bool takes_over;                 /* this identity has a session already, which the new one replaces */
         uint32_t pending, pending_max;   /* pending records there are and may be; half of
