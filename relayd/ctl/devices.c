@@ -98,8 +98,9 @@ static const char *way_out_of(const json_t *device)
                 { "unknown-image", "approve an update for it, which it then installs by itself; if the image is a good "
                                    "one, 'relayctl images add MANIFEST'" },
                 { "recovery", "nothing if an update that it had is still approved; else approve one for it" },
-                { "cloned-device", "find the second device and take it away, rotate the key of the right one, then "
-                                   "'relayctl devices release DEVICE'" },
+                { "cloned-device",
+                  "find out which of the two is yours, take the other one away, then 'relayctl devices "
+                  "release DEVICE'; if its secret is out, revoke it" },
         };
 
         const char *sentence = find(table, COUNT(table), device, "Quarantine");
