@@ -65,7 +65,9 @@ static const char *checks(const json_t *device)
 }
 
 struct meaning {
-        const char *word, *sentence;
+        const char *word; /* NULL: the name of the reason */
+        enum reason reason;
+        const char *sentence;
 };
 
 static const char *find(const struct meaning *table, size_t count, const json_t *device, const char *key)
@@ -73,7 +75,7 @@ static const char *find(const struct meaning *table, size_t count, const json_t 
         const char *word = json_string_value(json_object_get(device, key));
 
         for (size_t i = 0; word && i < count; i++)
-                if (strcmp(table[i].word, word) == 0)
+                if (strcmp(table[i].word ? table[i].word : reason_name(table[i].reason), word) == 0)
                         return table[i].sentence;
         return "";
 }
@@ -81,12 +83,15 @@ static const char *find(const struct meaning *table, size_t count, const json_t 
 static const char *meaning_of(const json_t *device)
 {
         static const struct meaning table[] = {
-                { "front-end", "the TLS certificate was its own; what runs on it is its own word" },
-                { "claimed", "it proved who it is, and says what runs; its application could lie, no boot stage is "
-                             "isolated from it" },
-                { "attested", "it proved who it is, and that it started a known image; its boot stage is isolated" },
-                { "recovery", "it proved who it is, has no image left to run, and fetches one" },
-                { "unknown-image", "it proved who it is, and runs an image that nobody approved or made known here" },
+                { "front-end", REASON_NONE, "the TLS certificate was its own; what runs on it is its own word" },
+                { "claimed", REASON_NONE,
+                  "it proved who it is, and says what runs; its application could lie, no boot stage is isolated from "
+                  "it" },
+                { "attested", REASON_NONE,
+                  "it proved who it is, and that it started a known image; its boot stage is isolated" },
+                { NULL, REASON_RECOVERY, "it proved who it is, has no image left to run, and fetches one" },
+                { NULL, REASON_UNKNOWN_IMAGE,
+                  "it proved who it is, and runs an image that nobody approved or made known here" },
         };
 
         return find(table, COUNT(table), device, "Trust");
@@ -95,14 +100,15 @@ static const char *meaning_of(const json_t *device)
 static const char *way_out_of(const json_t *device)
 {
         static const struct meaning table[] = {
-                { "unknown-image", "approve an update for it, which it then installs by itself; if the image is a good "
-                                   "one, 'relayctl images add MANIFEST'" },
-                { "recovery", "nothing if an update that it had is still approved; else approve one for it" },
-                { "cloned-device",
-                  "find out which of the two is yours, take the other one away, then 'relayctl devices "
-                  "release DEVICE'; if its secret is out, revoke it" },
+                { NULL, REASON_UNKNOWN_IMAGE,
+                  "approve an update for it, which it then installs by itself; if the image is a good one, 'relayctl "
+                  "images add MANIFEST'" },
+                { NULL, REASON_RECOVERY,
+                  "nothing if an update that it had is still approved; else approve one for it" },
+                { NULL, REASON_CLONED_DEVICE,
+                  "find out which of the two is yours, take the other one away, then 'relayctl devices release "
+                  "DEVICE'; if its secret is out, revoke it" },
         };
-
         const char *sentence = find(table, COUNT(table), device, "Quarantine");
 
         return *sentence ? sentence : "nothing";

@@ -5,12 +5,19 @@
 
 const char *attestation_trust_name(enum attestation_trust trust)
 {
-        static const char *const names[] = {
-                [TRUST_FRONT_END] = "front-end",         [TRUST_CLAIMED] = "claimed",   [TRUST_ATTESTED] = "attested",
-                [TRUST_UNKNOWN_IMAGE] = "unknown-image", [TRUST_RECOVERY] = "recovery",
-        };
-
-        return names[trust];
+        switch (trust) {
+        case TRUST_FRONT_END:
+                return "front-end";
+        case TRUST_CLAIMED:
+                return "claimed";
+        case TRUST_ATTESTED:
+                return "attested";
+        case TRUST_RECOVERY:
+                return reason_name(REASON_RECOVERY);
+        case TRUST_UNKNOWN_IMAGE:
+                break;
+        }
+        return reason_name(REASON_UNKNOWN_IMAGE);
 }
 
 const char *attestation_level_name(enum factory_attestation level)

@@ -404,8 +404,7 @@ static int on_time(sd_event_source *source, uint64_t usec, void *context)
 static int copy_options(struct uplink *u, const struct uplink_options *options)
 {
         if (!options->identity || !options->host || options->filter_count > UPLINK_FILTERS_MAX ||
-            options->news_count > options->filter_count ||
-            strlen(options->host) > 253)
+            options->news_count > options->filter_count || strlen(options->host) > 253)
                 return -EINVAL;
         u->identity = strdup(options->identity);
         u->host = strdup(options->host);

@@ -564,25 +564,6 @@ static void a_list_raises_and_never_lowers(void **state)
         assert_int_equal(show(b, (struct showing){ .device = "device-2", .plain = true }).reason, REASON_NOT_ATTESTED);
 }
 
-/* A full table keeps what people and factories said. */
-static void many_images(void **state)
-{
-        struct bench *b = *state;
-        struct known_image image = { .source = IMAGE_APPROVED };
-
-        for (uint32_t i = 0; i < KNOWN_IMAGES_MAX; i++) {
-                memcpy(image.image + 4, &i, sizeof(i));
-                image.image[31] = 1;
-                image.time = i;
-                assert_int_equal(known_images_add(&b->m->identity.images, &image), 0);
-        }
-        assert_int_equal(b->m->identity.images.count, KNOWN_IMAGES_MAX); /* the factory's and all but the oldest */
-        assert_non_null(known_images_find(&b->m->identity.images, image_a));
-        assert_non_null(known_images_find(&b->m->identity.images, image.image));
-        restart(b);
-        assert_int_equal(b->m->identity.images.count, KNOWN_IMAGES_MAX);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -602,7 +583,6 @@ int main(void)
                 TEST(rotation_inside_a_proof),
                 TEST(rotation_by_hand),
                 TEST(a_list_raises_and_never_lowers),
-                TEST(many_images),
         };
 
         return cmocka_run_group_tests_name("identity", tests, NULL, NULL);
