@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "board.h"
 #include "device_world.h"
 
 #include "app/json.h"
@@ -162,6 +163,8 @@ static struct flash_area area(uint32_t first, uint32_t count)
         return (struct flash_area){ &slow_flash, first, count };
 }
 
+static const struct application *product = &garden_application;
+
 static void power_on(void)
 {
         static uint8_t class_id[CLASS_ID_SIZE];
@@ -186,7 +189,7 @@ static void power_on(void)
         power_ons++;
         feeds = 0;
         memset(net.connections, 0, sizeof(net.connections));
-        assert_int_equal(runtime_init(&runtime, &garden_application, &ports, &options), 0);
+        assert_int_equal(runtime_init(&runtime, product, &ports, &options), 0);
 }
 
 static void begin_life(uint32_t seed, uint32_t step_ms)
@@ -432,6 +435,45 @@ static void test_a_broker_that_never_stops_talking(void **state)
         assert_true(runtime_is_online(&runtime));
 }
 
+/* ---- the application of docs/firmware.md */
+
+static uint32_t degrees, coldest, heated;
+
+uint32_t board_degrees(void)
+{
+        return degrees / 60;
+}
+
+/* a degree a minute, one way or the other */
+void board_heat(bool on)
+{
+        degrees += on ? 1 : -1u;
+        heated += on;
+        if (degrees / 60 < coldest)
+                coldest = degrees / 60;
+}
+
+static void test_the_application_of_the_document(void **state)
+{
+        (void)state;
+        product = &application;
+        degrees = 10 * 60;
+        coldest = 10;
+        begin_life(9, 1000);
+        cut_everything();
+        live(4 * HOUR);
+        assert_in_range(coldest, 4, 5);
+        assert_true(heated > 0);
+        net.reachable[0] = true;
+        live(HOUR);
+        product = &garden_application;
+        assert_int_equal(runtime.outbox.pending, 0);
+        assert_in_range(net.event_count, 5 * 60 - 2, 5 * 60 + 2);
+        assert_true(span_equal_string(span_of(net.events[0].name, net.events[0].name_size), "frost"));
+        assert_true(span_equal_string(span_of(net.events[0].payload, net.events[0].payload_size),
+                                      "{\"degrees\":10,\"heating\":false}"));
+}
+
 /* ---- time */
 
 static bool gate_answers;
@@ -480,6 +522,7 @@ int main(void)
                 cmocka_unit_test(test_relays_that_take_connections_and_say_nothing),
                 cmocka_unit_test(test_brokers_that_take_packets_and_say_nothing),
                 cmocka_unit_test(test_a_broker_that_never_stops_talking),
+                cmocka_unit_test(test_the_application_of_the_document),
                 cmocka_unit_test(test_time_is_of_the_gate_and_of_this_boot),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
