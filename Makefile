@@ -65,7 +65,7 @@ check-mcu: deps-check mcu-images
 bench: build
 	@$(PYTHON) tests/bench/bench.py --build $(BUILD)
 
-campaign: deps-check build
+campaign: deps-check build mcu-images
 	@$(PYTHON) tests/campaign/campaign.py --build $(BUILD)
 
 mcu: deps-mcu build

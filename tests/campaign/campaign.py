@@ -18,12 +18,14 @@ import traceback
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "bench")]
 
+import boards  # noqa: E402
 import failover  # noqa: E402
 import measure  # noqa: E402
 import schedules  # noqa: E402
 import storm  # noqa: E402
 
 PARTS = {
+    "boards": boards.run,        # the firmware on a Cortex-M33: sizes, instructions, memory
     "schedules": schedules.run,  # fail-over under random schedules, the device engine against brokers in memory
     "storm": storm.run,          # 10,000 devices lose their relay
     "failover": failover.run,    # real devices, relay and broker: kills and cuts

@@ -64,7 +64,7 @@ class Boards(World):
         for strap, value in straps.items():
             command += ["-device", f"loader,addr={STRAPS + STRAP[strap]:#x},data={value},data-len=4"]
         if icount:
-            command += ["-icount", "shift=5"]
+            command += ["-icount", "shift=6"]
         return command
 
     def kernel(self):
