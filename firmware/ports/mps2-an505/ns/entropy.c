@@ -7,7 +7,7 @@
 #include "ports/mps2-an505/ns/clock.h"
 #include "relay/crypto.h"
 
-#define SILENCE_MS 500u /* for one byte */
+#define SILENCE_MS 1000u /* for one byte */
 /* A byte is credited with 4 bits only, and one healthy source in 2^40 may be called sick. */
 #define REPEATS_MAX    11u
 #define WINDOW         512u
