@@ -33,11 +33,11 @@ class World:
     relay_endpoint = cloud_endpoint = None  # as the site policy names them, if that is not where they listen
 
     def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False,
-                 commands=False, proves=()):
+                 commands=False, proves=True):
         """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware. ticket: does an
         install need the gate's fresh answer? Tests that are not about the gate do without. commands: people/operations has
         a command key of the site, and the vendor's may ask for diagnostics. proves: devices that must prove themselves
-        by DICE-1, or True for all; the others may, and a test may act as they do with a leaf alone."""
+        by DICE-1, or True for all; the others may, and a test may act as one of them with a leaf alone."""
         self.proves = proves
         self.with_ticket = ticket
         self.with_commands = commands
@@ -130,7 +130,7 @@ class World:
         self.fwtool("ca", "create", "--name", "acme factory", "-o", folder / "ca")
         for name in self.devices:
             self.make_identity(name)
-        for image in (self.image("1.0.0"),) if self.devices else ():
+        for image in (self.image("1.0.0"), self.recovery_image()) if self.devices else ():
             self.ship(image)
 
     def make_identity(self, name):
@@ -218,8 +218,12 @@ class World:
         """The image of our example application for these devices."""
         return self.program(f"plant-care-{version}")
 
+    def recovery_image(self):
+        return self.program("recovery")
+
     def make_devices(self, version="1.0.0"):
         manifest, image = self.make_image(version, 1, self.image(version))
+        self.recovery = self.recovery or self.make_image("1.0.0", 1, self.recovery_image(), name="recovery")
         for name in self.devices:
             self.make_device(name, manifest, image)
 
