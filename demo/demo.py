@@ -68,7 +68,7 @@ def main():
     print("relayd: an update reaches a device only if the site's own people approved that exact image.")
     print("Everything below runs on loopback with real programs: a cloud (mosquitto), a relay, five devices.")
     failed = False
-    with World(options.build, devices=5, direct_only=("device-5",), keep=options.keep,
+    with World(options.build, devices=5, direct_only=("device-5",), proves=True, keep=options.keep,
                relay_build=options.relay_build, ticket=True, commands=True) as world:
         for number, (title, step) in enumerate(steps.STEPS, 1):
             narrator.step(number, title)

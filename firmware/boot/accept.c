@@ -6,24 +6,35 @@
 #include "boot/boot.h"
 #include "relay/revocation.h"
 
+/* nothing changed; said as a refusal, so that the application goes on */
+#define FLASH_FAILED 1
+
 static uint64_t higher(uint64_t a, uint64_t b)
 {
         return a > b ? a : b;
 }
 
-/* Both objects into the area that is not in force; next says so, and holds when it is in the journal. */
+/*
+ * Both objects into the area that is not in force; next says so, and holds when it is in the journal. Then they go into
+ * the other area, too: should one be damaged some day, the other one will do.
+ */
 static int install(struct boot *b, struct boot_record *next, struct span vendor_set, struct span policy_set)
 {
-        next->trust_area = 1 - b->record.trust_area;
+        next->trust_area = (uint8_t)(1u - b->trust_area);
         if (trust_write(b->board.flash, next->trust_area, vendor_set, policy_set) < 0)
-                return PORT_E_IO;
-        return boot_store(b, next);
+                return FLASH_FAILED;
+        int r = boot_store(b, next);
+        if (r < 0)
+                return r;
+        (void)trust_write(b->board.flash, b->trust_area, vendor_set, policy_set);
+        b->trust_area = next->trust_area;
+        return 0;
 }
 
 /* the object that stays */
 static int read_other(struct boot *b, enum trust_object object, uint8_t *buffer, size_t size, struct span *set)
 {
-        return trust_read_set(b->board.flash, b->record.trust_area, object, buffer, size, set) < 0 ? PORT_E_IO : 0;
+        return trust_read_set(b->board.flash, b->trust_area, object, buffer, size, set) < 0 ? PORT_E_IO : 0;
 }
 
 /* b->room.accept.next was verified */
@@ -106,9 +117,9 @@ int boot_accept(struct boot *b, enum port_boot_object object, struct span signed
                         r = accept_revocation(b, signed_set, &reason);
                         break;
                 }
-        if (r == 0)
-                *refusal = reason;
-        return r;
+        if (r >= 0)
+                *refusal = r == FLASH_FAILED ? REASON_FLASH_FAILED : reason;
+        return r < 0 ? r : 0;
 }
 
 /* ---- by the local port */
@@ -125,9 +136,9 @@ int boot_claim(struct boot *b, struct span policy_set, enum reason *refusal)
                 reason = REASON_POLICY_INVALID;
         if (reason == REASON_NONE)
                 r = install_policy(b, policy_set);
-        if (r == 0)
-                *refusal = reason;
-        return r;
+        if (r >= 0)
+                *refusal = r == FLASH_FAILED ? REASON_FLASH_FAILED : reason;
+        return r < 0 ? r : 0;
 }
 
 int boot_unclaim(struct boot *b)
@@ -147,8 +158,8 @@ int boot_unclaim(struct boot *b)
                 r = install(b, &next, vendor_set, SPAN_EMPTY);
         }
         if (r == 0)
-                r = trust_erase(b->board.flash, 1u - b->record.trust_area);
+                r = trust_erase(b->board.flash, 1u - b->trust_area);
         if (r == 0)
                 memset(&b->policy, 0, sizeof(b->policy));
-        return r < 0 ? PORT_E_IO : 0;
+        return r != 0 ? PORT_E_IO : 0;
 }

@@ -7,12 +7,14 @@
 
 #include "boot/verify.h"
 
+/* Twice, so that no single bit that falls over later takes the device back to what held before. */
 int boot_store(struct boot *b, const struct boot_record *record)
 {
-        int r = record_store(&b->journal, record);
-        if (r == 0)
-                b->record = *record;
-        return r < 0 ? PORT_E_IO : 0;
+        if (record_store(&b->journal, record) < 0)
+                return PORT_E_IO;
+        b->record = *record;
+        (void)record_store(&b->journal, record);
+        return 0;
 }
 
 static int write_identity(const struct port_flash *flash, const struct boot_factory *factory)
@@ -37,8 +39,8 @@ int boot_provision(const struct port_flash *flash, const struct boot_factory *fa
         if (factory->recovery)
                 memcpy(record.recovery_manifest, factory->recovery, SHA256_SIZE);
         int r = write_identity(flash, factory);
-        if (r == 0)
-                r = trust_write(flash, record.trust_area, factory->vendor_set, SPAN_EMPTY);
+        for (unsigned area = 0; area < 2 && r == 0; area++)
+                r = trust_write(flash, area, factory->vendor_set, SPAN_EMPTY);
         if (r < 0)
                 return r;
         r = record_load(&journal, flash, &before);
@@ -82,6 +84,23 @@ static int open_identity(struct boot *b)
         return 0;
 }
 
+/* Either area will do, if it holds what the journal names: older trust does not. */
+static enum reason open_trust(struct boot *b)
+{
+        const uint8_t *policy_digest = b->record.claimed ? b->record.policy_digest : NULL;
+        enum reason first = REASON_NONE;
+
+        for (unsigned i = 0; i < 2; i++) {
+                b->trust_area = i == 0 ? b->record.trust_area : 1u - b->record.trust_area;
+                enum reason reason = trust_read(b->board.flash, b->trust_area, b->record.vendor_digest, policy_digest,
+                                                &b->vendor, &b->policy, b->room.read.set, b->room.read.scratch);
+                if (reason == REASON_NONE)
+                        return REASON_NONE;
+                first = i == 0 ? reason : first;
+        }
+        return first;
+}
+
 int boot_open(struct boot *b, const struct boot_board *board, enum reason *trust)
 {
         memset(b, 0, sizeof(*b));
@@ -90,9 +109,7 @@ int boot_open(struct boot *b, const struct boot_board *board, enum reason *trust
         if (r == 0)
                 r = open_identity(b);
         if (r == 0)
-                *trust = trust_read(board->flash, b->record.trust_area, b->record.vendor_digest,
-                                    b->record.claimed ? b->record.policy_digest : NULL, &b->vendor, &b->policy,
-                                    b->room.read.set, b->room.read.scratch);
+                *trust = open_trust(b);
         return r;
 }
 
@@ -161,6 +178,19 @@ static int decide(struct boot *b, struct boot_record *next, struct boot_outcome 
         return answer == BOOT_RUN ? BOOT_RUN : run_recovery(b, out);
 }
 
+/*
+ * The journal cannot be written any more. The confirmed image needs nothing of it and runs on, but without keys: under
+ * a boot counter that was used before, its events would be taken for those of then. Nothing is tried.
+ */
+static int run_unrecorded(struct boot *b, int answer, struct boot_outcome *out)
+{
+        out->keys = PORT_E_IO;
+        if (answer == BOOT_RUN && !out->trying)
+                return BOOT_RUN;
+        out->trying = false;
+        return answer == BOOT_UNCLAIMED ? BOOT_UNCLAIMED : run_confirmed(b, out);
+}
+
 /* The secret is in memory in here only. */
 static int derive(struct boot *b)
 {
@@ -209,9 +239,10 @@ int boot_start(struct boot *b, const struct boot_board *board, struct boot_outco
                 next.rotations++;
         next.rotate = false;
         r = boot_store(b, &next);
-        if (r == 0 && (answer == BOOT_RUN || answer == BOOT_RECOVERY))
+        if (r < 0)
+                answer = run_unrecorded(b, answer, out);
+        else if (answer == BOOT_RUN || answer == BOOT_RECOVERY)
                 out->keys = derive(b);
-        if (r == 0 && board->lock)
-                r = board->lock(board->context);
+        r = board->lock ? board->lock(board->context) : 0;
         return r < 0 ? r : answer;
 }

@@ -81,6 +81,7 @@ struct boot {
         char identity[IDENTITY_MAX + 1];
         uint8_t class_id[CLASS_ID_SIZE];
         unsigned identity_area;   /* where it was readable */
+        unsigned trust_area;      /* the same of trust */
         size_t certificate_count; /* device certificate and those above it */
         unsigned running;         /* slot; in recovery the one to fill */
         bool recovery;            /* the recovery image runs */
@@ -124,7 +125,8 @@ struct boot_outcome {
         enum reason reasons[2]; /* why slot 0, 1 does not run, for the log; REASON_NONE: not looked at, or runs */
         enum reason recovery;   /* the same of the recovery image */
         int keys;               /* 0, or why there is no key to connect with: RELAY_E_STATE (no device certificate yet),
-                                   what identity_read_secret() or keys_derive() returned */
+                                   what identity_read_secret() or keys_derive() returned;
+                                   PORT_E_IO: the journal cannot be written, and what was confirmed runs without keys */
 };
 /*
  * One start: counts it, decides, leaves the chosen image loaded, derives its keys, and locks the secret. enum

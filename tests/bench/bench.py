@@ -162,7 +162,7 @@ def main():
     options = options.parse_args()
 
     report = measure.Report(pathlib.Path(options.build) / "bench" / "report.json")
-    with World(options.build, devices=5) as world:
+    with World(options.build, devices=5, proves=True) as world:
         world.make()
         if options.only in (None, "events"):
             events.add_devices(world)

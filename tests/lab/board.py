@@ -30,11 +30,6 @@ class Boards(World):
     def recovery_image(self):
         return self.build / "mcu" / "recovery-image"
 
-    def make_devices(self, version="1.0.0"):
-        self.recovery = self.make_image("1.0.0", 1, self.recovery_image(), name="recovery")
-        self.ship(self.recovery_image())
-        super().make_devices(version)
-
     def make_relay(self):
         super().make_relay()
         config = self.config()

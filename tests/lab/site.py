@@ -33,7 +33,7 @@ class World:
     relay_endpoint = cloud_endpoint = None  # as the site policy names them, if that is not where they listen
 
     def __init__(self, build, devices=5, direct_only=(), folder=None, keep=False, relay_build=None, ticket=False,
-                 commands=False, proves=True):
+                 commands=False, proves=()):
         """relay_build: another build folder (with sanitizers, say) for everything but the devices' firmware. ticket: does an
         install need the gate's fresh answer? Tests that are not about the gate do without. commands: people/operations has
         a command key of the site, and the vendor's may ask for diagnostics. proves: devices that must prove themselves

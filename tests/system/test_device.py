@@ -11,13 +11,13 @@ import pytest
 import relayobjects
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from lab.cloud import event_keys
+from lab.flash import Flash
 from lab.process import wait_until
 from lab.site import SITE, World
 
 from conftest import BUILD
 
 OPTIONS = ("--keep-alive", "2", "--period-ms", "200", "--retry-ms", "500")
-SLOT_A_IMAGE = 150 * 4096 # firmware/boot/layout.h
 CUT = 86 # exit status of a device whose power was cut
 
 
@@ -37,7 +37,7 @@ class Approver:
 @pytest.fixture(scope="module")
 def factory():
     """Everything but a running relay; each test provisions devices of its own."""
-    world = World(BUILD, devices=4)
+    world = World(BUILD, devices=4, proves=True)
     try:
         world.make()
         world.cloud.start()
@@ -115,25 +115,40 @@ def test_power_cut_at_every_kind_of_operation(factory):
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 
-def test_damaged_image_without_recovery_waits_for_people(factory):
-    flash = flash_of(factory, "device-3")
-    kept = flash.with_suffix(".kept")
-    shutil.copy(flash, kept)
-    with flash.open("r+b") as file:
-        file.seek(SLOT_A_IMAGE + 5000)
-        byte = file.read(1)
-        file.seek(SLOT_A_IMAGE + 5000)
-        file.write(bytes([byte[0] ^ 1]))
+def test_damaged_device_waits_for_people_and_says_so(factory):
+    """Slot A and the recovery image: nothing is executed, and nothing of it is anywhere but in the log."""
+    path = flash_of(factory, "device-3")
+    kept = path.with_suffix(".kept")
+    shutil.copy(path, kept)
+    flash = Flash(path)
+    flash.flip("image A", 5000)
+    flash.flip("recovery image", 5000)
     device = factory.start_device("device-3", *OPTIONS)
     device.wait_for("slot A: image-digest")
+    device.wait_for("recovery image: image-digest")
     device.wait_for("stuck: no image may be executed")
     assert device.alive()
     assert "session" not in device.output()
     assert device.stop() == 0
-    shutil.move(kept, flash)
+    shutil.move(kept, path)
     device = factory.start_device("device-3", *OPTIONS)
     device.wait_for("session with the cloud")
     device.stop()
+
+
+def test_device_without_its_secret_runs_on_alone(factory):
+    """A damaged secret: no key, no connection, said once; the application goes on."""
+    path = flash_of(factory, "device-3")
+    kept = path.with_suffix(".kept")
+    shutil.copy(path, kept)
+    Flash(path).flip("secret", 4096 + 3)
+    device = factory.start_device("device-3", *OPTIONS)
+    device.wait_for("no key to connect with")
+    device.wait_for("slot A, sequence 1")
+    wait_until("the application to keep what it measured", lambda: Flash(path).read("outbox").strip(b"\xff"))
+    assert "session" not in device.output() and device.output().count("boot: start") == 1
+    assert device.stop() == 0
+    shutil.move(kept, path)
 
 
 def test_cloud_without_the_pinned_key_gets_nothing(factory):

@@ -19,7 +19,7 @@ UPDATES, TRICKS, COMMANDS, CHAIN, REVOKED = (f"device-{n}" for n in range(1, 6))
 
 @pytest.fixture(scope="module")
 def site():
-    world = DirectWorld(BUILD, devices=5)
+    world = DirectWorld(BUILD, devices=5, proves=True)
     try:
         world.make()
         world.start_gate()

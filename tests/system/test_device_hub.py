@@ -29,7 +29,7 @@ def start(world):
 
 @pytest.fixture(scope="module")
 def site():
-    with GateWorld(BUILD, devices=2, direct_only=(DIRECT,), keep="RELAYD_KEEP" in os.environ) as world:
+    with GateWorld(BUILD, devices=2, direct_only=(DIRECT,), proves=True, keep="RELAYD_KEEP" in os.environ) as world:
         world.make()
         start(world)
         yield world

@@ -20,7 +20,7 @@ CLASS_ID = objects.ids(DOMAIN, CLASS)[1]
 @pytest.fixture
 def site():
     """Two registered devices that are not there; app.all sees what they would see. The site's windows are in UTC."""
-    with World(BUILD, devices=2, keep="RELAYD_KEEP" in os.environ) as world:
+    with World(BUILD, devices=2, proves=True, keep="RELAYD_KEEP" in os.environ) as world:
         world.make_vendor()
         world.make_factory()
         world.make_cloud()

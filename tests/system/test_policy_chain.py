@@ -18,7 +18,7 @@ from conftest import BUILD
 @pytest.fixture
 def site():
     """The hub with its cloud and front end, no device; app.all sees what local subscribers see."""
-    with World(BUILD, devices=2, keep="RELAYD_KEEP" in os.environ) as world:
+    with World(BUILD, devices=2, proves=True, keep="RELAYD_KEEP" in os.environ) as world:
         world.make_vendor()
         world.make_factory()
         world.make_cloud()

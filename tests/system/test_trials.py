@@ -22,7 +22,7 @@ OPTIONS = ("--retry-ms", "500", "--dwell-ms", "500", "--confirm-ms", "4000")
 @pytest.fixture(scope="module")
 def site():
     """device-1 at the relay, device-2 and device-3 know only the cloud; nobody is started."""
-    with World(BUILD, devices=3, direct_only=("device-2", "device-3"), keep="RELAYD_KEEP" in os.environ) as world:
+    with World(BUILD, devices=3, direct_only=("device-2", "device-3"), proves=True, keep="RELAYD_KEEP" in os.environ) as world:
         world.make()
         world.start_all()
         world.relayctl("gate", "open")

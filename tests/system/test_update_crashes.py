@@ -24,7 +24,7 @@ OPTIONS = ("--retry-ms", "1000", "--dwell-ms", "500")
 
 @pytest.fixture
 def site():
-    with World(BUILD, devices=3, keep="RELAYD_KEEP" in os.environ) as world:
+    with World(BUILD, devices=3, proves=True, keep="RELAYD_KEEP" in os.environ) as world:
         world.make_vendor()
         world.make_factory()
         world.make_cloud(persistence=True)

@@ -21,7 +21,7 @@ def pieces_sent(world):
 
 
 def test_fifty_devices_take_the_image_over_the_uplink_once():
-    with FanoutWorld(BUILD, devices=DEVICES, ticket=True, keep="RELAYD_KEEP" in os.environ) as world:
+    with FanoutWorld(BUILD, devices=DEVICES, ticket=True, proves=True, keep="RELAYD_KEEP" in os.environ) as world:
         world.make()
         with (world.cloud.folder / "mosquitto.conf").open("a") as config:
             config.write("log_type debug\n")

@@ -21,7 +21,7 @@ OPTIONS = ("--retry-ms", "1000", "--dwell-ms", "1000", "--settle-ms", "300")
 @pytest.fixture(scope="module")
 def site():
     """Two devices at the relay, one that knows only the cloud; all run 1.0.0, the gate is open."""
-    with World(BUILD, devices=3, direct_only=(DIRECT,), keep="RELAYD_KEEP" in os.environ) as world:
+    with World(BUILD, devices=3, direct_only=(DIRECT,), proves=True, keep="RELAYD_KEEP" in os.environ) as world:
         world.make()
         world.start_all()
         world.relayctl("gate", "open")

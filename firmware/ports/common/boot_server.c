@@ -82,7 +82,7 @@ static int answer_trusted(struct boot_server *server, struct span argument, stru
         uint8_t object = reader_u8(&in);
         if (reader_finish(&in) != RELAY_OK || object > BOOT_OBJECT_POLICY)
                 return RELAY_E_MALFORMED;
-        int r = trust_read_set(b->board.flash, b->record.trust_area,
+        int r = trust_read_set(b->board.flash, b->trust_area,
                                object == BOOT_OBJECT_VENDOR ? TRUST_VENDOR : TRUST_POLICY, server->message + 1,
                                TRUST_OBJECT_MAX, &bytes);
         if (r == 0)

@@ -50,6 +50,7 @@
         X(BLOCK_DIGEST, "block-digest", "a block does not match the block list")                                \
         X(IMAGE_DIGEST, "image-digest", "the image does not match the manifest")                                \
         X(TRIES_EXHAUSTED, "tries-exhausted", "tried three times and never confirmed")                          \
+        X(FLASH_FAILED, "flash-failed", "the device's flash failed; what held before holds on")                 \
         X(ERASE_BUDGET, "erase-budget", "the slot was erased three times today")                                \
         X(NOT_CONFIRMED, "not-confirmed", "the new image did not confirm in time; went back")                   \
         /* sessions */                                                                                          \

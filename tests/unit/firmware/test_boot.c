@@ -237,8 +237,8 @@ static void test_damaged_trust_is_recovery(void **state)
         struct boot_outcome outcome;
 
         (void)state;
-        enum layout_area trust = device.boot.record.trust_area == 0 ? LAYOUT_TRUST : LAYOUT_TRUST_SPARE;
-        made_area(&device, trust)[LAYOUT_SECTOR_SIZE + 10] ^= 1;
+        made_area(&device, LAYOUT_TRUST)[LAYOUT_SECTOR_SIZE + 10] ^= 1;
+        made_area(&device, LAYOUT_TRUST_SPARE)[LAYOUT_SECTOR_SIZE + 10] ^= 1;
         assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         memset(device.memory, 0xff, sizeof(device.memory)); /* never provisioned */
         assert_true(made_start(&device, &outcome) < 0);

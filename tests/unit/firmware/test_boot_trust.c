@@ -254,18 +254,42 @@ static void test_vendor_sets_that_change_nothing(void **state)
         assert_int_equal(status.vendor_epoch, 1);
 }
 
+static void damage_trust(unsigned area)
+{
+        made_area(&device, area == 0 ? LAYOUT_TRUST : LAYOUT_TRUST_SPARE)[LAYOUT_SECTOR_SIZE + 20] ^= 1;
+}
+
+/* Both areas hold what is in force. */
+static void test_one_damaged_area_is_no_loss(void **state)
+{
+        struct site_policy next;
+
+        for (unsigned damaged = 0; damaged < 2; damaged++) {
+                setup(state);
+                for (unsigned epoch = 2; epoch < 5; epoch++) {
+                        next = made_next_policy(&device.boot.policy);
+                        assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, old_pair, 2)), REASON_NONE);
+                        damage_trust(damaged);
+                        assert_runs(&first);
+                        assert_int_equal(status.policy_epoch, epoch);
+                }
+        }
+}
+
 static void test_old_trust_is_no_way_back(void **state)
 {
-        struct site_policy next = rotated();
+        static uint8_t vendor_bytes[VENDOR_KEYS_SET_MAX];
+        struct site_policy before = made_policy(), next = rotated();
+        struct span vendor_set = write_vendor_set(vendor_bytes, sizeof(vendor_bytes));
 
         (void)state;
         assert_int_equal(hand_over(PORT_BOOT_POLICY, made_policy_set(&next, all_four, 4)), REASON_NONE);
-        struct flash_area area = layout_area(&device.flash,
-                                             device.boot.record.trust_area == 0 ? LAYOUT_TRUST : LAYOUT_TRUST_SPARE);
-        device.memory[(area.first + 1) * LAYOUT_SECTOR_SIZE + 20] ^= 1;
+        unsigned area = device.boot.record.trust_area;
+        damage_trust(area);
+        assert_int_equal(trust_write(&device.flash, 1 - area, vendor_set, made_policy_set(&before, old_pair, 2)), 0);
         assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[0], REASON_MALFORMED);
-        device.memory[(area.first + 1) * LAYOUT_SECTOR_SIZE + 20] ^= 1;
+        damage_trust(area);
         assert_runs(&first);
 }
 
@@ -275,20 +299,22 @@ static void test_other_trust_in_flash_is_not_believed(void **state)
         static uint8_t vendor_bytes[VENDOR_KEYS_SET_MAX];
         struct site_policy foreign = made_policy();
         struct vendor_keys keys = rotated_vendor();
-        unsigned area = device.boot.record.trust_area;
 
         (void)state;
         foreign.patience_s = 77;
         struct span vendor_set = write_vendor_set(vendor_bytes, sizeof(vendor_bytes));
-        assert_int_equal(trust_write(&device.flash, area, vendor_set, made_policy_set(&foreign, old_pair, 2)), 0);
+        for (unsigned area = 0; area < 2; area++)
+                assert_int_equal(trust_write(&device.flash, area, vendor_set, made_policy_set(&foreign, old_pair, 2)),
+                                 0);
         assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[0], REASON_POLICY_INVALID);
         foreign = made_policy();
         struct span policy_set = made_policy_set(&foreign, old_pair, 2);
-        assert_int_equal(trust_write(&device.flash, area, vendor_successor(&keys), policy_set), 0);
+        for (unsigned area = 0; area < 2; area++)
+                assert_int_equal(trust_write(&device.flash, area, vendor_successor(&keys), policy_set), 0);
         assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
         assert_int_equal(outcome.reasons[0], REASON_VENDOR_KEYS_INVALID);
-        assert_int_equal(trust_write(&device.flash, area, vendor_set, policy_set), 0);
+        assert_int_equal(trust_write(&device.flash, 1, vendor_set, policy_set), 0);
         assert_runs(&first);
 }
 
@@ -318,7 +344,8 @@ static void test_worn_flash_is_noticed_before_it_counts(void **state)
         good_program = device.flash.program;
         device.flash.program = worn_program;
         struct span set = made_policy_set(&next, old_pair, 2);
-        assert_int_equal(boot_accept(&device.boot, PORT_BOOT_POLICY, set, &refusal), PORT_E_IO);
+        assert_int_equal(boot_accept(&device.boot, PORT_BOOT_POLICY, set, &refusal), 0);
+        assert_int_equal(refusal, REASON_FLASH_FAILED);
         made_power(&device, 0);
         assert_runs(&first);
         assert_int_equal(status.policy_epoch, 1);
@@ -336,6 +363,7 @@ int main(void)
                 cmocka_unit_test_setup(test_policy_waits_for_its_vendor_keys, setup),
                 cmocka_unit_test_setup(test_staged_image_needs_the_new_vendor_keys, setup),
                 cmocka_unit_test_setup(test_vendor_sets_that_change_nothing, setup),
+                cmocka_unit_test(test_one_damaged_area_is_no_loss),
                 cmocka_unit_test_setup(test_old_trust_is_no_way_back, setup),
                 cmocka_unit_test_setup(test_other_trust_in_flash_is_not_believed, setup),
                 cmocka_unit_test_setup(test_worn_flash_is_noticed_before_it_counts, setup),

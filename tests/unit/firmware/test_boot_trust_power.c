@@ -57,14 +57,21 @@ static int setup_objects(void **state)
         return 0;
 }
 
-/* 0: it holds now; else the flash's error */
+/* 0: it holds now, and the power did not go; it may hold else, too, or have been refused for the flash */
+static int ended(int r, enum reason refusal)
+{
+        if (device.ram.off)
+                return PORT_E_IO;
+        if (r == 0)
+                assert_int_equal(refusal, REASON_NONE);
+        return r;
+}
+
 static int accept_policy(uint64_t epoch)
 {
         enum reason refusal = REASON_COUNT;
         int r = boot_accept(&device.boot, PORT_BOOT_POLICY, made_policy_set(&policies[epoch - 1], pair, 2), &refusal);
-        if (r == 0)
-                assert_int_equal(refusal, REASON_NONE);
-        return r;
+        return ended(r, refusal);
 }
 
 static int accept_vendor(uint64_t epoch)
@@ -72,9 +79,7 @@ static int accept_vendor(uint64_t epoch)
         static const enum who signers[] = { ORGANISATION, DEVELOPER, APPROVER_1, APPROVER_2 };
         enum reason refusal = REASON_COUNT;
         int r = boot_accept(&device.boot, PORT_BOOT_VENDOR, made_vendor_set(&vendors[epoch - 1], signers, 4), &refusal);
-        if (r == 0)
-                assert_int_equal(refusal, REASON_NONE);
-        return r;
+        return ended(r, refusal);
 }
 
 static int revoke(uint64_t epoch)
@@ -82,9 +87,7 @@ static int revoke(uint64_t epoch)
         enum reason refusal = REASON_COUNT;
         struct span set = made_revocation("site-1", epoch, 1800000000 + epoch, pair, 2);
         int r = boot_accept(&device.boot, PORT_BOOT_REVOCATION, set, &refusal);
-        if (r == 0)
-                assert_int_equal(refusal, REASON_NONE);
-        return r;
+        return ended(r, refusal);
 }
 
 /* power is back: the device starts, and everything in force fits together */
@@ -199,9 +202,7 @@ static int claim(void)
 {
         enum reason refusal = REASON_COUNT;
         int r = boot_claim(&device.boot, made_policy_set(&policies[0], pair, 2), &refusal);
-        if (r == 0)
-                assert_int_equal(refusal, REASON_NONE);
-        return r;
+        return ended(r, refusal);
 }
 
 static void open_again(void)
@@ -249,7 +250,7 @@ static void test_cut_at_every_operation_of_unclaiming(void **state)
                 made_device(&device, &first);
                 restart();
                 made_power(&device, cut);
-                if (boot_unclaim(&device.boot) == 0)
+                if (boot_unclaim(&device.boot) == 0 && !device.ram.off)
                         break;
                 open_again();
                 assert_int_equal(boot_unclaim(&device.boot), 0);
