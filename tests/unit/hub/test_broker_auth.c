@@ -8,6 +8,7 @@
 #include "harness.h"
 
 #define STATE "sites/s1/devices/device-1/state/relay"
+#define EVENT "sites/s1/devices/device-1/events/soil"
 
 static const struct fake_connect plain = { .clean = true };
 static const struct fake_connect proving = { .clean = true, .method = "m", .data = "hello" };
@@ -373,6 +374,52 @@ static void what_changed_meanwhile_counts(void **state)
         expect_connack(f, MQTT_BAD_CLIENT_ID);
 }
 
+/* ---- quarantine: what is left of a session, said to the device in codes, and told to nobody again */
+static void in_quarantine(void **state)
+{
+        const struct fake_connect durable = { .expiry = 1000, .will_topic = STATE, .will_payload = "gone" };
+        const struct fake_connect event_will = { .expiry = 1000, .will_topic = EVENT, .will_payload = "gone" };
+        struct harness *h = *state;
+        struct fake *app, *f;
+        struct mqtt_packet packet;
+        bool present;
+
+        host_says(h, proven, proven);
+        app = fake_open(h, "app.test", &plain, NULL);
+        f = fake_open(h, "device-1", &durable, NULL);
+        assert_int_equal(fake_subscribe_to(f, "sites/s1/devices/device-1/commands", 1), 1);
+        assert_int_equal(fake_subscribe_to(f, "sites/s1/devices/device-1/updates/offer", 1), 1);
+        assert_int_equal(fake_subscribe_to(app, "sites/s1/devices/#", 1), 1);
+        broker_closed(h->broker, &f->link, false);
+        assert_int_equal(
+                broker_publish(h->broker, "sites/s1/devices/device-1/updates/offer", SPAN_LITERAL("offer"), true), 0);
+        harness_turn(h);
+        fake_expect_publish(app, "sites/s1/devices/device-1/updates/offer", "offer", 1, &packet);
+
+        f = fake_new(h, "device-1");
+        f->link.quarantined = true; /* as the host would say */
+        host_says(h, proven, proven);
+        fake_send_connect(f, &event_will);
+        fake_expect(f, MQTT_CONNACK, &packet);
+        present = packet.ack.session_present;
+        assert_true(present);
+        fake_expect_publish(f, "sites/s1/devices/device-1/updates/offer", "offer", 1, &packet);
+        fake_expect_nothing(f);
+        fake_event(f, EVENT, "1", 1, "1", "1");
+        fake_publish(f, "sites/s1/devices/device-1/commands/result", "{}", 1, 2, false);
+        fake_publish(f, STATE, "{}", 1, 3, false);
+        harness_turn(h);
+        fake_expect_ack(f, MQTT_PUBACK, 1, MQTT_QUOTA_EXCEEDED);
+        fake_expect_ack(f, MQTT_PUBACK, 2, MQTT_NOT_AUTHORIZED);
+        fake_expect_ack(f, MQTT_PUBACK, 3, MQTT_SUCCESS);
+        fake_expect_publish(app, STATE, "{}", 1, &packet);
+        assert_int_equal(fake_subscribe_to(f, "sites/s1/devices/device-1/commands", 1), MQTT_NOT_AUTHORIZED);
+        assert_int_equal(h->alert_count, 0);
+        broker_closed(h->broker, &f->link, true); /* and its will was no event either */
+        harness_advance(h, 2000);
+        fake_expect_nothing(app);
+}
+
 /* ---- an open session */
 static void again(void **state)
 {
@@ -465,6 +512,7 @@ int main(void)
                 TEST(one_device_takes_not_all_places),
                 TEST(memory_is_bounded),
                 TEST(what_changed_meanwhile_counts),
+                TEST(in_quarantine),
                 TEST(again),
                 TEST(not_again),
                 TEST(what_may_not_come_later),
