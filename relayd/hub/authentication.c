@@ -278,6 +278,15 @@ void authentication_packet(struct broker *b, struct link *link, const struct mqt
                 go_on(b, link, auth);
 }
 
+void authentication_forget(struct broker *b, const char *identity)
+{
+        for (struct proof *p = b->proofs.first, *next; p; p = next) {
+                next = p->next;
+                if (!is_open(p->link) && strcmp(p->link->identity, identity) == 0)
+                        finish(b, p->link, MQTT_NOT_AUTHORIZED);
+        }
+}
+
 void authentication_tick(struct broker *b)
 {
         for (struct proof *p = b->proofs.first, *next; p; p = next) {

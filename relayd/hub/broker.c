@@ -325,6 +325,7 @@ void broker_packet(struct broker *b, struct link *link, struct span bytes)
 
 void broker_forget_identity(struct broker *b, const char *identity)
 {
+        authentication_forget(b, identity);
         for (struct table_entry *e = table_next(&b->clients.by_id, NULL), *next; e; e = next) {
                 struct client *c = container_of(e, struct client, entry);
 

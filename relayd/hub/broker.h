@@ -189,7 +189,8 @@ void authentication_init(struct broker *b);
 /* CONNECT passed its checks: session_open() or session_refuse() follow, now or when it has proven itself. */
 void authentication_begin(struct broker *b, struct link *link, const struct mqtt_packet *connect, struct span bytes);
 void authentication_packet(struct broker *b, struct link *link, const struct mqtt_packet *auth);
-void authentication_drop(struct broker *b, struct link *link); /* what it was about to prove does not matter now */
+void authentication_drop(struct broker *b, struct link *link);      /* what it was about to prove does not matter now */
+void authentication_forget(struct broker *b, const char *identity); /* what it proved counts no more */
 void authentication_tick(struct broker *b);
 void authentication_sealed(struct broker *b);  /* what is proven and staged is part of this commit */
 void authentication_durable(struct broker *b); /* opens what was waiting for the disk */

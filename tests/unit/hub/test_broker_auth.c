@@ -177,6 +177,26 @@ static void a_disk_that_takes_too_long(void **state)
         assert_int_equal(h->broker->proofs.staged, 0);
 }
 
+/* Revoked while its proof waits for the client, or for the disk. */
+static void forgotten_meanwhile(void **state)
+{
+        static const struct broker_answer staged = { .step = BROKER_PROVEN, .staged = true };
+        struct harness *h = *state;
+        struct fake *other = asked(h, "device-2"), *f = asked(h, "device-1"), *g = fake_new(h, "device-1");
+
+        host_says(h, asks("who?"), staged);
+        fake_send_connect(g, &proving);
+        expect_auth(g, MQTT_CONTINUE_AUTHENTICATION, "who?");
+        fake_auth(g, MQTT_CONTINUE_AUTHENTICATION, "m", "it is me");
+        broker_forget_identity(h->broker, "device-1");
+        expect_connack(f, MQTT_NOT_AUTHORIZED);
+        expect_connack(g, MQTT_NOT_AUTHORIZED);
+        harness_turn(h);
+        assert_int_equal(h->online_count, 0);
+        assert_int_equal(h->broker->proofs.staged, 0);
+        assert_false(other->closed_by_hub);
+}
+
 static void more_questions(void **state)
 {
         struct harness *h = *state;
@@ -503,6 +523,7 @@ int main(void)
                 TEST(proven_by_an_answer),
                 TEST(proven_when_it_is_on_the_disk),
                 TEST(a_disk_that_takes_too_long),
+                TEST(forgotten_meanwhile),
                 TEST(more_questions),
                 TEST(nothing_happens_before),
                 TEST(what_may_not_come),
