@@ -25,7 +25,7 @@ numbers = itertools.count(1)
 
 @pytest.fixture(scope="module")
 def world():
-    world = Boards(BUILD, devices=15)
+    world = Boards(BUILD, devices=20)
     try:
         world.make().start_all()
         yield world
@@ -125,6 +125,14 @@ def test_staged_is_forgotten_without_power(world, name):
     assert "starting slot A\n" in said
 
 
+def stopped(world, name, *command):
+    """device-local, for somebody who stands before it"""
+    path = world.folder / "devices" / name / "flash"
+    with path.open("r+b") as flash:
+        flash.truncate(FLASH_SIZE)
+    return world.run("device-local", "--flash", path, *command)
+
+
 def install(world, name, image):
     """Somebody brings an update to the device, which stands still meanwhile."""
     desk, home = Desk(world), world.folder / "devices" / name
@@ -135,9 +143,7 @@ def install(world, name, image):
         desk.close()
     for file, content in files.items():
         (home / file).write_bytes(content)
-    with (home / "flash").open("r+b") as flash:
-        flash.truncate(FLASH_SIZE)
-    world.run("device-local", "--flash", home / "flash", "install", *(home / file for file in files))
+    stopped(world, name, "install", *(home / file for file in files))
     return update
 
 
@@ -233,3 +239,25 @@ def test_image_changed_by_hand_shows(world, name):
     process.wait_for("session with the relay", PATIENCE)
     assert "starting slot A\n" in process.output()
     wait_trust(world, name, "unknown-image")
+
+
+def test_rotated_identity_key(world, name):
+    """Somebody at the device asks for a new identity key: the next start has it, and the relay follows."""
+    before = world.relayctl_json("devices", "show", name)["Fingerprint"]
+    stopped(world, name, "rotate")
+    world.start_board(name)
+    world.wait_device(name, "shown with its new key",
+                      lambda shown: shown["Trust"] == "attested" and shown["Fingerprint"] != before, patience=PATIENCE)
+
+
+# ---- power
+
+
+@pytest.mark.parametrize("operation", range(1, 6))
+def test_power_cut_at_a_flash_operation(world, name, operation):
+    """The first one of a start is the secure side's journal, the next ones are the application's: it starts again."""
+    said = start(world, name, "power cut", cut_after=operation)
+    assert ("boot: power cut" in said) == (operation == 1)
+    process = world.start_board(name)
+    process.wait_for("starting slot A", PATIENCE)
+    process.wait_for("session with the relay", PATIENCE)
