@@ -50,7 +50,7 @@ demo: build
 mcu-images: deps-mcu build
 	@echo "Building the firmware for the Cortex-M33"; ninja $(QUIET) -C $(BUILD) mcu-images
 
-check: deps-check build build-asan mcu-images
+check: deps-check build build-asan
 	@$(PYTHON) tests/check.py --build $(BUILD) --asan build-asan
 
 check-quick: build
@@ -59,7 +59,7 @@ check-quick: build
 check-breach: deps-check build
 	@$(PYTHON) tests/check.py --build $(BUILD) --breach
 
-check-mcu: deps-check mcu-images
+check-mcu: deps-check build
 	@$(PYTHON) tests/check.py --build $(BUILD) --mcu
 
 bench: build

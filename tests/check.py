@@ -87,6 +87,12 @@ def run_script(tally, layer, command):
     tally.add_tap(layer, run.stdout, run.returncode, run.stdout + run.stderr)
 
 
+def run_images(tally, layer, build):
+    """The firmware for boards, with libraries from Debian's source packages. Without it the boards' tests fail, and no others."""
+    run = subprocess.run(["ninja", "-C", build, "mcu-images"], capture_output=True, text=True)
+    tally.add(layer, "images", run.returncode == 0, run.stdout + run.stderr)
+
+
 def run_demo(tally, layer, build, asan):
     """The relay's programs with sanitizers; what these report is a failure even if the demo went well."""
     with tempfile.TemporaryDirectory() as folder:
@@ -165,6 +171,7 @@ def layers(options):
         yield "breach", run_pytest, options.build, ["tests/breach"]
         return
     if options.mcu:
+        yield "Cortex-M33 images", run_images, options.build
         yield "boards", run_pytest, options.build, ["tests/mcu"]
         return
     yield "unit, pair, fuzz", run_meson, options.build
@@ -174,6 +181,7 @@ def layers(options):
     yield "style", run_script, ["tests/style.py"]
     yield "symbols", run_script, ["tests/symbols.py", options.build]
     yield "Cortex-M", run_script, ["tests/arm-build.sh"]
+    yield "Cortex-M33 images", run_images, options.build
     yield "clang-tidy", run_script, ["tests/tidy.py", options.build]
     if options.asan:
         yield "unit, pair, fuzz under sanitizers", run_meson, options.asan
