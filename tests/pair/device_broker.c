@@ -440,6 +440,24 @@ static void on_auth(struct net *net, struct connection *c, const struct mqtt_pac
         accept_session(net, c, ATTEST_METHOD);
 }
 
+static void on_unsubscribe(struct connection *c, const struct mqtt_packet *p)
+{
+        static const uint8_t done[8];
+        struct mqtt_packet ack = { .type = MQTT_UNSUBACK };
+        struct mqtt_filters filters;
+        struct mqtt_filter filter;
+
+        assert_true(p->subscribe.count <= sizeof(done));
+        ack.suback.packet_id = p->subscribe.packet_id;
+        ack.suback.reasons = span_of(done, p->subscribe.count);
+        net_answer(c, &ack);
+        mqtt_filters_init(&filters, p);
+        while (mqtt_filters_next(&filters, &filter))
+                for (size_t i = 0; i < c->filter_count; i++)
+                        if (span_equal_string(filter.filter, c->filters[i]))
+                                memmove(c->filters[i], c->filters[--c->filter_count], TOPIC_MAX);
+}
+
 static void on_packet(struct net *net, struct connection *c, const struct mqtt_packet *p)
 {
         struct mqtt_packet pong = { .type = MQTT_PINGRESP };
@@ -452,6 +470,8 @@ static void on_packet(struct net *net, struct connection *c, const struct mqtt_p
                 on_publish(net, c, p);
         else if (p->type == MQTT_SUBSCRIBE)
                 on_subscribe(net, c, p);
+        else if (p->type == MQTT_UNSUBSCRIBE)
+                on_unsubscribe(c, p);
         else if (p->type == MQTT_PINGREQ)
                 net_answer(c, &pong);
         else if (p->type == MQTT_DISCONNECT)

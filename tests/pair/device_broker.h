@@ -9,6 +9,7 @@
 #include "port/tls.h"
 #include "relay/attest.h"
 #include "relay/mqtt.h"
+#include "relay/sitepolicy.h"
 #include "relay/topic.h"
 
 #define BROKERS      3 /* the last one is where only gates are asked */
@@ -28,7 +29,7 @@ struct received {
 
 struct retained {
         char topic[TOPIC_MAX];
-        uint8_t payload[4096];
+        uint8_t payload[SITE_POLICY_MAX];
         size_t size;
 };
 

@@ -9,8 +9,9 @@
 #include "ports/common/flash_ram.h"
 #include "relay/revocation.h"
 
-#define SECTOR  4096u
-#define SECTORS 16u /* of the outbox; two more for commands */
+#define SECTOR         4096u
+#define SECTORS        16u /* of the outbox; two more for commands */
+#define UPDATE_SECTORS 27u /* two manifests, two images, list, fetch */
 #ifndef ENDPOINTS
 #        define ENDPOINTS 2u /* of the policy: a relay, then clouds */
 #endif
@@ -19,10 +20,12 @@ static struct net net;
 static struct device device;
 static struct outbox outbox;
 static struct commands commands;
+static struct update update; /* if it takes updates */
+static bool takes_updates;
 static struct site_policy policy; /* what the boot stage holds */
 static struct vendor_keys vendor;
 static uint64_t approval_epoch;
-static uint8_t memory[SECTOR * (SECTORS + 2)];
+static uint8_t memory[SECTOR * (SECTORS + 2 + UPDATE_SECTORS)];
 static struct flash_ram ram;
 static struct port_flash flash;
 static uint32_t boot_counter;
@@ -141,6 +144,35 @@ static enum command_outcome run_command(void *context, const char *name, struct 
         return COMMAND_OUTCOME_DONE;
 }
 
+static bool consent(void *context, const char *version)
+{
+        (void)context;
+        (void)version;
+        return true;
+}
+
+static inline void start_update(void)
+{
+        uint32_t at = SECTORS + 2;
+        struct update_config config = {
+                .device = "device-1",
+                .version = "1.0.0",
+                .vendor = &device.vendor,
+                .policy = &device.policy,
+                .gate = &device.gate,
+                .boot = &port_boot,
+                .manifests = { { &flash, at, 4 }, { &flash, at + 4, 4 } },
+                .images = { { &flash, at + 8, 8 }, { &flash, at + 16, 8 } },
+                .list = { &flash, at + 24, 1 },
+                .fetch = { &flash, at + 25, 2 },
+                .timing = update_timing_default,
+                .consent = consent,
+        };
+
+        memset(config.class_id, 0xc1, CLASS_ID_SIZE);
+        assert_int_equal(update_init(&update, &config, net.now), 0);
+}
+
 /* the device starts; what is in its flash stays */
 static inline void start(void)
 {
@@ -154,6 +186,7 @@ static inline void start(void)
                 .entropy = entropy,
                 .secret = secret,
                 .outbox = &outbox,
+                .update = takes_updates ? &update : NULL,
                 .commands = &commands,
                 .keep_alive_s = 4,
                 .timing = failover_timing_default,
@@ -174,6 +207,8 @@ static inline void start(void)
                 net.connections[i].open = net.connections[i].connected = false;
         assert_int_equal(outbox_mount(&outbox, &area), 0);
         assert_int_equal(commands_init(&commands, &commands_config), 0);
+        if (takes_updates)
+                start_update();
         assert_int_equal(device_init(&device, &config), 0);
 }
 
@@ -183,7 +218,7 @@ static inline void begin_with(const struct site_policy *first, uint32_t seed)
         claim(first);
         pump_on = commands_run = passes = busy = 0;
         memset(memory, 0xff, sizeof(memory));
-        flash_ram_init(&ram, memory, SECTOR, SECTORS + 2);
+        flash_ram_init(&ram, memory, SECTOR, SECTORS + 2 + UPDATE_SECTORS);
         flash = flash_ram_port(&ram);
         boot_counter = 0;
         memset(put, 0, sizeof(put));
