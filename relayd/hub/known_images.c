@@ -9,7 +9,6 @@
 #include "util/array.h"
 
 #define RECORD_FORMAT 1
-#define RECORD_MAX    (100 + MANIFEST_TEXT_MAX)
 
 static bool image_equal(const struct table_entry *entry, const void *key)
 {
@@ -62,23 +61,18 @@ static void take_out(struct known_images *images, size_t place)
 }
 
 /* ---- records */
-static int write_record(struct known_images *images, const struct known_image *image)
+void known_image_encode(struct writer *w, const struct known_image *image)
 {
-        uint8_t record[RECORD_MAX];
-        struct writer w;
-
-        writer_init(&w, record, sizeof(record));
-        writer_u8(&w, RECORD_FORMAT);
-        writer_u8(&w, (uint8_t)image->source);
-        writer_u64(&w, image->time);
-        writer_bytes(&w, SPAN_OF(image->manifest));
-        writer_u64(&w, image->sequence);
-        writer_u8(&w, (uint8_t)strlen(image->version));
-        writer_bytes(&w, span_of_string(image->version));
-        return store_put(images->store, STORE_KNOWN, SPAN_OF(image->image), writer_span(&w));
+        writer_u8(w, RECORD_FORMAT);
+        writer_u8(w, (uint8_t)image->source);
+        writer_u64(w, image->time);
+        writer_bytes(w, SPAN_OF(image->manifest));
+        writer_u64(w, image->sequence);
+        writer_u8(w, (uint8_t)strlen(image->version));
+        writer_bytes(w, span_of_string(image->version));
 }
 
-static int load_one(void *context, struct span key, struct span value)
+int known_image_decode(struct span key, struct span value, struct known_image *out)
 {
         struct known_image image = { 0 };
         uint8_t format, source;
@@ -97,7 +91,26 @@ static int load_one(void *context, struct span key, struct span value)
         image.source = (enum image_source)source;
         memcpy(image.image, key.data, SHA256_SIZE);
         memcpy(image.manifest, manifest.data, SHA256_SIZE);
-        return insert(context, &image);
+        *out = image;
+        return 0;
+}
+
+static int write_record(struct known_images *images, const struct known_image *image)
+{
+        uint8_t record[KNOWN_IMAGE_RECORD_MAX];
+        struct writer w;
+
+        writer_init(&w, record, sizeof(record));
+        known_image_encode(&w, image);
+        return store_put(images->store, STORE_KNOWN, SPAN_OF(image->image), writer_span(&w));
+}
+
+static int load_one(void *context, struct span key, struct span value)
+{
+        struct known_image image;
+        int result = known_image_decode(key, value, &image);
+
+        return result < 0 ? result : insert(context, &image);
 }
 
 int known_images_load(struct known_images *images, struct store *store)

@@ -42,4 +42,8 @@ const struct known_image *known_images_find(const struct known_images *images, c
 int known_images_add(struct known_images *images, const struct known_image *image);
 /* KNOWN_IMAGES_THERE: it was there, and is gone, staged; 0: it was not */
 int known_images_remove(struct known_images *images, const uint8_t image[SHA256_SIZE]);
+/* The record above. encode: KNOWN_IMAGE_RECORD_MAX bytes; decode: 0 or -EBADMSG */
+#define KNOWN_IMAGE_RECORD_MAX (100 + MANIFEST_TEXT_MAX)
+void known_image_encode(struct writer *w, const struct known_image *image);
+int known_image_decode(struct span key, struct span value, struct known_image *out);
 void known_image_view(const struct known_image *image, struct image_view *out); /* borrows */

@@ -265,7 +265,8 @@ bool registry_told(struct registry *registry, struct span identity, struct span 
         if (state) {
                 copy_text(&json, "version", d->version, sizeof(d->version));
                 copy_text(&json, "image", d->image_digest, sizeof(d->image_digest));
-                d->boot = flat_json_number(&json, "boot", d->boot);
+                if (d->trust == TRUST_FRONT_END) /* else it was proven */
+                        d->boot = flat_json_number(&json, "boot", d->boot);
         } else {
                 uint64_t progress = flat_json_number(&json, "progress", 0);
                 copy_text(&json, "state", d->update_state, sizeof(d->update_state));

@@ -113,5 +113,7 @@ int registry_change(struct registry *registry, struct device *device, const stru
 bool registry_told(struct registry *registry, struct span identity, struct span rest, struct span payload);
 
 /* ---- registry_record.c */
+#define DEVICE_RECORD_MAX 768
+void device_record_encode(struct writer *w, const struct device *device);
 int device_record_write(struct store *store, const struct device *device);      /* staged; 0 or the store's error */
 int device_record_read(struct span key, struct span value, struct device *out); /* 0 or -EBADMSG */

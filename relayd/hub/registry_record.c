@@ -7,7 +7,6 @@
 #include "hub/registry.h"
 
 #define RECORD_FORMAT 3
-#define RECORD_MAX    768
 
 static void write_text(struct writer *w, const char *text)
 {
@@ -27,30 +26,35 @@ static void write_evidence(struct writer *w, const struct device_evidence *evide
         writer_u64(w, evidence->time);
 }
 
+void device_record_encode(struct writer *w, const struct device *d)
+{
+        writer_u8(w, RECORD_FORMAT);
+        writer_u8(w, (uint8_t)d->registration);
+        writer_u64(w, d->time);
+        writer_u8(w, (uint8_t)d->key.type);
+        writer_bytes(w, SPAN_OF(d->key.bytes));
+        writer_bytes(w, SPAN_OF(d->fingerprint));
+        writer_bytes(w, SPAN_OF(d->vendor_id));
+        writer_bytes(w, SPAN_OF(d->class_id));
+        write_text(w, d->why);
+        writer_u8(w, d->relay_checks);
+        writer_u8(w, (uint8_t)d->level);
+        writer_u8(w, d->proved);
+        writer_u8(w, (uint8_t)d->trust);
+        write_text(w, reason_name(d->quarantine));
+        writer_u32(w, d->boot_highest);
+        writer_u32(w, d->rotation);
+        writer_bytes(w, SPAN_OF(d->previous));
+        write_evidence(w, &d->evidence);
+}
+
 int device_record_write(struct store *store, const struct device *d)
 {
-        uint8_t record[RECORD_MAX];
+        uint8_t record[DEVICE_RECORD_MAX];
         struct writer w;
 
         writer_init(&w, record, sizeof(record));
-        writer_u8(&w, RECORD_FORMAT);
-        writer_u8(&w, (uint8_t)d->registration);
-        writer_u64(&w, d->time);
-        writer_u8(&w, (uint8_t)d->key.type);
-        writer_bytes(&w, SPAN_OF(d->key.bytes));
-        writer_bytes(&w, SPAN_OF(d->fingerprint));
-        writer_bytes(&w, SPAN_OF(d->vendor_id));
-        writer_bytes(&w, SPAN_OF(d->class_id));
-        write_text(&w, d->why);
-        writer_u8(&w, d->relay_checks);
-        writer_u8(&w, (uint8_t)d->level);
-        writer_u8(&w, d->proved);
-        writer_u8(&w, (uint8_t)d->trust);
-        write_text(&w, reason_name(d->quarantine));
-        writer_u32(&w, d->boot_highest);
-        writer_u32(&w, d->rotation);
-        writer_bytes(&w, SPAN_OF(d->previous));
-        write_evidence(&w, &d->evidence);
+        device_record_encode(&w, d);
         return store_put(store, STORE_DEVICES, span_of_string(d->identity), writer_span(&w));
 }
 
@@ -117,7 +121,7 @@ static void read_proofs(struct reader *r, struct device *d)
         d->proved = read_choice(r, 1);
         d->trust = (enum attestation_trust)read_choice(r, TRUST_UNKNOWN_IMAGE);
         d->quarantine = read_quarantine(r);
-        d->boot_highest = reader_u32(r);
+        d->boot = d->boot_highest = reader_u32(r);
         d->rotation = reader_u32(r);
         read_exact(r, d->previous, sizeof(d->previous));
         read_evidence(r, &d->evidence);
