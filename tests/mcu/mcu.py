@@ -11,12 +11,15 @@ its object.
 import argparse
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOP = HERE.parent.parent
+sys.path.insert(0, str(TOP / "firmware/ports/mps2-an505"))
+
+import sources  # noqa: E402
+
 CC = "arm-none-eabi-gcc"
 TARGET = ["-mcpu=cortex-m33", "-mthumb", "-Os", "-ffunction-sections", "-fdata-sections"]
 OURS = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-Wmissing-prototypes", "-Wshadow", "-Wvla"]
@@ -33,30 +36,6 @@ MACHINE = ["qemu-system-arm", "-M", "mps2-an505", "-nographic", "-monitor", "non
 
 def run(*command, **options):
     return subprocess.run([str(word) for word in command], check=True, text=True, **options)
-
-
-def fetch(folder):
-    """wolfSSL's source, unpacked, as Debian has it now"""
-    source = folder / "wolfssl"
-    if source.is_dir():
-        return source
-    parts, lists, cache = folder / "apt/parts", folder / "apt/lists", folder / "apt/cache"
-    for path in (parts, lists / "partial", cache / "archives/partial"):
-        path.mkdir(parents=True, exist_ok=True)
-    for path in [pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("debian*")]:
-        if path.suffix == ".sources":
-            (parts / path.name).write_text(re.sub(r"(?m)^Types:.*$", "Types: deb-src", path.read_text()))
-        elif path.suffix == ".list" and path.exists():
-            (parts / path.name).write_text(re.sub(r"(?m)^deb\s", "deb-src ", path.read_text()))
-    apt = ["apt-get", "-qq", "-o", "Dir::Etc::SourceList=/dev/null", "-o", f"Dir::Etc::SourceParts={parts}",
-           "-o", f"Dir::State::Lists={lists}", "-o", f"Dir::Cache={cache}", "-o", "APT::Sandbox::User=root"]
-    run(*apt, "update", cwd=folder)
-    run(*apt, "source", "--download-only", "wolfssl", cwd=folder, stdout=subprocess.DEVNULL)
-    half = folder / "wolfssl.half"  # apt has checked the files
-    shutil.rmtree(half, ignore_errors=True)
-    run("dpkg-source", "--no-check", "-x", sorted(folder.glob("wolfssl_*.dsc"))[-1], half, stdout=subprocess.DEVNULL)
-    half.rename(source)
-    return source
 
 
 def compile_all(folder, source, defines, sources):
@@ -136,7 +115,7 @@ def main():
     options = parser.parse_args()
     folder = options.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    source = fetch(folder)
+    source = sources.fetch(folder, "wolfssl")
     (folder / "objects.h").write_text(run(options.checks.resolve(), "--objects", capture_output=True).stdout)
     results, sizes = {}, {}
     for variant, defines in VARIANTS.items():
