@@ -135,7 +135,10 @@ int device_publish(struct device *d, enum outbox_class class, struct span name, 
                 return r;
         d->seq++;
         d->counters.published++;
-        return dropped > 0 ? publish_dropped(d) : 0;
+        if (dropped == 0)
+                return 0;
+        r = publish_dropped(d);
+        return r == RELAY_E_SPACE ? 0 : r; /* the count is in flash, and told with the next one that goes */
 }
 
 /* ---- links */

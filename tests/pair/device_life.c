@@ -30,6 +30,7 @@ static uint8_t cells[AREAS * SECTOR];
 static struct flash_ram chip;
 static struct port_flash chip_port;
 static uint32_t power_ons;
+static bool in_recovery;
 static unsigned feeds;
 
 /* ---- the board: slow, and watched */
@@ -88,7 +89,9 @@ static const struct port_watchdog watchdog = { .feed = feed };
 static int life_status(void *context, struct port_boot_status *out)
 {
         (void)context;
-        *out = (struct port_boot_status){ .boot = power_ons, .confirmed = true, .approval_epoch = approval_epoch };
+        *out = (struct port_boot_status){
+                .boot = power_ons, .confirmed = true, .recovery = in_recovery, .approval_epoch = approval_epoch
+        };
         return 0;
 }
 
@@ -130,7 +133,7 @@ static bool tell(struct runtime *r, enum outbox_class class, const char *name, u
         writer_init(&w, bytes, sizeof(bytes));
         json_digits(&w, number);
         int result = runtime_publish(r, class, name, writer_span(&w));
-        assert_true(result == 0 || (keeps_days && result == RELAY_E_SPACE));
+        assert_true(result == 0 || (keeps_days && result == RELAY_E_SPACE) || (in_recovery && result == RELAY_E_STATE));
         return result == 0;
 }
 
@@ -211,7 +214,7 @@ static void begin_life(uint32_t seed, uint32_t step_ms)
         slow_tls.receive = slow_receive;
         plan = plant_plan_default;
         plan.step_ms = step_ms;
-        keeps_days = false;
+        keeps_days = in_recovery = false;
         power_ons = 0;
         power_on();
 }
@@ -474,6 +477,78 @@ static void test_the_application_of_the_document(void **state)
                                       "{\"degrees\":10,\"heating\":false}"));
 }
 
+/* ---- recovery */
+
+/* what a relay allows in quarantine */
+static bool is_allowed_in_quarantine(struct span topic)
+{
+        static const char *const rests[] = { "state/relay", "state/direct", "updates/status", "updates/refused",
+                                             "gate/request" };
+        struct topic_parts parts;
+
+        if (topic_parse(topic, &parts) != TOPIC_DEVICE)
+                return false;
+        for (size_t i = 0; i < ROWS(rests); i++)
+                if (span_equal_string(parts.rest, rests[i]))
+                        return true;
+        return false;
+}
+
+static unsigned published;
+
+static bool watch(struct net *from, struct connection *c, const struct mqtt_packet *p)
+{
+        struct mqtt_filters filters;
+        struct mqtt_filter filter;
+
+        (void)from;
+        (void)c;
+        if (p->type == MQTT_PUBLISH) {
+                published++;
+                if (!is_allowed_in_quarantine(p->publish.topic))
+                        fail_msg("%.*s", (int)p->publish.topic.size, (const char *)p->publish.topic.data);
+        }
+        if (p->type != MQTT_SUBSCRIBE)
+                return false;
+        mqtt_filters_init(&filters, p);
+        while (mqtt_filters_next(&filters, &filter))
+                assert_false(span_equal_string(filter.filter, "sites/site-1/devices/device-1/commands"));
+        return false;
+}
+
+/* No events, no commands; the outbox stays as it is for the image that comes. */
+static void test_recovery_does_updates_only(void **state)
+{
+        (void)state;
+        begin_life(10, 1000);
+        cut_everything();
+        live(10 * MINUTE);
+        uint32_t waiting = runtime.outbox.pending;
+        assert_true(waiting > 5);
+        in_recovery = true;
+        power_on();
+        keeps_days = true; /* a product's events are refused, and it may go on */
+        net.on_packet = watch;
+        published = 0;
+        net.reachable[0] = net.reachable[1] = true;
+        live(HOUR);
+        assert_true(runtime_is_online(&runtime));
+        assert_true(published >= 2);
+        assert_int_equal(net.event_count, 0);
+        assert_int_equal(garden.reports_refused, garden.reports);
+        const struct told *told = net_told(&net, "updates/status");
+        assert_non_null(told);
+        assert_non_null(strstr(told->payload, "\"state\":\"waiting\""));
+        assert_non_null(strstr(told->payload, "\"reason\":\"recovery\""));
+        in_recovery = false;
+        power_on();
+        net.on_packet = NULL;
+        assert_int_equal(runtime.outbox.pending, waiting);
+        live(10 * MINUTE);
+        assert_int_equal(runtime.outbox.pending, 0);
+        assert_true(net.event_count > waiting);
+}
+
 /* ---- time */
 
 static bool gate_answers;
@@ -523,6 +598,7 @@ int main(void)
                 cmocka_unit_test(test_brokers_that_take_packets_and_say_nothing),
                 cmocka_unit_test(test_a_broker_that_never_stops_talking),
                 cmocka_unit_test(test_the_application_of_the_document),
+                cmocka_unit_test(test_recovery_does_updates_only),
                 cmocka_unit_test(test_time_is_of_the_gate_and_of_this_boot),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
