@@ -299,15 +299,17 @@ static int write_rotation(const struct port *p, uint32_t number, const char *pat
 /* rotate [--public FILE] [--statement FILE]; told again, it writes the files for the rotation that is due. */
 static int rotate(struct port *p)
 {
-        const char *public = NULL, *statement = NULL;
+        const char *public_file = NULL, *statement = NULL;
         uint32_t number = p->boot.record.rotations + 1;
         struct public_key key;
 
         for (int i = 0; i + 1 < p->argc; i += 2)
                 if (strcmp(p->argv[i], "--public") == 0)
-        public = p->argv[i + 1];
-        else if (strcmp(p->argv[i], "--statement") == 0) statement = p->argv[i + 1];
-        else return 2;
+                        public_file = p->argv[i + 1];
+                else if (strcmp(p->argv[i], "--statement") == 0)
+                        statement = p->argv[i + 1];
+                else
+                        return 2;
         if (p->argc % 2 != 0)
                 return 2;
         if (boot_rotate(&p->boot) < 0)
@@ -315,8 +317,8 @@ static int rotate(struct port *p)
         int status = show_key(&p->boot, "from next start ", number, &key);
         if (status == 0 && statement)
                 status = write_rotation(p, number, statement);
-        int r = status == 0 && public ? posix_write_public_key(public, &key) : 0;
-        return r < 0 ? complain(public, strerror(-r)) : status;
+        int r = status == 0 && public_file ? posix_write_public_key(public_file, &key) : 0;
+        return r < 0 ? complain(public_file, strerror(-r)) : status;
 }
 
 /* ---- the way back */
