@@ -126,7 +126,7 @@ bool manager_identity_key(void *context, const char *device, struct span rotatio
         const struct device *d = find_registered(context, device);
         struct device to;
 
-        if (!d)
+        if (!d || !d->pinned)
                 return false;
         to = *d;
         if (rotation.size > 0)
