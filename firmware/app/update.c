@@ -201,6 +201,21 @@ static int give_up(struct update *u, enum reason reason, bool refetch, uint64_t 
         return r < 0 ? r : store_journal(u, u->target.digest, true);
 }
 
+/*
+ * Flash that does not take what is written to it is no reason to restart the product, now and each time it is tried
+ * again: it is told, and tried again within the budget of erasures.
+ */
+static int survive(struct update *u, int result, uint64_t now_ms)
+{
+        if (result != PORT_E_IO || u->phase == UPDATE_PHASE_RESET)
+                return result;
+        if (u->phase == UPDATE_PHASE_NONE)
+                u->target = u->candidate;
+        if (give_up(u, REASON_FLASH_FAILED, true, now_ms) < 0)
+                (void)store_journal(u, u->target.digest, true);
+        return 0;
+}
+
 static int take_list(struct update *u, struct update_piece *piece, struct span payload, uint64_t now_ms)
 {
         bool kept;
@@ -249,7 +264,7 @@ int update_image(struct update *u, const struct topic_parts *parts, struct span 
         struct update_piece *piece = find_piece(u, list, parts->index);
         if (!piece)
                 return 0;
-        return list ? take_list(u, piece, payload, now_ms) : take_block(u, piece, payload, now_ms);
+        return survive(u, list ? take_list(u, piece, payload, now_ms) : take_block(u, piece, payload, now_ms), now_ms);
 }
 
 /* ---- time */
@@ -360,7 +375,7 @@ int update_tick(struct update *u, uint64_t now_ms)
         if (r == 0 && (u->phase == UPDATE_PHASE_LIST || u->phase == UPDATE_PHASE_BLOCKS))
                 fill_window(u, now_ms);
         u->ticket = UPDATE_AWAITS_NOTHING; /* what could not use it at once asks again */
-        return r;
+        return survive(u, r, now_ms);
 }
 
 uint64_t update_deadline(const struct update *u, uint64_t now_ms)

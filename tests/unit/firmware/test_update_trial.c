@@ -177,9 +177,44 @@ static void test_power_cut_everywhere(void **state)
         }
 }
 
+static enum layout_area worn;
+static int (*good_erase)(void *context, uint32_t sector);
+
+/* no sector of this area can be erased any more */
+static int worn_erase(void *context, uint32_t sector)
+{
+        struct flash_area area = layout_area(&device.flash, worn);
+
+        if (sector >= area.first && sector - area.first < area.count)
+                return PORT_E_IO;
+        return good_erase(context, sector);
+}
+
+/* It is told, nothing restarts, the flash is not worn further without end, and what runs goes on running. */
+static void test_flash_that_cannot_be_erased(void **state)
+{
+        static const enum layout_area areas[] = { LAYOUT_IMAGE_B, LAYOUT_MANIFEST_B, LAYOUT_LIST };
+
+        for (size_t i = 0; i < ROWS(areas); i++) {
+                setup(state);
+                worn = areas[i];
+                good_erase = device.flash.erase;
+                device.flash.erase = worn_erase;
+                update_offer(&update, second.envelope, now);
+                serve_for(&second, 2, HONEST, 20 * 60 * 1000);
+                assert_false(reset);
+                assert_true(count_told(UPDATE_REFUSED, REASON_FLASH_FAILED) > 0);
+                assert_int_equal(count_told(UPDATE_REFUSED, REASON_ERASE_BUDGET), 1);
+                device.flash.erase = good_erase;
+                start();
+                assert_memory_equal(device.executed, first.digest, SHA256_SIZE);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_flash_that_cannot_be_erased),
                 cmocka_unit_test_setup(test_offer_while_trying, setup),
                 cmocka_unit_test_setup(test_offer_overtaken_by_what_is_confirmed, setup),
                 cmocka_unit_test_setup(test_busy_application, setup),

@@ -257,7 +257,7 @@ static int serve(const struct made_image *image, size_t approvals, enum trick tr
                 if (r == 0)
                         r = update_tick(&update, now);
         }
-        return r;
+        return device.ram.off ? PORT_E_IO : r;
 }
 
 static inline void serve_for(const struct made_image *image, size_t approvals, enum trick trick, uint64_t ms)
