@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Which endpoint a device uses (wire.md, "Fail-over"). Pure: events and time in, actions out, no socket, no clock.
+ * Which endpoint a device uses (docs/firmware.md, "Fail-over"). Pure: events and time in, actions out, no socket, no
+ * clock.
  *
  * Endpoints stand in order of preference. The caller has two links; on one the session lives, on the other a
  * candidate is tried. Rules:

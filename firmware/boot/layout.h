@@ -8,8 +8,8 @@
  *          2      2  secret       boot stage   the device secret (bundle); written at manufacture, never again
  *          4      2  identity     boot stage   name, class, certificates (bundle), by turns with the next area;
  *          6      2  identity spare  boot stage  the journal says which one is in force
- *          8      4  trust        boot stage   vendor key set, site policy (bundle), by turns with the next area;
- *         12      4  trust spare  boot stage   the journal says which one is in force
+ *          8      4  trust        boot stage   vendor key set, site policy (bundle), the same in the next area;
+ *         12      4  trust spare  boot stage   the journal names the digests that are in force
  *         16      2  recovery manifest  boot stage  envelope of the recovery image (bundle), and the image: written at
  *         18    128  recovery image  boot stage  manufacture; the journal says which manifest it must be
  *        146      4  manifest A   application  envelope, approvals (bundle; port/slot.h)

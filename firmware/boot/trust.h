@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #pragma once
 /*
- * Whom a device believes, as kept in flash. Vendor key set and site policy lie together in one of two areas by turns: a
- * successor is written into the other one, and counts when the boot journal says so, by naming the area and the digests
- * of both.
+ * Whom a device believes, as kept in flash. Vendor key set and site policy lie together in each of two areas: a
+ * successor is written into the one that is not in use, counts when the boot journal says so, by naming the area and
+ * the digests of both, and goes into the other area then. If one of them is damaged the other one will do.
  */
 
 #include "port/bundle.h"
