@@ -52,7 +52,9 @@ int x509_device_chain(const struct span *chain, size_t count, struct x509_device
                 return -ENOENT;
         if (certificate_parse(chain[0], &leaf) != RELAY_OK || certificate_parse(chain[1], &device) != RELAY_OK)
                 return -EKEYREJECTED;
-        if (!certificate_is_device_ca(&device))
+        /* a root may have any name; this one is not the leaf's */
+        if (!certificate_is_device_ca(&device) ||
+            (span_equal(device.subject, device.issuer) && !span_equal(device.subject, leaf.subject)))
                 return -ENOENT;
         if (leaf.unknown_critical || !certificate_may_be_client(&leaf) || !certificate_may_sign(&device) ||
             !certificate_device_holds(&device, &leaf) || !certificate_is_signed_by(&leaf, &device) ||

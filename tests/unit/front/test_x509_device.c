@@ -64,6 +64,7 @@ static void hostile_chains(void **state)
                 { { "dev.crt", "root.crt" }, -ENOENT, false },       /* the CA's own, as a client */
                 { { "ordinary.crt", "line.crt" }, -ENOENT, true },   /* an ordinary intermediate */
                 { { "served.crt", "servers.crt" }, -ENOENT, false }, /* of an authority for servers only */
+                { { "byacme.crt", "acme.crt" }, -ENOENT, false },    /* a root may be called like a device */
         };
         struct x509_trust *trust = NULL;
 
