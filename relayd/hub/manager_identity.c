@@ -281,17 +281,25 @@ static int keep(struct manager *m, struct device *d, const struct device *to, bo
         const struct device before = *d;
         int result;
 
-        *staged = is_changed(d, to);
-        if (!*staged) {
+        if (!is_changed(d, to)) {
+                *staged = m->broker->durable < d->boots.commit; /* what an earlier session changed is under way */
                 *d = *to;
                 return 0;
         }
         result = registry_change(&m->registry, d, to);
         if (result < 0)
                 return result;
+        *staged = true;
+        d->boots.commit = m->broker->commit + 1;
         audit_changes(m, &before, d);
         manager_changed(m, MANAGER_CHANGE_DEVICE, d->identity);
         return 0;
+}
+
+static bool is_known(const struct manager *m, const struct device *d)
+{
+        /* a stand-alone gate hears nothing of images, and has nothing to keep from a device */
+        return m->gate.only || known_images_find(&m->identity.images, d->evidence.image);
 }
 
 static struct appraise_result decide(const struct manager *m, const struct device *to, bool proved)
@@ -301,8 +309,7 @@ static struct appraise_result decide(const struct manager *m, const struct devic
                 .level = to->level,
                 .proved_before = to->proved,
                 .mode = to->evidence.mode,
-                /* a stand-alone gate hears nothing of images, and has nothing to keep from a device */
-                .image_known = proved && (m->gate.only || known_images_find(&m->identity.images, to->evidence.image)),
+                .image_known = proved && is_known(m, to),
                 .cloned = to->quarantine == REASON_CLONED_DEVICE,
         };
 
@@ -364,15 +371,21 @@ static void set_waits(struct manager *m, struct device *d, bool waits)
         m->identity.waits += waits ? 1 : (size_t)-1;
 }
 
+/* Was its image made known, or forgotten, while its session waited for the disk? */
+static bool is_outdated(const struct manager *m, const struct device *d)
+{
+        if (d->trust == TRUST_FRONT_END || d->evidence.mode != DICE_MODE_NORMAL)
+                return false;
+        return is_known(m, d) != (d->trust != TRUST_UNKNOWN_IMAGE);
+}
+
 void manager_identity_online(struct manager *m, struct device *d, const struct link *link, bool online)
 {
         if (online) {
                 d->boots.keep_alive_s = link->keep_alive_s;
                 d->boots.opened_ms = m->broker->now_ms;
         }
-        /* made known while its session waited for the disk */
-        if (online && d->quarantine == REASON_UNKNOWN_IMAGE &&
-            known_images_find(&m->identity.images, d->evidence.image) && d->evidence.mode == DICE_MODE_NORMAL)
+        if (online && is_outdated(m, d))
                 manager_identity_end(m, d, MQTT_ADMINISTRATIVE_ACTION);
         set_waits(m, d, false); /* that session is over, or this one was judged when it told its boot */
 }

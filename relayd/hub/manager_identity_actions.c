@@ -112,6 +112,7 @@ int manager_rotate_device(struct manager *m, const char *caller, struct span rot
         result = registry_change(&m->registry, d, &to);
         if (result < 0)
                 return result;
+        manager_identity_end(m, d, MQTT_ADMINISTRATIVE_ACTION); /* it was opened by the key before */
         snprintf(detail, sizeof(detail), "number %" PRIu32 ", key %s", to.rotation,
                  span_to_hex(SPAN_OF(to.fingerprint), hex, sizeof(hex)));
         changed(m, caller, AUDIT_DEVICE_ROTATED, d->identity, detail);

@@ -44,6 +44,7 @@ struct device_boots {
         uint16_t keep_alive_s;  /* of the session here */
         uint64_t opened_ms;     /* monotonic, when it opened */
         uint64_t alert_next_ms; /* no alert about it before */
+        uint64_t commit;        /* of the store, which has the last change by a session (or a later one has) */
         uint8_t end;            /* MQTT reason code with which its session ends with this turn; 0: it does not */
 };
 

@@ -191,7 +191,9 @@ static void proven_and_known(void **state)
         assert_string_equal(view.quarantine, "");
         assert_int_equal(strlen(view.proved_image), 64);
         assert_int_equal(view.proved_sequence, 5);
-        /* the same boot again: nothing to write */
+        /* the same boot again: nothing to write, but nothing is on the disk either until that is done */
+        assert_true(show(b, NORMAL(1)).staged);
+        commit(b);
         assert_false(show(b, NORMAL(1)).staged);
         assert_true(show(b, NORMAL(2)).staged);
         assert_int_equal(alerts_of(b, REASON_UNKNOWN_IMAGE), 0);
@@ -254,6 +256,30 @@ static void unknown_image(void **state)
         assert_int_equal(manager_forget_image(b->m, "uid:0", image_b, &refusal), MANAGER_REFUSED);
         assert_int_equal(refusal.reason, REASON_UNKNOWN_IMAGE);
         assert_true(show(b, s).quarantined);
+}
+
+/* What people say of an image while a session that proved it waits for the disk holds for that session, too. */
+static void known_and_forgotten_meanwhile(void **state)
+{
+        struct bench *b = *state;
+        const struct link link = { .is_device = true };
+        struct refusal refusal;
+        struct device *d = device(b, "device-1");
+
+        assert_false(show(b, NORMAL(1)).quarantined);
+        d->sessions = 1;
+        manager_identity_online(b->m, d, &link, true);
+        assert_int_equal(d->boots.end, 0);
+        assert_int_equal(manager_forget_image(b->m, "uid:0", image_a, &refusal), 0);
+        assert_int_equal(d->boots.end, MQTT_ADMINISTRATIVE_ACTION);
+        manager_identity_turn(b->m);
+        d->sessions = 0;
+        import(b, "device-3", FACTORY_ATTESTED, true);
+        assert_false(show(b, NORMAL(2)).quarantined);
+        assert_int_equal(manager_forget_image(b->m, "uid:0", image_a, &refusal), 0);
+        d->sessions = 1;
+        manager_identity_online(b->m, d, &link, true);
+        assert_int_equal(d->boots.end, MQTT_ADMINISTRATIVE_ACTION);
 }
 
 static void modes(void **state)
@@ -550,6 +576,21 @@ static void rotation_by_hand(void **state)
         assert_true(counts(b, SPAN_EMPTY, new_seed));
 }
 
+/* Whose key was taken back has no session any more by it. */
+static void rotation_by_hand_ends_the_session(void **state)
+{
+        struct bench *b = *state;
+        uint8_t bytes[ROTATION_MAX];
+        char whose[IDENTITY_MAX + 1];
+        struct refusal refusal;
+
+        device(b, "device-2")->sessions = 1;
+        assert_int_equal(manager_rotate_device(b->m, "uid:0", rotation(bytes, "device-2", 1, old_seed, new_seed), whose,
+                                               &refusal),
+                         0);
+        assert_int_equal(device(b, "device-2")->boots.end, MQTT_ADMINISTRATIVE_ACTION);
+}
+
 /* ---- the list */
 static void a_list_raises_and_never_lowers(void **state)
 {
@@ -572,6 +613,7 @@ int main(void)
                 TEST(nobody_is_nobody),
                 TEST(sticky),
                 TEST(unknown_image),
+                TEST(known_and_forgotten_meanwhile),
                 TEST(modes),
                 TEST(no_clone),
                 TEST(clones_by_rule),
@@ -582,6 +624,7 @@ int main(void)
                 TEST(alerts_are_bounded),
                 TEST(rotation_inside_a_proof),
                 TEST(rotation_by_hand),
+                TEST(rotation_by_hand_ends_the_session),
                 TEST(a_list_raises_and_never_lowers),
         };
 
