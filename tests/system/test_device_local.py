@@ -3,10 +3,13 @@
 
 import hashlib
 import pathlib
+import ssl
 import subprocess
 
 import pytest
 import relaydice as dice
+from cryptography.hazmat.primitives import serialization
+from relaycose import to_cose, verify1
 from relayobjects import (SITE_POLICY_AAD, VENDOR_KEYS_AAD, Key, Sample, approval, close_manifest, decode, encode, envelope,
                           manifest_parts, open_set, sign_set, site_policy)
 
@@ -14,6 +17,7 @@ from conftest import BUILD
 from lab.process import Process
 
 PORT = pathlib.Path(BUILD) / "firmware" / "ports" / "posix"
+END = "-----END CERTIFICATE-----"
 REVOCATION_AAD = b"relayd/revocation/1"
 
 
@@ -249,7 +253,80 @@ def test_lost_keys_ceremony(box):
     assert grouped(hashlib.sha256(payload).digest()) in shown
 
 
-@pytest.mark.parametrize("words", [[], ["show", "more"], ["claim"], ["accept", "policy"], ["accept", "image", "x"],
+# ---- identity
+
+def fingerprint(secret, rotation=0):
+    public = dice.key_of(dice.rotated(secret, rotation)).public_key()
+    return grouped(hashlib.sha256(public.public_bytes(serialization.Encoding.DER,
+                                                      serialization.PublicFormat.SubjectPublicKeyInfo)).digest())
+
+
+def test_identity_key_is_shown_and_rotated(box):
+    """At the next start, not before; both files are there for who must know the next key first."""
+    assert f"identity key    {fingerprint(box.secret)}" in box.show()
+    public, statement = box.folder / "next.pub", box.folder / "rotation"
+    done = box.local("rotate", "--public", public, "--statement", statement)
+    assert done.returncode == 0 and fingerprint(box.secret, 1) in done.stdout
+    assert fingerprint(box.secret) in box.show() and f"from next start {fingerprint(box.secret, 1)}" in box.show()
+    old, new = (dice.key_of(dice.rotated(box.secret, number)).public_key() for number in range(2))
+    assert to_cose(serialization.load_pem_public_key(public.read_bytes())) == to_cose(new)
+    assert decode(verify1(statement.read_bytes(), to_cose(old), dice.ROTATION_AAD)) == {
+        0: 1, 1: "device-1", 2: 1, 3: to_cose(old), 4: to_cose(new)}
+    box.claim()
+    process = Process("device", [PORT / "device-boot", "--flash", box.flash], box.folder / "log")
+    process.wait_for("boot: start 1")
+    process.stop()
+    shown = box.show()
+    assert f"identity key    {fingerprint(box.secret, 1)}" in shown and "rotated         1 times" in shown
+    assert "from next start" not in shown
+
+
+@pytest.mark.parametrize("rotate, options, complaint", [
+    (False, {}, None),
+    (False, {"rotation": 1}, "none of this device's identity keys"),
+    (True, {"rotation": 1}, None),
+    (True, {"rotation": 2}, "none of this device's identity keys"),
+    (False, {"name": "device-2"}, "another device's"),
+])
+def test_certificates_by_file(box, rotate, options, complaint):
+    if rotate:
+        assert box.local("rotate").returncode == 0
+    done = box.local("certificate", box.file("new", box.certificate(**options)))
+    assert done.returncode == (1 if complaint else 0)
+    assert (complaint or "from its next start on") in done.stdout + done.stderr
+
+
+def test_certificate_with_one_above_it(box):
+    both = box.certificate() + box.certificate(name="a-factory-between")
+    assert box.local("certificate", box.file("new", both)).returncode == 0
+    der = [ssl.PEM_cert_to_DER_cert(part.strip() + "\n" + END) for part in both.decode().split(END)[:-1]]
+    assert der[0] + der[1] in box.flash.read_bytes()
+
+
+def test_files_that_are_no_certificates(box):
+    before = box.flash.read_bytes()
+    for content in (b"", b"factory\n", box.certificate()[:200], 3 * box.certificate()):
+        assert box.local("certificate", box.file("new", content)).returncode == 1
+    assert box.flash.read_bytes() == before
+
+
+def test_a_secret_that_never_left_the_device(box):
+    """Made inside the flash file; the factory gets the public key, and the certificate comes afterwards."""
+    flash, public = box.folder / "other", box.folder / "other.pub"
+    done = subprocess.run([PORT / "device-provision", "--flash", flash, "--identity", "device-1", "--new-secret", "--public",
+                           public, "--vendor-keys", box.folder / "vendor", "--manifest", box.folder / "manifest", "--image",
+                           box.folder / "image"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    box.flash = flash
+    assert "no certificate yet" in box.show()
+    assert box.local("certificate", box.folder / "certificate").returncode == 1  # of another secret
+    key = serialization.load_pem_public_key(public.read_bytes())
+    certificate = dice.device_certificate(dice.subject("acme", "device-1"), key, dice.subject("acme", "factory"), box.factory)
+    assert box.local("certificate", box.file("new", dice.to_pem(certificate))).returncode == 0
+    assert "no certificate yet" not in box.show()
+
+
+@pytest.mark.parametrize("words", [["certificate"], ["rotate", "x"], ["rotate", "--public"], [], ["show", "more"], ["claim"], ["accept", "policy"], ["accept", "image", "x"],
                                    ["unclaim"], ["install", "manifest"], ["erase"]])
 def test_wrong_use(box, words):
     before = box.flash.read_bytes()

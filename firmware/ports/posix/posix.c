@@ -95,12 +95,13 @@ int posix_read_certificates(const char *path, struct span *certificates, size_t 
                 return r;
         text[size] = '\0';
         /* DER is shorter than its PEM, and goes where that was read already */
-        for (char *from = strstr((char *)text, begin); from; from = strstr(from, begin)) {
+        for (char *from = strstr((char *)text, begin), *next; from; from = next) {
                 if (found == max) {
                         free(text);
                         return -E2BIG;
                 }
                 from += strlen(begin);
+                next = strstr(from, begin);
                 size_t n = base64_decode(from, text + at, size - at);
                 certificates[found++] = span_of(text + at, n);
                 at += n;
