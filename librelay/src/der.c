@@ -163,3 +163,20 @@ void der_put_bits(struct writer *w, struct span bytes)
         writer_bytes(w, bytes);
         der_end(w, begin);
 }
+
+struct der_extension der_begin_extension(struct writer *w, struct span oid, bool critical)
+{
+        struct der_extension e = { .outer = der_begin(w, DER_SEQUENCE) };
+
+        der_put(w, DER_OID, oid);
+        if (critical)
+                der_put_bool(w, true);
+        e.value = der_begin(w, DER_OCTET_STRING);
+        return e;
+}
+
+void der_end_extension(struct writer *w, struct der_extension e)
+{
+        der_end(w, e.value);
+        der_end(w, e.outer);
+}

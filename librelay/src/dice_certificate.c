@@ -60,58 +60,36 @@ static void put_key(struct writer *w, const struct public_key *key)
         writer_bytes(w, span_of(spki, key_to_spki(key, spki)));
 }
 
-/* extnValue is an OCTET STRING around the DER that stands between these two */
-struct extension {
-        size_t outer, value;
-};
-
-static struct extension begin_extension(struct writer *w, struct span oid, bool critical)
-{
-        struct extension e = { .outer = der_begin(w, DER_SEQUENCE) };
-
-        der_put(w, DER_OID, oid);
-        if (critical)
-                der_put_bool(w, true);
-        e.value = der_begin(w, DER_OCTET_STRING);
-        return e;
-}
-
-static void end_extension(struct writer *w, struct extension e)
-{
-        der_end(w, e.value);
-        der_end(w, e.outer);
-}
-
 static void put_authority_key_identifier(struct writer *w, struct span id)
 {
-        struct extension e = begin_extension(w, OID_AUTHORITY_KEY_IDENTIFIER, false);
+        struct der_extension e = der_begin_extension(w, OID_AUTHORITY_KEY_IDENTIFIER, false);
         size_t at = der_begin(w, DER_SEQUENCE);
 
         der_put(w, DER_CONTEXT(0), id);
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_subject_key_identifier(struct writer *w, struct span id)
 {
-        struct extension e = begin_extension(w, OID_SUBJECT_KEY_IDENTIFIER, false);
+        struct der_extension e = der_begin_extension(w, OID_SUBJECT_KEY_IDENTIFIER, false);
 
         der_put(w, DER_OCTET_STRING, id);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_key_usage(struct writer *w, struct span usage)
 {
-        struct extension e = begin_extension(w, OID_KEY_USAGE, true);
+        struct der_extension e = der_begin_extension(w, OID_KEY_USAGE, true);
 
         der_put(w, DER_BIT_STRING, usage);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 /* a CA of the profile certifies nothing that is a CA again: one image, and nothing is started below it */
 static void put_basic_constraints(struct writer *w, bool ca)
 {
-        struct extension e = begin_extension(w, OID_BASIC_CONSTRAINTS, true);
+        struct der_extension e = der_begin_extension(w, OID_BASIC_CONSTRAINTS, true);
         size_t at = der_begin(w, DER_SEQUENCE);
 
         if (ca) {
@@ -119,17 +97,17 @@ static void put_basic_constraints(struct writer *w, bool ca)
                 der_put_u32(w, 0);
         }
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_client_auth(struct writer *w)
 {
-        struct extension e = begin_extension(w, OID_EXTENDED_USAGE, false);
+        struct der_extension e = der_begin_extension(w, OID_EXTENDED_USAGE, false);
         size_t at = der_begin(w, DER_SEQUENCE);
 
         der_put(w, DER_OID, OID_CLIENT_AUTH);
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_field(struct writer *w, uint8_t number, uint8_t tag, struct span value)
@@ -144,7 +122,7 @@ static void put_field(struct writer *w, uint8_t number, uint8_t tag, struct span
 static void put_attestation(struct writer *w, const struct dice_descriptors *descriptors,
                             const struct dice_inputs *inputs, bool critical)
 {
-        struct extension e = begin_extension(w, DICE_OID_ATTESTATION, critical);
+        struct der_extension e = der_begin_extension(w, DICE_OID_ATTESTATION, critical);
         size_t at = der_begin(w, DER_SEQUENCE);
 
         put_field(w, 0, DER_OCTET_STRING, SPAN_OF(inputs->code));
@@ -155,7 +133,7 @@ static void put_attestation(struct writer *w, const struct dice_descriptors *des
         put_field(w, 5, DER_OCTET_STRING, SPAN_OF(descriptors->authority));
         put_field(w, 6, DICE_ENUMERATED, span_of(&descriptors->mode, 1)); /* as the profile's own programs write it */
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 /* what one of the two certificates says */

@@ -2,25 +2,11 @@
 /* The country policy at the hub: what is asked for and shown; see manager.h. */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hub/country_settings.h"
 #include "hub/manager_internal.h"
-
-static int refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-static int refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-{
-        va_list arguments;
-
-        va_start(arguments, format);
-        vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
-        va_end(arguments);
-        refusal->reason = reason;
-        return MANAGER_REFUSED;
-}
 
 /* ---- set */
 /* The first rule that would refuse the address by the next policy and does not by the present one. */
@@ -54,10 +40,11 @@ static int check_caller(const struct manager *m, const struct country_caller *wh
                 if (!who->addresses[i] || !address_parse(&address, who->addresses[i]) ||
                     !cuts_off(m, next, &address, who->port, &answer))
                         continue;
-                return refuse(refusal, REASON_LOCK_OUT,
-                              "it would refuse your own address %s (%s, %s); add its country or exempt its network",
-                              address_format(&address, text), country_code_text(answer.country, code),
-                              country_answer_key(&answer, key));
+                return refusal_set(
+                        refusal, REASON_LOCK_OUT,
+                        "it would refuse your own address %s (%s, %s); add its country or exempt its network",
+                        address_format(&address, text), country_code_text(answer.country, code),
+                        country_answer_key(&answer, key));
         }
         return 0;
 }
@@ -69,11 +56,12 @@ static int apply_changes(const struct manager *m, const struct country_change *c
 
         for (size_t i = 0; i < count; i++)
                 if (country_settings_apply(next, changes[i].name, changes[i].value, error) < 0)
-                        return refuse(refusal, REASON_MALFORMED, "%.250s", error);
+                        return refusal_set(refusal, REASON_MALFORMED, "%.250s", error);
         if (next->lockdown && m->conf->lockdown != CONF_LOCKDOWN_ALLOWED)
-                return refuse(refusal, REASON_NOT_AUTHORISED,
-                              "lockdown is not allowed here: set lockdown = allowed in [firewall] of relayd.conf, and "
-                              "--lockdown allowed of relay-guardd");
+                return refusal_set(
+                        refusal, REASON_NOT_AUTHORISED,
+                        "lockdown is not allowed here: set lockdown = allowed in [firewall] of relayd.conf, and "
+                        "--lockdown allowed of relay-guardd");
         return 0;
 }
 
@@ -104,8 +92,8 @@ int manager_set_country(struct manager *m, const struct country_caller *who, con
 
         manager_refresh(m);
         if (confirm_s > COUNTRIES_CONFIRM_MAX)
-                return refuse(refusal, REASON_TOO_LARGE, "%u s to confirm: at most %d are possible", confirm_s,
-                              COUNTRIES_CONFIRM_MAX);
+                return refusal_set(refusal, REASON_TOO_LARGE, "%u s to confirm: at most %d are possible", confirm_s,
+                                   COUNTRIES_CONFIRM_MAX);
         result = apply_changes(m, changes, count, &next, refusal);
         if (result == 0)
                 result = check_caller(m, who, &next, refusal);
@@ -113,10 +101,10 @@ int manager_set_country(struct manager *m, const struct country_caller *who, con
                 return result;
         result = countries_set(c, &next, confirm_s, manager_country_boot_ms(), m->broker->time);
         if (result == -EBUSY)
-                return refuse(refusal, REASON_NO_CONFIRMATION,
-                              "a policy is on trial; 'relayctl country confirm' it, or let its time pass, first");
+                return refusal_set(refusal, REASON_NO_CONFIRMATION,
+                                   "a policy is on trial; 'relayctl country confirm' it, or let its time pass, first");
         if (result == -EINVAL)
-                return refuse(refusal, REASON_MALFORMED, "the policy would not be valid");
+                return refusal_set(refusal, REASON_MALFORMED, "the policy would not be valid");
         if (result < 0)
                 return result;
         audit_change(m, who, changes, count, confirm_s);
@@ -135,8 +123,8 @@ int manager_confirm_country(struct manager *m, const char *caller, struct refusa
                 manager_country_give_up(m, AUDIT_ACTOR_RELAY);
         result = countries_confirm(c);
         if (result == -ENOENT)
-                return refuse(refusal, REASON_NOT_PENDING,
-                              "no policy is on trial; its time may be over ('relayctl country show')");
+                return refusal_set(refusal, REASON_NOT_PENDING,
+                                   "no policy is on trial; its time may be over ('relayctl country show')");
         if (result < 0)
                 return result;
         guard_peer_send(m->country.guard, &message);
@@ -198,11 +186,11 @@ int manager_test_address(struct manager *m, const char *address, const char *dir
         struct address parsed;
 
         if (!address_parse(&parsed, address))
-                return refuse(refusal, REASON_MALFORMED,
-                              "\"%.60s\" is no address; 203.0.113.9 and 2001:db8::1 are, names are not", address);
+                return refusal_set(refusal, REASON_MALFORMED,
+                                   "\"%.60s\" is no address; 203.0.113.9 and 2001:db8::1 are, names are not", address);
         if (way == COUNTRY_DIRECTIONS)
-                return refuse(refusal, REASON_MALFORMED, "\"%.40s\" is no direction: inbound, uplink or admin",
-                              direction);
+                return refusal_set(refusal, REASON_MALFORMED, "\"%.40s\" is no direction: inbound, uplink or admin",
+                                   direction);
         answer = countries_judge(c, countries_policy(c), way, port, &parsed);
         *out = (struct country_test_view){ .allowed = answer.decision.verdict == VERDICT_ALLOW,
                                            .name = country_code_name(answer.country),

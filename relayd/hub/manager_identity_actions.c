@@ -3,24 +3,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hub/manager_identity.h"
 #include "hub/manager_internal.h"
-
-static int __attribute__((format(printf, 3, 4)))
-refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-{
-        va_list arguments;
-
-        refusal->reason = reason;
-        va_start(arguments, format);
-        vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
-        va_end(arguments);
-        return MANAGER_REFUSED;
-}
 
 static void changed(struct manager *m, const char *caller, enum audit_action action, const char *identity,
                     const char *detail)
@@ -38,13 +25,14 @@ int manager_release_device(struct manager *m, const char *caller, const char *id
 
         manager_refresh(m);
         if (!d || d->registration != REGISTRATION_REGISTERED)
-                return refuse(refusal, REASON_UNKNOWN_DEVICE,
-                              "no device \"%.40s\" is registered; relayctl devices lists them", identity);
+                return refusal_set(refusal, REASON_UNKNOWN_DEVICE,
+                                   "no device \"%.40s\" is registered; relayctl devices lists them", identity);
         if (d->quarantine == REASON_UNKNOWN_IMAGE || d->quarantine == REASON_RECOVERY)
-                return refuse(refusal, d->quarantine,
-                              "device \"%s\" leaves quarantine by itself when it runs an image that is known here: "
-                              "approve an update for it, or make its image known (relayctl images add MANIFEST)",
-                              identity);
+                return refusal_set(
+                        refusal, d->quarantine,
+                        "device \"%s\" leaves quarantine by itself when it runs an image that is known here: "
+                        "approve an update for it, or make its image known (relayctl images add MANIFEST)",
+                        identity);
         snprintf(detail, sizeof(detail), "%s, highest boot was %" PRIu32,
                  d->quarantine == REASON_NONE ? "boots forgotten" : reason_name(d->quarantine), d->boot_highest);
         to = *d;
@@ -76,15 +64,16 @@ static int refuse_rotation(struct manager *m, const char *caller, const struct d
 {
         manager_audit(m, caller, AUDIT_ROTATION_REFUSED, rotation->device, reason_name(reason));
         if (reason == REASON_OLD_ROTATION)
-                return refuse(refusal, reason,
-                              "rotation %" PRIu32 " of device \"%s\" is refused: rotation %" PRIu32
-                              " is in force; export the newest one from the device",
-                              rotation->number, rotation->device, d->rotation);
-        return refuse(refusal, reason,
-                      "rotation %" PRIu32
-                      " of device \"%s\" is refused: it is not signed by the identity key that is registered; if a "
-                      "rotation before it is missing here, give that one first",
-                      rotation->number, rotation->device);
+                return refusal_set(refusal, reason,
+                                   "rotation %" PRIu32 " of device \"%s\" is refused: rotation %" PRIu32
+                                   " is in force; export the newest one from the device",
+                                   rotation->number, rotation->device, d->rotation);
+        return refusal_set(
+                refusal, reason,
+                "rotation %" PRIu32
+                " of device \"%s\" is refused: it is not signed by the identity key that is registered; if a "
+                "rotation before it is missing here, give that one first",
+                rotation->number, rotation->device);
 }
 
 int manager_rotate_device(struct manager *m, const char *caller, struct span rotation, char device[IDENTITY_MAX + 1],
@@ -98,13 +87,14 @@ int manager_rotate_device(struct manager *m, const char *caller, struct span rot
 
         manager_refresh(m);
         if (!*content.device)
-                return refuse(refusal, REASON_MALFORMED,
-                              "the file is no rotation of an identity key; the device writes one when it rotates");
+                return refusal_set(refusal, REASON_MALFORMED,
+                                   "the file is no rotation of an identity key; the device writes one when it rotates");
         if (!d || d->registration != REGISTRATION_REGISTERED)
-                return refuse(refusal, REASON_UNKNOWN_DEVICE,
-                              "the rotation is of device \"%s\", which is not registered here; relayctl devices lists "
-                              "those that are",
-                              content.device);
+                return refusal_set(
+                        refusal, REASON_UNKNOWN_DEVICE,
+                        "the rotation is of device \"%s\", which is not registered here; relayctl devices lists "
+                        "those that are",
+                        content.device);
         to = *d;
         reason = manager_identity_rotate(d, rotation, &to);
         if (reason != REASON_NONE)
@@ -129,17 +119,18 @@ static int check_manifest(struct manager *m, struct span envelope, struct manife
         enum reason reason;
 
         if (!vendor)
-                return refuse(refusal, REASON_VENDOR_KEYS_INVALID,
-                              "this relay has no vendor key set to check the manifest with; import it first (relayctl "
-                              "vendor-keys import)");
+                return refusal_set(
+                        refusal, REASON_VENDOR_KEYS_INVALID,
+                        "this relay has no vendor key set to check the manifest with; import it first (relayctl "
+                        "vendor-keys import)");
         if (envelope.size > MANIFEST_MAX)
-                return refuse(refusal, REASON_TOO_LARGE, "the file is no manifest: it is larger than one may be");
+                return refusal_set(refusal, REASON_TOO_LARGE, "the file is no manifest: it is larger than one may be");
         reason = manifest_decode(envelope, &manifest);
         if (reason == REASON_NONE)
                 reason = manifest_verify(&manifest, vendor, out);
         return reason == REASON_NONE
                        ? 0
-                       : refuse(refusal, reason, "the manifest is refused: %s", reason_explanation(reason));
+                       : refusal_set(refusal, reason, "the manifest is refused: %s", reason_explanation(reason));
 }
 
 int manager_add_image(struct manager *m, const char *caller, struct span envelope, char digest[2 * SHA256_SIZE + 1],
@@ -159,7 +150,7 @@ int manager_add_image(struct manager *m, const char *caller, struct span envelop
         span_to_string(manifest.fields.version, image.version, sizeof(image.version));
         result = manager_identity_add_image(m, caller, &image);
         if (result == -EDQUOT)
-                return refuse(
+                return refusal_set(
                         refusal, REASON_QUOTA,
                         "%d images are known, more are not kept; remove some that no device runs (relayctl images "
                         "remove)",
@@ -197,12 +188,13 @@ int manager_forget_image(struct manager *m, const char *caller, const uint8_t di
         manager_refresh(m);
         span_to_hex(span_of(digest, SHA256_SIZE), hex, sizeof(hex));
         if (!known_images_find(&m->identity.images, digest))
-                return refuse(refusal, REASON_UNKNOWN_IMAGE, "no image %s is known; relayctl images lists them", hex);
+                return refusal_set(refusal, REASON_UNKNOWN_IMAGE, "no image %s is known; relayctl images lists them",
+                                   hex);
         (void)updater_walk(m->updater, is_bringer, &bringer);
         if (bringer.found)
-                return refuse(refusal, REASON_IMAGE_IN_USE,
-                              "the approved update %.40s brings this image; deny it first (relayctl updates deny)",
-                              bringer.version);
+                return refusal_set(refusal, REASON_IMAGE_IN_USE,
+                                   "the approved update %.40s brings this image; deny it first (relayctl updates deny)",
+                                   bringer.version);
         (void)known_images_remove(&m->identity.images, digest);
         manager_audit(m, caller, AUDIT_IMAGE_FORGOTTEN, hex, "");
         manager_identity_end_running(m, digest);

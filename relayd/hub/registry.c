@@ -2,7 +2,6 @@
 /* The site's devices; see registry.h. */
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,18 +133,6 @@ static int put(struct registry *registry, const struct device *d)
         return result < 0 ? result : add(registry, d);
 }
 
-static int __attribute__((format(printf, 3, 4)))
-refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-{
-        va_list arguments;
-
-        refusal->reason = reason;
-        va_start(arguments, format);
-        vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
-        va_end(arguments);
-        return 1;
-}
-
 static int import_one(struct registry *registry, const struct factory_list *list, const struct factory_device *from,
                       uint64_t now, uint32_t *added, uint32_t *known)
 {
@@ -189,7 +176,7 @@ int registry_import(struct registry *registry, struct span bytes, uint64_t now, 
 
         *added = *known = 0;
         if (factory_list_decode(bytes, &list) != RELAY_OK)
-                return refuse(refusal, REASON_MALFORMED, "the file is no factory list; make one with fwtool");
+                return refusal_set(refusal, REASON_MALFORMED, "the file is no factory list; make one with fwtool");
         while (result == 0 && factory_list_next(&list, &device))
                 result = import_one(registry, &list, &device, now, added, known);
         return result;
@@ -217,11 +204,13 @@ int registry_admit(struct registry *registry, const char *identity, uint64_t now
         struct device *old = registry_find(registry, span_of_string(identity)), d;
 
         if (!old)
-                return refuse(refusal, REASON_UNKNOWN_DEVICE,
-                              "no device \"%s\" asked to be admitted; relayctl devices lists those that did", identity);
+                return refusal_set(refusal, REASON_UNKNOWN_DEVICE,
+                                   "no device \"%s\" asked to be admitted; relayctl devices lists those that did",
+                                   identity);
         if (old->registration == REGISTRATION_REVOKED)
-                return refuse(refusal, REASON_REVOKED_DEVICE,
-                              "device \"%s\" was revoked; give the hardware a new identity at the factory", identity);
+                return refusal_set(refusal, REASON_REVOKED_DEVICE,
+                                   "device \"%s\" was revoked; give the hardware a new identity at the factory",
+                                   identity);
         if (old->registration == REGISTRATION_REGISTERED)
                 return 0;
         d = *old;
@@ -236,8 +225,8 @@ int registry_revoke(struct registry *registry, const char *identity, const char 
         struct device *old = registry_find(registry, span_of_string(identity)), d;
 
         if (!old)
-                return refuse(refusal, REASON_UNKNOWN_DEVICE, "no device \"%s\" is known; relayctl devices lists them",
-                              identity);
+                return refusal_set(refusal, REASON_UNKNOWN_DEVICE,
+                                   "no device \"%s\" is known; relayctl devices lists them", identity);
         d = *old;
         d.registration = REGISTRATION_REVOKED;
         d.time = now;

@@ -2,8 +2,6 @@
 /* Updates that come in files: the same checks as for the cloud's offers, and nothing is kept before they held. */
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "hub/manager.h"
@@ -11,27 +9,15 @@
 #include "hub/updates_internal.h"
 #include "relay/bundle.h"
 
-static int refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-static int refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-{
-        va_list arguments;
-
-        refusal->reason = reason;
-        va_start(arguments, format);
-        vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
-        va_end(arguments);
-        return MANAGER_REFUSED;
-}
-
 static int answer(struct refusal *refusal, enum reason reason)
 {
         if (reason == REASON_STORE_FULL)
                 return -ENOSPC;
         if (reason == REASON_STORE_FAILED)
                 return -EIO;
-        return reason == REASON_NONE ? 0
-                                     : refuse(refusal, reason, "the update is refused: %s", reason_explanation(reason));
+        return reason == REASON_NONE
+                       ? 0
+                       : refusal_set(refusal, reason, "the update is refused: %s", reason_explanation(reason));
 }
 
 /* What could not stand in an update file is not taken either: sizes, and what the notes could do to a terminal. */
@@ -54,11 +40,11 @@ static int check_manifest(struct updates *u, const struct update_import *in, str
         if (in->envelope.size > MANIFEST_MAX || in->notes.size > UPDATE_FILE_NOTES_MAX)
                 return answer(refusal, REASON_TOO_LARGE);
         if (!fits_file(in))
-                return refuse(refusal, REASON_MALFORMED, "the release notes are no text that can be shown");
+                return refusal_set(refusal, REASON_MALFORMED, "the release notes are no text that can be shown");
         if (u->anchors->vendor.epoch == 0)
-                return refuse(refusal, REASON_VENDOR_KEYS_INVALID,
-                              "this relay has no vendor key set to check the update with; import it first "
-                              "(relayctl setup)");
+                return refusal_set(refusal, REASON_VENDOR_KEYS_INVALID,
+                                   "this relay has no vendor key set to check the update with; import it first "
+                                   "(relayctl setup)");
         reason = manifest_decode(in->envelope, &manifest);
         if (reason == REASON_NONE)
                 reason = manifest_verify(&manifest, &u->anchors->vendor, out);
@@ -75,14 +61,14 @@ static int check_devices(struct updates *u, const struct update_import *in, cons
                          struct refusal *refusal)
 {
         if (in->device_count == 0)
-                return refuse(refusal, REASON_WRONG_CLASS,
-                              "no device that is registered here is of the class this update is for; name devices "
-                              "that were admitted by hand with --device");
+                return refusal_set(refusal, REASON_WRONG_CLASS,
+                                   "no device that is registered here is of the class this update is for; name devices "
+                                   "that were admitted by hand with --device");
         for (size_t i = 0; i < in->device_count; i++) {
                 enum reason reason = updates_check_device(u, in->devices[i], manifest);
                 if (reason != REASON_NONE)
-                        return refuse(refusal, reason, "device \"%.40s\": %s", in->devices[i],
-                                      reason_explanation(reason));
+                        return refusal_set(refusal, reason, "device \"%.40s\": %s", in->devices[i],
+                                           reason_explanation(reason));
         }
         return 0;
 }
@@ -117,7 +103,7 @@ int updates_import(struct updates *u, const char *caller, const struct update_im
                 return r;
         update = update_table_find(&u->table, manifest.digest);
         if (update && update->denied)
-                return refuse(refusal, REASON_DENIED, "the site's people denied this update: %s", update->why);
+                return refusal_set(refusal, REASON_DENIED, "the site's people denied this update: %s", update->why);
         for (size_t i = 0; i < in->device_count && reason == REASON_NONE; i++)
                 reason = updates_take(u, in->devices[i], &manifest, caller);
         update = update_table_find(&u->table, manifest.digest);
@@ -134,10 +120,11 @@ static int wrong_block(struct updates *u, const struct update *update, uint32_t 
 
         u->host.audit(u->host.context, AUDIT_ACTOR_RELAY, AUDIT_UPDATE_REFUSED,
                       span_to_hex(SPAN_OF(update->digest), hex, sizeof(hex)), reason_name(REASON_BLOCK_DIGEST));
-        return refuse(refusal, REASON_BLOCK_DIGEST,
-                      "block %u of the image is not the one that the manifest names; what stood before it is kept. Is "
-                      "the file damaged?",
-                      index);
+        return refusal_set(
+                refusal, REASON_BLOCK_DIGEST,
+                "block %u of the image is not the one that the manifest names; what stood before it is kept. Is "
+                "the file damaged?",
+                index);
 }
 
 int updates_import_image(struct updates *u, const uint8_t digest[SHA256_SIZE], uint32_t first, struct span bytes,
@@ -151,12 +138,12 @@ int updates_import_image(struct updates *u, const uint8_t digest[SHA256_SIZE], u
         if (update->denied)
                 return answer(refusal, REASON_DENIED);
         if (update->state == UPDATE_SUPERSEDED)
-                return refuse(refusal, REASON_OLD_SEQUENCE,
-                              "a later update for the same devices is known; this one's image is not kept");
+                return refusal_set(refusal, REASON_OLD_SEQUENCE,
+                                   "a later update for the same devices is known; this one's image is not kept");
         r = images_import(u->images, update->manifest.fields.image_digest, &first, bytes,
                           u->host.now_ms(u->host.context));
         if (r == -ENOENT)
-                return refuse(refusal, REASON_UNKNOWN_UPDATE, "import the update's manifest first");
+                return refusal_set(refusal, REASON_UNKNOWN_UPDATE, "import the update's manifest first");
         return r == IMAGES_WRONG ? wrong_block(u, update, first, refusal) : r;
 }
 

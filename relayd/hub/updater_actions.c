@@ -4,22 +4,10 @@
 #include "hub/updater_internal.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "hub/manager.h"
-
-int updater_refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-{
-        va_list arguments;
-
-        refusal->reason = reason;
-        va_start(arguments, format);
-        vsnprintf(refusal->text, sizeof(refusal->text), format, arguments);
-        va_end(arguments);
-        return MANAGER_REFUSED;
-}
 
 static int store_error(enum reason reason)
 {
@@ -81,8 +69,8 @@ int updater_approve(struct updater *u, const char *caller, struct span approval,
         if (store_error(reason) < 0)
                 return store_error(reason);
         if (reason != REASON_NONE)
-                return updater_refuse(refusal, reason, "the approval is refused: %s%s", reason_explanation(reason),
-                                      way_out(reason));
+                return refusal_set(refusal, reason, "the approval is refused: %s%s", reason_explanation(reason),
+                                   way_out(reason));
         if (approval_check(approval, &u->anchors.policy, &content, &approver) == REASON_NONE)
                 span_to_hex(SPAN_OF(content.manifest_digest), subject, sizeof(subject));
         snprintf(detail, sizeof(detail), "approver %zu, %u of %u", approver + 1, have, of);
@@ -102,7 +90,7 @@ int updater_deny(struct updater *u, const char *caller, const uint8_t digest[SHA
         if (store_error(reason) < 0)
                 return store_error(reason);
         if (reason != REASON_NONE)
-                return updater_refuse(refusal, reason, "no update with the digest %s is known%s", hex, way_out(reason));
+                return refusal_set(refusal, reason, "no update with the digest %s is known%s", hex, way_out(reason));
         u->host.audit(u->host.context, caller, AUDIT_UPDATE_DENIED, hex, why);
         return 0;
 }

@@ -402,13 +402,13 @@ int updater_import_anchor(struct updater *u, const char *caller, enum anchor_kin
         if (!held) /* one that is in force, given again, is no news */
                 tell_refused(u, caller, kind, &claim, reason, is_suspicious(reason));
         if (reason == REASON_WRONG_SITE)
-                return updater_refuse(refusal, reason, "the %s is for another site than %s; give that of %s",
-                                      words[kind].name, u->site, u->site);
+                return refusal_set(refusal, reason, "the %s is for another site than %s; give that of %s",
+                                   words[kind].name, u->site, u->site);
         if (epoch == 0 && kind != ANCHOR_REVOCATION)
-                return updater_refuse(refusal, reason, "the %s is refused: %s; it must be the first one, signed by %s",
-                                      words[kind].name, reason_explanation(reason),
-                                      kind == ANCHOR_POLICY ? "k of its own approvers"
-                                                            : "one of its organisation and one of its developer keys");
-        return updater_refuse(refusal, reason, "the %s is refused: %s%s (here is epoch %" PRIu64 ")", words[kind].name,
-                              reason_explanation(reason), way_out(kind, reason), epoch);
+                return refusal_set(refusal, reason, "the %s is refused: %s; it must be the first one, signed by %s",
+                                   words[kind].name, reason_explanation(reason),
+                                   kind == ANCHOR_POLICY ? "k of its own approvers"
+                                                         : "one of its organisation and one of its developer keys");
+        return refusal_set(refusal, reason, "the %s is refused: %s%s (here is epoch %" PRIu64 ")", words[kind].name,
+                           reason_explanation(reason), way_out(kind, reason), epoch);
 }

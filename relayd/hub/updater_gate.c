@@ -131,15 +131,14 @@ static int check_until(struct updater *u, uint64_t until, struct refusal *refusa
         if (until == 0)
                 return 0;
         if (!u->host.time_trusted(u->host.context))
-                return updater_refuse(
+                return refusal_set(
                         refusal, REASON_NO_TRUSTED_TIME,
                         "the relay does not know the time, so it cannot close the gate at %llu; open it without "
                         "end, or set the clock",
                         (unsigned long long)until);
         if (until <= u->host.now_s(u->host.context))
-                return updater_refuse(refusal, REASON_OUTSIDE_WINDOW,
-                                      "%llu is over; give a time that is still to come, or 0",
-                                      (unsigned long long)until);
+                return refusal_set(refusal, REASON_OUTSIDE_WINDOW,
+                                   "%llu is over; give a time that is still to come, or 0", (unsigned long long)until);
         return 0;
 }
 
@@ -151,7 +150,7 @@ static int set_gate(struct updater *u, const char *caller, const struct gate_ent
         if (r != 0)
                 return r;
         if (!gate_set(&next, entry))
-                return updater_refuse(
+                return refusal_set(
                         refusal, REASON_QUOTA,
                         "the gate has %d settings already, and no room for another; reset one that is not needed "
                         "(relayctl gate reset)",
@@ -173,7 +172,7 @@ static int parse_scope(const char *text, struct gate_entry *entry, struct refusa
 {
         if (gate_scope_parse(text, entry))
                 return 0;
-        return updater_refuse(
+        return refusal_set(
                 refusal, REASON_MALFORMED,
                 "'%.80s' is no scope; give site, class:<class id, 32 hexadecimal digits> or device:<identity>", text);
 }
@@ -184,12 +183,11 @@ static int parse_windows(const struct gate_change *change, struct gate_entry *en
                 struct week_window windows[WEEK_DAYS];
                 size_t count = week_parse(change->windows[i], windows);
                 if (count == 0)
-                        return updater_refuse(refusal, REASON_MALFORMED,
-                                              "'%.80s' is no window; write it like Sun 02:00-04:00",
-                                              change->windows[i]);
+                        return refusal_set(refusal, REASON_MALFORMED,
+                                           "'%.80s' is no window; write it like Sun 02:00-04:00", change->windows[i]);
                 if (entry->window_count + count > GATE_WINDOWS_MAX)
-                        return updater_refuse(refusal, REASON_TOO_LARGE,
-                                              "more than %d windows a week; join some of them", GATE_WINDOWS_MAX);
+                        return refusal_set(refusal, REASON_TOO_LARGE, "more than %d windows a week; join some of them",
+                                           GATE_WINDOWS_MAX);
                 memcpy(&entry->windows[entry->window_count], windows, count * sizeof(windows[0]));
                 entry->window_count += count;
         }
@@ -205,8 +203,8 @@ static int parse_change(const struct gate_change *change, struct gate_entry *ent
         while (i < sizeof(states) / sizeof(states[0]) && strcmp(change->state, gate_state_name(states[i])) != 0)
                 i++;
         if (r == 0 && i == sizeof(states) / sizeof(states[0]))
-                r = updater_refuse(refusal, REASON_MALFORMED,
-                                   "'%.80s' is no state of a gate; give open, closed or windows", change->state);
+                r = refusal_set(refusal, REASON_MALFORMED,
+                                "'%.80s' is no state of a gate; give open, closed or windows", change->state);
         if (r == 0)
                 r = parse_windows(change, entry, refusal);
         if (r != 0)
@@ -214,7 +212,7 @@ static int parse_change(const struct gate_change *change, struct gate_entry *ent
         entry->state = states[i];
         entry->until = change->until;
         if (!gate_entry_is_valid(entry))
-                return updater_refuse(
+                return refusal_set(
                         refusal, REASON_MALFORMED,
                         "a gate that is %s does not go with these times: until belongs to open, and windows, at "
                         "least one, to windows",

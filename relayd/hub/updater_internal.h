@@ -33,10 +33,6 @@ struct updater {
         struct updates *updates;
 };
 
-/* *refusal and MANAGER_REFUSED */
-int updater_refuse(struct refusal *refusal, enum reason reason, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
-
 /* All that is held, retained, to local subscribers or to the cloud. */
 void updater_publish_anchors(struct updater *updater, bool local, bool to_cloud);
 /* REASON_NONE (taken, or known), or why not: told, or kept waiting for what is missing. */

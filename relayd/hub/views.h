@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hub/refusal.h"
 #include "relay/approval.h"
 #include "relay/reason.h"
 #include "relay/span.h"
@@ -15,12 +16,6 @@
 
 #define VIEW_TEXT_MAX           256 /* bytes of a sentence with its NUL */
 #define COUNTRY_OPEN_PORTS_SIZE 100
-
-/* Why an action was refused; the sentence names the thing, the value and the way out. */
-struct refusal {
-        enum reason reason;
-        char text[VIEW_TEXT_MAX];
-};
 
 enum registration { REGISTRATION_PENDING = 0, REGISTRATION_REGISTERED = 1, REGISTRATION_REVOKED = 2 };
 const char *registration_name(enum registration registration); /* "pending", "registered", "revoked" */

@@ -69,65 +69,44 @@ struct key_identifiers {
         struct span issuer; /* as its certificate says; empty: it has none */
 };
 
-/* extnValue is an OCTET STRING around the DER that stands between these two */
-struct extension {
-        size_t outer, value;
-};
-
-static struct extension begin_extension(struct writer *w, struct span oid, bool critical)
-{
-        struct extension e = { .outer = der_begin(w, DER_SEQUENCE) };
-        der_put(w, DER_OID, oid);
-        if (critical)
-                der_put_bool(w, true);
-        e.value = der_begin(w, DER_OCTET_STRING);
-        return e;
-}
-
-static void end_extension(struct writer *w, struct extension e)
-{
-        der_end(w, e.value);
-        der_end(w, e.outer);
-}
-
 static void put_basic_constraints(struct writer *w, const struct x509_request *request)
 {
-        struct extension e = begin_extension(w, OID_BASIC_CONSTRAINTS, true);
+        struct der_extension e = der_begin_extension(w, OID_BASIC_CONSTRAINTS, true);
         size_t at = der_begin(w, DER_SEQUENCE);
         if (request->ca || request->device)
                 der_put_bool(w, true);
         if (request->device) /* a factory CA has no path length: it stands above device certificates */
                 der_put_u32(w, 0);
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_key_usage(struct writer *w, const struct x509_request *request)
 {
-        struct extension e = begin_extension(w, OID_KEY_USAGE, true);
+        struct der_extension e = der_begin_extension(w, OID_KEY_USAGE, true);
         /* BIT STRING: unused bits of the second byte, bits */
         static const uint8_t ca[] = { 1, KEY_USAGE_CERT_SIGN | KEY_USAGE_CRL_SIGN },
                              device[] = { 2, KEY_USAGE_CERT_SIGN }, end[] = { 7, KEY_USAGE_DIGITAL_SIGNATURE };
         der_put(w, DER_BIT_STRING, span_of(request->device ? device : request->ca ? ca : end, 2));
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_extended_usage(struct writer *w, const struct x509_request *request)
 {
-        struct extension e = begin_extension(w, OID_EXTENDED_USAGE, false);
+        struct der_extension e = der_begin_extension(w, OID_EXTENDED_USAGE, false);
         size_t at = der_begin(w, DER_SEQUENCE);
         if (request->for_server)
                 der_put(w, DER_OID, OID_SERVER_AUTH);
         if (request->for_client || request->device) /* so that no leaf of a device's key is a server's, either */
                 der_put(w, DER_OID, OID_CLIENT_AUTH);
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 /* RFC 5280 section 4.2.1.10: permitted is the directoryName that the subject is */
 static void put_name_constraint(struct writer *w, const struct x509_request *request)
 {
-        struct extension e = begin_extension(w, OID_NAME_CONSTRAINTS, true);
+        struct der_extension e = der_begin_extension(w, OID_NAME_CONSTRAINTS, true);
         size_t at = der_begin(w, DER_SEQUENCE), permitted = der_begin(w, DER_CONTEXT_CONSTRUCTED(0)),
                subtree = der_begin(w, DER_SEQUENCE), name = der_begin(w, DER_CONTEXT_CONSTRUCTED(4));
         put_subject(w, request);
@@ -135,13 +114,13 @@ static void put_name_constraint(struct writer *w, const struct x509_request *req
         der_end(w, subtree);
         der_end(w, permitted);
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_alternative_name(struct writer *w, const char *name)
 {
         uint8_t address[16];
-        struct extension e = begin_extension(w, OID_ALTERNATIVE_NAME, false);
+        struct der_extension e = der_begin_extension(w, OID_ALTERNATIVE_NAME, false);
         size_t at = der_begin(w, DER_SEQUENCE);
 
         if (inet_pton(AF_INET, name, address) == 1)
@@ -151,21 +130,21 @@ static void put_alternative_name(struct writer *w, const char *name)
         else
                 der_put(w, DER_CONTEXT(2), span_of_string(name));
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_key_identifiers(struct writer *w, const struct key_identifiers *identifiers)
 {
-        struct extension e = begin_extension(w, OID_SUBJECT_KEY_IDENTIFIER, false);
+        struct der_extension e = der_begin_extension(w, OID_SUBJECT_KEY_IDENTIFIER, false);
         der_put(w, DER_OCTET_STRING, SPAN_OF(identifiers->subject));
-        end_extension(w, e);
+        der_end_extension(w, e);
         if (identifiers->issuer.size == 0)
                 return;
-        e = begin_extension(w, OID_AUTHORITY_KEY_IDENTIFIER, false);
+        e = der_begin_extension(w, OID_AUTHORITY_KEY_IDENTIFIER, false);
         size_t at = der_begin(w, DER_SEQUENCE);
         der_put(w, DER_CONTEXT(0), identifiers->issuer);
         der_end(w, at);
-        end_extension(w, e);
+        der_end_extension(w, e);
 }
 
 static void put_extensions(struct writer *w, const struct x509_request *request,

@@ -49,3 +49,11 @@ void der_put_u32(struct writer *w, uint32_t value);
 void der_put_unsigned(struct writer *w, struct span big_endian);
 void der_put_bool(struct writer *w, bool value);
 void der_put_bits(struct writer *w, struct span bytes);
+
+/* An X.509 extension (RFC 5280 section 4.1): extnValue is an OCTET STRING around the DER written between begin and end.
+ */
+struct der_extension {
+        size_t outer, value;
+};
+struct der_extension der_begin_extension(struct writer *w, struct span oid, bool critical);
+void der_end_extension(struct writer *w, struct der_extension e);
