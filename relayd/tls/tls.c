@@ -135,6 +135,21 @@ static const char *check_leaf(const struct tls *tls, bool chain_is_good)
         return NULL;
 }
 
+/*
+ * wolfSSL keeps each CA that a chain brought along, for all connections of this context: what is refused with the leaf
+ * would stand behind another leaf, which comes alone.
+ */
+static bool check_above(struct tls *tls, const WOLFSSL_X509_STORE_CTX *store)
+{
+        struct span chain[2] = { SPAN_EMPTY };
+
+        if (store->error_depth < store->totalCerts)
+                chain[1] = span_of(store->certs[store->error_depth].buffer, store->certs[store->error_depth].length);
+        if (x509_device_stands_behind(chain, 2)) /* or it cannot be read */
+                tls->refusal = "a device stands behind the server's certificate";
+        return tls->refusal == NULL;
+}
+
 static int verify_callback(int chain_is_good, WOLFSSL_X509_STORE_CTX *store)
 {
         struct tls *tls = store->userCtx;
@@ -143,7 +158,7 @@ static int verify_callback(int chain_is_good, WOLFSSL_X509_STORE_CTX *store)
         if (!tls)
                 return 0;
         if (store->error_depth != 0) /* the leaf comes last and decides */
-                return tls->context->check_ca ? chain_is_good : 1;
+                return !tls->context->check_ca || (chain_is_good && check_above(tls, store));
         if (!keep_chain(tls, store->certs, store->totalCerts))
                 tls->refusal = "the certificate chain is too long";
         else
