@@ -21,6 +21,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "bench")]
 import boards  # noqa: E402
 import failover  # noqa: E402
 import measure  # noqa: E402
+import power_device  # noqa: E402
 import schedules  # noqa: E402
 import storm  # noqa: E402
 
@@ -29,6 +30,7 @@ PARTS = {
     "schedules": schedules.run,  # fail-over under random schedules, the device engine against brokers in memory
     "storm": storm.run,          # 10,000 devices lose their relay
     "failover": failover.run,    # real devices, relay and broker: kills and cuts
+    "power-device": power_device.run,  # boards in QEMU: kills, and power cuts inside flash operations
 }
 
 
@@ -82,6 +84,8 @@ def main():
     options.add_argument("--engines", type=int, default=1000, help="schedules of the device engine against brokers in memory")
     options.add_argument("--devices", type=int, default=200, help="of the real runs")
     options.add_argument("--faults", type=int, default=1000, help="of the real runs")
+    options.add_argument("--kills", type=int, default=1000, help="of boards")
+    options.add_argument("--step", type=int, default=1, help="every n-th flash operation is torn, by turns; 0: none")
     options = options.parse_args()
     return Campaign(options).play(options.only or PARTS)
 

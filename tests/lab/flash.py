@@ -61,17 +61,18 @@ class Flash:
         self.write(f"image {slot}", image.ljust(self.areas[f"image {slot}"][1] * SECTOR, b"\xff"))
         self.put_bundle(f"manifest {slot}", b"slot", [envelope, *approvals])
 
-    def records(self):
-        """(serial, offset, stride, record) of each valid record of the boot stage's journal, oldest first"""
-        data, found = self.read("journal"), []
-        size = next(struct.unpack_from(">I", data, at + 8)[0] for at in (0, SECTOR) if data[at:at + 4] == b"boot")
-        stride = (16 + size + 15) & ~15
-        for sector in (0, SECTOR):
-            for at in range(sector, sector + SECTOR - stride + 1, stride):
-                magic, serial, length, crc = struct.unpack_from(">4sIII", data, at)
-                record = data[at + 16:at + 16 + size]
-                if magic == b"boot" and length == size and crc == zlib.crc32(data[at:at + 12] + record):
-                    found.append((serial, at, stride, record))
+    def records(self, area="journal", magic=b"boot"):
+        """(serial, offset, stride, record) of each valid record of a journal, oldest first; the boot stage's by default"""
+        data, found = self.read(area), []
+        sizes = {struct.unpack_from(">I", data, at + 8)[0] for at in (0, SECTOR) if data[at:at + 4] == magic}
+        for size in sizes & set(range(1, SECTOR)):
+            stride = (16 + size + 15) & ~15
+            for sector in (0, SECTOR):
+                for at in range(sector, sector + SECTOR - stride + 1, stride):
+                    start, serial, length, crc = struct.unpack_from(">4sIII", data, at)
+                    record = data[at + 16:at + 16 + size]
+                    if start == magic and length == size and crc == zlib.crc32(data[at:at + 12] + record):
+                        found.append((serial, at, stride, record))
         return sorted(found)
 
     def put_record(self, record):
