@@ -21,6 +21,7 @@ int manager_release_device(struct manager *m, const char *caller, const char *id
 {
         struct device *d = registry_find(&m->registry, span_of_string(identity)), to;
         char detail[64];
+        bool waited;
         int result;
 
         manager_refresh(m);
@@ -38,10 +39,14 @@ int manager_release_device(struct manager *m, const char *caller, const char *id
         to = *d;
         to.quarantine = REASON_NONE;
         to.boot_highest = 0;
-        to.boots = (struct device_boots){ .keep_alive_s = d->boots.keep_alive_s, .end = d->boots.end };
+        to.boots = (struct device_boots){ .keep_alive_s = d->boots.keep_alive_s,
+                                          .end = d->boots.end,
+                                          .commit = m->broker->commit + 1 };
+        waited = d->boots.waits;
         result = registry_change(&m->registry, d, &to);
         if (result < 0)
                 return result;
+        m->identity.waits -= waited;
         manager_identity_end(m, d, MQTT_ADMINISTRATIVE_ACTION);
         changed(m, caller, AUDIT_DEVICE_RELEASED, identity, detail);
         return 0;

@@ -447,7 +447,15 @@ static void silence_and_signs_of_life(void **state)
         struct bench *b = *state;
         struct device *d = device(b, "device-1");
         struct link link = { .keep_alive_s = 20 };
+        struct refusal refusal;
 
+        show(b, NORMAL(4));
+        d->sessions = 1;
+        direct(b, "{\"online\":true,\"boot\":5,\"session\":1}");
+        assert_int_equal(b->m->identity.waits, 1);
+        assert_int_equal(manager_release_device(b->m, "uid:0", "device-1", &refusal), 0);
+        assert_int_equal(b->m->identity.waits, 0); /* whatever was suspected is settled */
+        manager_identity_turn(b->m);
         show(b, NORMAL(4));
         d->sessions = 1;
         manager_identity_online(b->m, d, &link, true);
