@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
@@ -17,6 +18,8 @@
 #include "tls/tls.h"
 
 #define PATIENCE_MS 20000
+#define GUESTS      24
+#define GUEST_BYTES 64 /* of memory, far below that of a certificate's key and name */
 
 static const char *const suites[][2] = { { "TLS13-CHACHA20-POLY1305-SHA256", "TLS_CHACHA20_POLY1305_SHA256" },
                                          { "TLS13-AES128-GCM-SHA256", "TLS_AES_128_GCM_SHA256" } };
@@ -50,15 +53,15 @@ struct pair {
 };
 
 /* client: its chain and key are NAME.crt and NAME.key; early: it sends this right behind its Finished */
-static void pair_connect_as(struct pair *p, const char *name, const char *suite, const char *early)
+static void pair_connect_to(struct pair *p, struct tls_context *context, const char *name, const char *suite,
+                            const char *early)
 {
         char certificate[32], key[32];
         int client = 0, server = TLS_WANT_READ;
 
         snprintf(certificate, sizeof(certificate), "%s.crt", name);
         snprintf(key, sizeof(key), "%s.key", name);
-        *p = (struct pair){ 0 };
-        assert_int_equal(tls_server_context_new(&p->context, &relay), 0);
+        *p = (struct pair){ .context = context };
         p->client_context = wolfSSL_CTX_new(wolfTLSv1_3_client_method());
         assert_int_equal(wolfSSL_CTX_set_cipher_list(p->client_context, suite), WOLFSSL_SUCCESS);
         assert_int_equal(wolfSSL_CTX_use_certificate_chain_file(p->client_context, certificate), WOLFSSL_SUCCESS);
@@ -81,6 +84,14 @@ static void pair_connect_as(struct pair *p, const char *name, const char *suite,
         }
         assert_int_equal(client, WOLFSSL_SUCCESS);
         assert_int_equal(server, 0);
+}
+
+static void pair_connect_as(struct pair *p, const char *name, const char *suite, const char *early)
+{
+        struct tls_context *context;
+
+        assert_int_equal(tls_server_context_new(&context, &relay), 0);
+        pair_connect_to(p, context, name, suite, early);
 }
 
 static void pair_connect(struct pair *p, const char *suite, const char *early)
@@ -236,6 +247,35 @@ static void no_server_by_a_device(void **state)
         assert_int_equal(visit(context, "chain"), -EKEYREJECTED);
         assert_int_equal(visit(context, "posing"), -EKEYREJECTED);
         assert_int_equal(visit(context, "cloud"), 0);
+        tls_context_free(context);
+}
+
+/* Anybody may come with a chain of his own: what it brought along goes with him. */
+static void guests_leave_nothing_behind(void **state)
+{
+        struct tls_context *context;
+        size_t before = 0;
+
+        (void)state;
+        assert_int_equal(tls_server_context_new(&context, &relay), 0);
+        for (uint8_t i = 0; i < GUESTS; i++) {
+                char authority[16], guest[16], name[32], command[64];
+                struct pair p;
+
+                snprintf(authority, sizeof(authority), "any%u", i);
+                snprintf(guest, sizeof(guest), "guest%u", i);
+                snprintf(name, sizeof(name), "any.%u", i);
+                make_identity(authority, 100 + i, NULL, (struct x509_request){ .common_name = name, .ca = true });
+                make_identity(guest, 150, authority, (struct x509_request){ .common_name = guest });
+                snprintf(command, sizeof(command), "cat any%u.crt >>guest%u.crt", i, i);
+                assert_int_equal(shell(command), 0);
+                pair_connect_to(&p, context, guest, suites[0][0], NULL);
+                p.context = NULL;
+                pair_end(&p);
+                if (i == GUESTS / 2)
+                        before = mallinfo2().uordblks;
+        }
+        assert_in_range(mallinfo2().uordblks, 0, before + (GUESTS / 2) * GUEST_BYTES);
         tls_context_free(context);
 }
 
@@ -567,6 +607,7 @@ int main(void)
                 cmocka_unit_test(wolfssl_client),
                 cmocka_unit_test(chain_of_a_boot_stage),
                 cmocka_unit_test(no_server_by_a_device),
+                cmocka_unit_test(guests_leave_nothing_behind),
                 cmocka_unit_test(data_right_behind_the_handshake),
                 cmocka_unit_test(much_data),
                 cmocka_unit_test(rubbish_ends_the_session),
