@@ -180,6 +180,7 @@ static int open_device(struct member *m)
                 .identity = m->boot_stage.identity,
                 .version = "fleet",
                 .tls = &m->tls_port,
+                .secret = &m->secret,
                 .clock = &f->clock,
                 .boot = &m->boot,
                 .entropy = &f->entropy,
