@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tls/stream.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -225,4 +227,25 @@ int stream_read(struct stream *s, void *data, size_t size, size_t *done)
 bool stream_pending(const struct stream *s)
 {
         return s->opened.size > 0 || is_whole(&s->received);
+}
+
+int stream_answer(const struct stream *s, int result, char *words, size_t size)
+{
+        uint8_t alert = s->record.alert;
+
+        switch (result) {
+        case -ECONNABORTED:
+                snprintf(words, size, "the peer gave up: %s (alert %u)", record_alert_name(alert), alert);
+                return -EPROTO;
+        case -EPROTO:
+                snprintf(words, size, "the peer breaks TLS: %s", record_alert_name(alert));
+                return -EPROTO;
+        case -ECONNRESET:
+                snprintf(words, size, "connection lost");
+                return -ECONNRESET;
+        default:
+                if (result < 0)
+                        snprintf(words, size, "%s", strerror(-result));
+                return result;
+        }
 }

@@ -35,3 +35,5 @@ int stream_read(struct stream *s, void *data, size_t size, size_t *done);
 int stream_write(struct stream *s, struct span data, size_t *done);
 bool stream_pending(const struct stream *s);
 void stream_close_notify(struct stream *s);
+/* What they answered as tls_read() does; an error is put in words, size bytes with its NUL. */
+int stream_answer(const struct stream *s, int result, char *words, size_t size);

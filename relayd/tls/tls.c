@@ -530,41 +530,18 @@ int tls_handshake(struct tls *tls)
         return establish(tls);
 }
 
-/* the stream's errors in words */
-static int stream_answer(struct tls *tls, int result)
-{
-        const struct record *record = &tls->stream.record;
-
-        switch (result) {
-        case -ECONNABORTED:
-                snprintf(tls->error, sizeof(tls->error), "the peer gave up: %s (alert %u)",
-                         record_alert_name(record->alert), record->alert);
-                return -EPROTO;
-        case -EPROTO:
-                snprintf(tls->error, sizeof(tls->error), "the peer breaks TLS: %s", record_alert_name(record->alert));
-                return -EPROTO;
-        case -ECONNRESET:
-                snprintf(tls->error, sizeof(tls->error), "connection lost");
-                return -ECONNRESET;
-        default:
-                if (result < 0)
-                        snprintf(tls->error, sizeof(tls->error), "%s", strerror(-result));
-                return result;
-        }
-}
-
 int tls_read(struct tls *tls, void *data, size_t size, size_t *done)
 {
         if (!tls->established)
                 return -ENOTCONN;
-        return stream_answer(tls, stream_read(&tls->stream, data, size, done));
+        return stream_answer(&tls->stream, stream_read(&tls->stream, data, size, done), tls->error, sizeof(tls->error));
 }
 
 int tls_write(struct tls *tls, struct span data, size_t *done)
 {
         if (!tls->established)
                 return -ENOTCONN;
-        return stream_answer(tls, stream_write(&tls->stream, data, done));
+        return stream_answer(&tls->stream, stream_write(&tls->stream, data, done), tls->error, sizeof(tls->error));
 }
 
 bool tls_pending(const struct tls *tls)

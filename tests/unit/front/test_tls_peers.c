@@ -193,63 +193,6 @@ static void chain_of_a_boot_stage(void **state)
         pair_end(&p);
 }
 
-/* ---- our client, and wolfSSL as a server with the chain and key of this name */
-
-static int visit(struct tls_context *context, const char *name)
-{
-        WOLFSSL_CTX *server_context = wolfSSL_CTX_new(wolfTLSv1_3_server_method());
-        char certificate[32], key[32];
-        int fds[2], client = TLS_WANT_READ;
-        struct tls *tls;
-
-        snprintf(certificate, sizeof(certificate), "%s.crt", name);
-        snprintf(key, sizeof(key), "%s.key", name);
-        assert_int_equal(wolfSSL_CTX_use_certificate_chain_file(server_context, certificate), WOLFSSL_SUCCESS);
-        assert_int_equal(wolfSSL_CTX_use_PrivateKey_file(server_context, key, WOLFSSL_FILETYPE_PEM), WOLFSSL_SUCCESS);
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-        WOLFSSL *server = wolfSSL_new(server_context);
-        assert_int_equal(wolfSSL_set_fd(server, fds[1]), WOLFSSL_SUCCESS);
-        wolfSSL_set_using_nonblock(server, 1);
-        assert_int_equal(tls_new(&tls, context, fds[0], "cloud.acme"), 0);
-        for (int turn = 0; turn < 20 && client > 0; turn++) {
-                client = tls_handshake(tls);
-                (void)wolfSSL_accept(server);
-        }
-        tls_free(tls);
-        wolfSSL_free(server);
-        wolfSSL_CTX_free(server_context);
-        close(fds[0]);
-        close(fds[1]);
-        return client;
-}
-
-/* What a chain brought along that was refused must not stand behind the next one. */
-static void no_server_by_a_device(void **state)
-{
-        const struct tls_client_options options = { .certificate_file = "device.crt",
-                                                    .key_file = "device.key",
-                                                    .ca_file = "ca.crt" };
-        struct tls_context *context = NULL;
-
-        (void)state;
-        make_identity(
-                "cloud", 5, "ca",
-                (struct x509_request){ .common_name = "cloud.acme", .dns_name = "cloud.acme", .for_server = true });
-        make_identity("opened", 6, "ca",
-                      (struct x509_request){ .common_name = "device-6", .organisation = "Acme", .device = true });
-        make_identity(
-                "posing", 7, "opened",
-                (struct x509_request){ .common_name = "device-6", .organisation = "Acme", .dns_name = "cloud.acme" });
-        assert_int_equal(shell("cat posing.crt opened.crt >chain.crt && cp posing.key chain.key"), 0);
-        assert_int_equal(tls_client_context_new(&context, &options), 0);
-        assert_int_equal(visit(context, "cloud"), 0);
-        assert_int_equal(visit(context, "posing"), -EKEYREJECTED);
-        assert_int_equal(visit(context, "chain"), -EKEYREJECTED);
-        assert_int_equal(visit(context, "posing"), -EKEYREJECTED);
-        assert_int_equal(visit(context, "cloud"), 0);
-        tls_context_free(context);
-}
-
 /* Anybody may come with a chain of his own: what it brought along goes with him. */
 static void guests_leave_nothing_behind(void **state)
 {
@@ -606,7 +549,6 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(wolfssl_client),
                 cmocka_unit_test(chain_of_a_boot_stage),
-                cmocka_unit_test(no_server_by_a_device),
                 cmocka_unit_test(guests_leave_nothing_behind),
                 cmocka_unit_test(data_right_behind_the_handshake),
                 cmocka_unit_test(much_data),
