@@ -10,7 +10,6 @@ from collections import Counter
 
 from .flash import Flash
 from .kills import PATIENCE, SESSION, STRAPS
-from .outbox import records
 from .power import Ledger, boot_records, counters
 from .process import LabError, wait_until
 
@@ -144,7 +143,7 @@ class Cuts:
         try:
             process.wait_for(SESSION, PATIENCE)
             # before the flash is put back nothing may wait in it
-            wait_until("its events to be acknowledged", lambda: not any(record.waiting for record in records(victim.path)[0]), PATIENCE)
+            wait_until("its events to be acknowledged", victim.is_empty, PATIENCE)
         except LabError as error:
             self.kills.problems.append(f"{work.name}, cut at {number}: {error}")
         self.after(victim, process)

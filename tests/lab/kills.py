@@ -10,6 +10,7 @@ from collections import Counter
 
 from .board import Boards
 from .faults import Account
+from .outbox import records
 from .power import RUNNING, STAGED, START, Ledger, boot_records, counters, image_of
 from .process import LabError, wait_until
 from .site import PEOPLE, SITE, THRESHOLD
@@ -178,6 +179,10 @@ class Victim:
         record = boot_records(self.path)[-1][1]
         return record.trial not in (STAGED, RUNNING) and record.policy == self.site.policies[-1] and self.is_done(record)
 
+    def is_empty(self):
+        """Nothing waits in its outbox."""
+        return not any(record.waiting for record in records(self.path)[0])
+
     def plan_update(self, process):
         self.offer()
         self.wait_session(process)
@@ -318,7 +323,9 @@ class Kills:
         self.stop()
         # the last events wait in flash: one more life brings them up
         for victim in self.victims:
-            self.site.start_board(victim.name, **{**STRAPS, "report_ms": 3600000})
+            self.site.start_board(victim.name, **{**STRAPS, "report_ms": 3600000}).wait_for(SESSION, PATIENCE)
+        for victim in self.victims:
+            wait_until(f"{victim.name}'s events to be acknowledged", victim.is_empty, PATIENCE)
         self.wait_arrived()
 
     def wait_arrived(self):
