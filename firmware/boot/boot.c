@@ -188,7 +188,7 @@ static int run_unrecorded(struct boot *b, int answer, struct boot_outcome *out)
         if (answer == BOOT_RUN && !out->trying)
                 return BOOT_RUN;
         out->trying = false;
-        return answer == BOOT_UNCLAIMED ? BOOT_UNCLAIMED : run_confirmed(b, out);
+        return answer == BOOT_UNCLAIMED || answer == BOOT_STUCK ? answer : run_confirmed(b, out);
 }
 
 /* The secret is in memory in here only. */

@@ -305,6 +305,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *context)
         manager_signal_alerts(m);
         manager_country_tick(m);
         manager_gate_tick(m);
+        manager_identity_tick(m);
         watch_crowd(m);
         if (m->cloud)
                 cloud_tick(m->cloud);

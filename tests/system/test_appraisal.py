@@ -402,6 +402,23 @@ def test_the_direct_way_alerts_only(site, desk):
     assert device.proven().connack.reason == SUCCESS
 
 
+def test_a_silent_session_that_is_alive(site, desk):
+    """The cloud tells of a newer start, and the session of the older one goes on without a word but its pings."""
+    site.restart_hub("[devices]", "clones = alert")
+    wait_until("the uplink", lambda: site.relayctl_json("status")["UplinkState"] == "up")
+    device = Device(site, f"who-{next(numbers)}")
+    register(site, device)
+    since = last_alert(site)
+    client = device.proven(keep_alive=2)
+    desk.vendor.publish(topic(device, "state/direct"), state(device, boot=device.boot + 1))
+
+    def ping():
+        client.raw.send(b"\xc0\x00")
+        return about(site, device, "cloned-device", since)
+    wait_until("the alert", ping, interval=0.5)
+    assert client.packet().type == 13  # PINGRESP: it was there all the time
+
+
 # ---- rotation
 
 def test_rotation_inside_a_proof(site, device):

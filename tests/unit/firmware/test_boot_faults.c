@@ -248,6 +248,18 @@ static void test_worn_out_journal(void **state)
         assert_memory_equal(status.image, first.digest, SHA256_SIZE);
 }
 
+/* Nor whom to believe: as with a journal that can be written, nothing runs. */
+static void test_worn_out_journal_and_no_trust(void **state)
+{
+        (void)state;
+        setup_faults();
+        made_area(&device, LAYOUT_TRUST)[LAYOUT_SECTOR_SIZE + 10] ^= 1;
+        made_area(&device, LAYOUT_TRUST_SPARE)[LAYOUT_SECTOR_SIZE + 10] ^= 1;
+        break_flash(FAULT_PROGRAM_SAYS_SO, 1, true);
+        assert_int_equal(made_start(&device, &outcome), BOOT_STUCK);
+        assert_int_not_equal(outcome.reasons[0], REASON_NONE);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -257,6 +269,7 @@ int main(void)
                 cmocka_unit_test(test_any_bit_of_the_boot_stages_areas),
                 cmocka_unit_test(test_cut_at_every_operation_of_many_starts),
                 cmocka_unit_test(test_worn_out_journal),
+                cmocka_unit_test(test_worn_out_journal_and_no_trust),
         };
         return cmocka_run_group_tests_name("boot_faults", tests, NULL, NULL);
 }
