@@ -61,14 +61,26 @@ class PolicyChange(Work):
 
 
 class Command(Work):
+    """One after another: without trusted time, which the gate gives once in ten seconds, they are refused."""
     name = "command"
 
+    def __init__(self, site):
+        super().__init__(site)
+        self.first, self.sent = {}, {}
+
     def again(self, victim):
+        self.first[victim.name] = victim.counter + 1
+        self.send(victim)
+
+    def send(self, victim):
         victim.counter += 1
+        self.sent[victim.name] = time.monotonic()
         self.site.command(victim.name, victim.counter)
 
     def is_done(self, victim):
-        return max(counters(victim.path).values(), default=0) >= victim.counter
+        if time.monotonic() - self.sent[victim.name] > 0.5:
+            self.send(victim)
+        return max(counters(victim.path).values(), default=0) >= self.first[victim.name]
 
 
 class Outbox(Work):

@@ -303,14 +303,15 @@ class Kills:
     def stop(self):
         """All stand still."""
         for victim in self.victims:
-            process = self.site.processes[victim.name]
-            if process.alive():
+            process = self.site.processes.get(victim.name)
+            if process and process.alive():
                 process.kill()
                 victim.ledger.read(process.output())
                 self.account.read_flash(victim.name)
 
     def settle(self):
         """Nothing is cut any more: updates and policies are taken up, and everything arrives."""
+        self.stop()
         for victim in self.victims:
             process = self.site.start_board(victim.name, **STRAPS)
             process.wait_for(SESSION, PATIENCE)
