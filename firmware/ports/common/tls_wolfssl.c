@@ -12,10 +12,9 @@
 #include <string.h>
 
 #include "ports/common/spki.h"
+#include "relay/der.h"
 
 #define PLACEHOLDER_DER_SIZE 128
-#define DER_SEQUENCE         0x30 /* a certificate begins with it; PEM does not */
-#define DER_SEQUENCE         0x30
 
 static int receive_callback(WOLFSSL *ssl, char *out, int size, void *context)
 {
